@@ -1,0 +1,8 @@
+using Kvant.Codecs;
+
+namespace Kvant.Caching;
+
+/// <summary>How one layer is compressed.</summary>
+/// <param name="Keys">The codec of its keys.</param>
+/// <param name="Values">The codec of its values.</param>
+public sealed record LayerSpecs(CodecSpec Keys, CodecSpec Values);

@@ -1,0 +1,131 @@
+using System.Buffers;
+using System.Numerics.Tensors;
+
+namespace Kvant.Codecs;
+
+// Attending to blocks: the correct, slow defaults. A method that wants speed overrides ScoreBlocks and AccumulateBlocks.
+public abstract partial class Codec
+{
+    /// <summary>Floats that one prepared query takes; at least <see cref="Dimension"/>.</summary>
+    public virtual int PreparedLength => Dimension;
+
+    /// <summary>Turns queries into the basis of the codes, once per step, so that no cached row needs turning.</summary>
+    /// <param name="queries">Queries one after the other, <see cref="Dimension"/> floats each; at most the capacity of <paramref name="prepared"/>.</param>
+    /// <param name="prepared">Receives them; made by <see cref="CreatePreparedQueries"/>.</param>
+    /// <exception cref="ArgumentException">A length is wrong, or <paramref name="prepared"/> belongs to another shape.</exception>
+    public void Prepare(ReadOnlySpan<float> queries, PreparedQueries prepared)
+    {
+        RequireCalibrated();
+        ArgumentNullException.ThrowIfNull(prepared);
+        int count = WholeBlocks(queries.Length, Dimension, nameof(queries));
+        prepared.Begin(count, PreparedLength);
+        for (int i = 0; i < count; i++)
+            PrepareQuery(queries.Slice(i * Dimension, Dimension), prepared.Query(i));
+    }
+
+    /// <summary>Makes the buffer that <see cref="Prepare"/> fills; reuse it from step to step.</summary>
+    /// <param name="capacity">The most queries that it holds: the query heads that share one key head.</param>
+    public PreparedQueries CreatePreparedQueries(int capacity) => new(capacity, PreparedLength);
+
+    /// <summary>The dot product of every prepared query with every row of the blocks.</summary>
+    /// <param name="prepared">Queries from <see cref="Prepare"/>.</param>
+    /// <param name="blocks">A run of whole blocks.</param>
+    /// <param name="scores">Receives [query, row]: all rows of the first query, then all rows of the second.</param>
+    /// <exception cref="ArgumentException">A length is wrong.</exception>
+    public void Score(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
+    {
+        RequireCalibrated();
+        ArgumentNullException.ThrowIfNull(prepared);
+        int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
+        RequireLength(prepared.Length, PreparedLength, nameof(prepared));
+        RequireLength(scores.Length, (long)prepared.Count * rows, nameof(scores));
+        if (scores.Length > 0)
+            ScoreBlocks(prepared, blocks, scores);
+    }
+
+    /// <summary>Adds the weighted rows of the blocks to one accumulator per query, in the basis of the codes.</summary>
+    /// <param name="weights">[query, row], as <see cref="Score"/> lays out its scores.</param>
+    /// <param name="blocks">A run of whole blocks.</param>
+    /// <param name="accumulators">[query, <see cref="Dimension"/>]; added to, so clear them before the first run.</param>
+    /// <exception cref="ArgumentException">A length is wrong.</exception>
+    public void Accumulate(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+    {
+        RequireCalibrated();
+        int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
+        int queries = WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
+        RequireLength(weights.Length, (long)queries * rows, nameof(weights));
+        if (weights.Length > 0)
+            AccumulateBlocks(weights, blocks, accumulators);
+    }
+
+    /// <summary>Turns accumulators out of the basis of the codes, once per query head.</summary>
+    /// <param name="accumulators">[query, <see cref="Dimension"/>] from <see cref="Accumulate"/>.</param>
+    /// <param name="outputs">Receives as many floats; may be the same memory.</param>
+    /// <exception cref="ArgumentException">A length is wrong.</exception>
+    public void Finish(ReadOnlySpan<float> accumulators, Span<float> outputs)
+    {
+        RequireCalibrated();
+        int queries = WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
+        RequireLength(outputs.Length, accumulators.Length, nameof(outputs));
+        for (int i = 0; i < queries; i++)
+            FinishQuery(accumulators.Slice(i * Dimension, Dimension), outputs.Slice(i * Dimension, Dimension));
+    }
+
+    /// <summary>Brings one query into the basis of the codes.</summary>
+    /// <param name="query"><see cref="Dimension"/> floats.</param>
+    /// <param name="prepared">Receives <see cref="PreparedLength"/> floats.</param>
+    protected virtual void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => query.CopyTo(prepared);
+
+    /// <summary>Brings one accumulator out of the basis of the codes.</summary>
+    /// <param name="accumulator"><see cref="Dimension"/> floats.</param>
+    /// <param name="output">Receives <see cref="Dimension"/> floats; may be the same memory.</param>
+    protected virtual void FinishQuery(ReadOnlySpan<float> accumulator, Span<float> output) => accumulator.CopyTo(output);
+
+    /// <summary>Decodes one block but leaves the rows in the basis of the codes.</summary>
+    /// <param name="block"><see cref="BytesPerBlock"/> bytes.</param>
+    /// <param name="rows">Receives <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
+    protected virtual void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => DecodeBlock(block, rows);
+
+    /// <summary>What <see cref="Score"/> does after its checks: decodes each block once and takes it to all queries.</summary>
+    protected virtual void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
+    {
+        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock;
+        float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);
+        Span<float> decoded = scratch.AsSpan(0, RowsPerBlock * Dimension);
+        for (int b = 0; b < count; b++)
+        {
+            DecodeInBasis(blocks.Slice(b * BytesPerBlock, BytesPerBlock), decoded);
+            for (int r = 0; r < RowsPerBlock; r++)
+            {
+                ReadOnlySpan<float> row = decoded.Slice(r * Dimension, Dimension);
+                for (int q = 0; q < prepared.Count; q++)
+                    scores[(q * rows) + (b * RowsPerBlock) + r] = TensorPrimitives.Dot(row, prepared.Query(q)[..Dimension]);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(scratch);
+    }
+
+    /// <summary>What <see cref="Accumulate"/> does after its checks: decodes each block once and adds it to all accumulators.</summary>
+    protected virtual void AccumulateBlocks(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+    {
+        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension;
+        float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);
+        Span<float> decoded = scratch.AsSpan(0, RowsPerBlock * Dimension);
+        for (int b = 0; b < count; b++)
+        {
+            DecodeInBasis(blocks.Slice(b * BytesPerBlock, BytesPerBlock), decoded);
+            for (int r = 0; r < RowsPerBlock; r++)
+            {
+                ReadOnlySpan<float> row = decoded.Slice(r * Dimension, Dimension);
+                for (int q = 0; q < queries; q++)
+                {
+                    Span<float> accumulator = accumulators.Slice(q * Dimension, Dimension);
+                    TensorPrimitives.MultiplyAdd(row, weights[(q * rows) + (b * RowsPerBlock) + r], accumulator, accumulator);
+                }
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(scratch);
+    }
+}

@@ -1,0 +1,109 @@
+using System.Globalization;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// A method with its settings, as text: <c>turboquant:bits=3,scale=unbiased</c>. The same text is the argument of the
+/// library, the flag of the tool, the column of a report and the header of a file.
+/// </summary>
+public sealed class CodecSpec : IEquatable<CodecSpec>
+{
+    private readonly string[] _values; // in the order of Method.Settings
+
+    private CodecSpec(CodecMethod method, string[] values) => (Method, _values) = (method, values);
+
+    /// <summary>The method.</summary>
+    public CodecMethod Method { get; }
+
+    /// <summary>Every setting written out, defaults too: what files store, so that a later default changes nothing.</summary>
+    public string FullText => Format(i => true);
+
+    /// <summary>Reads a spec: a method's name, then optionally a colon and settings as <c>name=value</c> with commas between.</summary>
+    /// <param name="text">The spec.</param>
+    /// <exception cref="FormatException">The method, a setting or a value is unknown; the message lists the known ones.</exception>
+    public static CodecSpec Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        int colon = text.IndexOf(':', StringComparison.Ordinal);
+        string name = colon < 0 ? text : text[..colon];
+        CodecMethod method = CodecCatalog.Find(name)
+            ?? throw new FormatException($"Unknown codec '{name}'. Known: {string.Join(", ", CodecCatalog.Methods.Select(m => m.Name))}.");
+        string[] values = [.. method.Settings.Select(s => s.Default)];
+        if (colon < 0)
+            return new CodecSpec(method, values);
+
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string part in text[(colon + 1)..].Split(','))
+        {
+            int equals = part.IndexOf('=', StringComparison.Ordinal);
+            if (equals < 0)
+                throw new FormatException($"'{part}' in '{text}' is not a setting; write name=value. {Known(method)}");
+            string setting = part[..equals], value = part[(equals + 1)..];
+            int index = IndexOf(method, setting);
+            if (index < 0)
+                throw new FormatException($"'{method.Name}' has no setting '{setting}'. {Known(method)}");
+            if (!seen.Add(setting))
+                throw new FormatException($"The setting '{setting}' stands twice in '{text}'.");
+            if (!method.Settings[index].Accepts(value))
+                throw new FormatException($"'{setting}={value}' is not allowed; {setting} is {method.Settings[index].Allowed}.");
+            values[index] = value;
+        }
+
+        return new CodecSpec(method, values);
+    }
+
+    /// <summary>Makes the codec that the spec names.</summary>
+    /// <param name="dimension">Numbers in a row (the head dimension).</param>
+    /// <param name="role">What the rows are for; the default is vectors on their own.</param>
+    /// <exception cref="ArgumentException">The method does not take this dimension; the message says which it takes.</exception>
+    public Codec CreateCodec(int dimension, CodecRole role = CodecRole.Rows) => Method.Create(this, dimension, role);
+
+    /// <summary>The value of a setting.</summary>
+    /// <param name="setting">Its name.</param>
+    /// <exception cref="ArgumentException">The method has no such setting.</exception>
+    public string this[string setting]
+    {
+        get
+        {
+            int index = IndexOf(Method, setting);
+            return index >= 0 ? _values[index] : throw new ArgumentException($"'{Method.Name}' has no setting '{setting}'.", nameof(setting));
+        }
+    }
+
+    internal int Integer(string setting) => int.Parse(this[setting], CultureInfo.InvariantCulture);
+
+    internal ulong Seed(string setting = "seed") => ulong.Parse(this[setting], CultureInfo.InvariantCulture);
+
+    /// <summary>The short form: the method and the settings that differ from their defaults; <c>bits</c> always.</summary>
+    public override string ToString() => Format(i => Method.Settings[i].Name == "bits" || _values[i] != Method.Settings[i].Default);
+
+    /// <inheritdoc/>
+    public bool Equals(CodecSpec? other) => other is not null && FullText == other.FullText;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as CodecSpec);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(FullText);
+
+    private static int IndexOf(CodecMethod method, string setting)
+    {
+        for (int i = 0; i < method.Settings.Count; i++)
+        {
+            if (method.Settings[i].Name == setting)
+                return i;
+        }
+
+        return -1;
+    }
+
+    private static string Known(CodecMethod method) => method.Settings.Count == 0
+        ? $"'{method.Name}' has no settings."
+        : $"Known: {string.Join(", ", method.Settings.Select(s => $"{s.Name}={s.Allowed}"))}.";
+
+    private string Format(Func<int, bool> include)
+    {
+        string settings = string.Join(',', Enumerable.Range(0, _values.Length).Where(include).Select(i => $"{Method.Settings[i].Name}={_values[i]}"));
+        return settings.Length == 0 ? Method.Name : $"{Method.Name}:{settings}";
+    }
+}

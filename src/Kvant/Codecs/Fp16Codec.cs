@@ -1,0 +1,21 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+
+namespace Kvant.Codecs;
+
+/// <summary>IEEE half precision: what engines store today, and what ratios are measured against.</summary>
+internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimension)
+{
+    public static CodecMethod Method { get; } = new("fp16", "16-bit floats, what engines store today", [], (_, d, _) => new Fp16Codec(d));
+
+    protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+    {
+        float largest = TensorPrimitives.MaxMagnitude(rows);
+        if (!float.IsFinite((float)(Half)largest))
+            throw new ArgumentException($"{largest} does not fit fp16; the largest magnitude is 65504.");
+        TensorPrimitives.ConvertToHalf(rows, MemoryMarshal.Cast<byte, Half>(block));
+    }
+
+    protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) =>
+        TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(block), rows);
+}

@@ -1,0 +1,13 @@
+using System.Runtime.InteropServices;
+
+namespace Kvant.Codecs;
+
+/// <summary>No compression: 32-bit floats, bit for bit. The baseline that every loss is measured against.</summary>
+internal sealed class Fp32Codec(int dimension) : Codec(dimension, 1, 4 * dimension)
+{
+    public static CodecMethod Method { get; } = new("fp32", "32-bit floats, no loss: the baseline", [], (_, d, _) => new Fp32Codec(d));
+
+    protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => MemoryMarshal.AsBytes(rows).CopyTo(block);
+
+    protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) => block.CopyTo(MemoryMarshal.AsBytes(rows));
+}

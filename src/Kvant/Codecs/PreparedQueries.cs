@@ -1,0 +1,45 @@
+namespace Kvant.Codecs;
+
+/// <summary>
+/// Queries in the form in which a codec scores them: rotated, sketched or quantized once per step, then used for every cached row.
+/// Made by <see cref="Codec.CreatePreparedQueries"/>, filled by <see cref="Codec.Prepare"/>; one writer at a time.
+/// </summary>
+public sealed class PreparedQueries
+{
+    private readonly float[] _values;
+
+    internal PreparedQueries(int capacity, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        Capacity = capacity;
+        Length = length;
+        _values = new float[checked(capacity * length)];
+    }
+
+    /// <summary>The most queries that fit.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Floats per query, <see cref="Codec.PreparedLength"/> of the codec that made it.</summary>
+    public int Length { get; }
+
+    /// <summary>Queries that the last <see cref="Codec.Prepare"/> put in.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The prepared floats of one query.</summary>
+    /// <param name="index">0 to <see cref="Count"/> - 1.</param>
+    public Span<float> Query(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+        return _values.AsSpan(index * Length, Length);
+    }
+
+    internal void Begin(int count, int length)
+    {
+        if (length != Length)
+            throw new ArgumentException($"These prepared queries hold {Length} floats each; the codec needs {length}.");
+        if (count > Capacity)
+            throw new ArgumentException($"There are {count} queries; the buffer holds {Capacity}.");
+        Count = count;
+    }
+}
