@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
@@ -65,31 +64,23 @@ internal static class ElementTypes
         }
     }
 
-    /// <summary>Bulk conversion for writing; returns the index of the first number that the type cannot hold, or -1.</summary>
-    internal static int FromSingles(ElementType type, ReadOnlySpan<float> source, Span<byte> bytes)
+    /// <summary>The index of the first number that the type cannot hold (not finite, or too large for F16), or -1.</summary>
+    internal static int FirstRefused(ElementType type, ReadOnlySpan<float> numbers)
     {
-        if (!TensorPrimitives.IsFiniteAll(source)) return FirstNotFinite(source);
-        switch (type)
-        {
-            case ElementType.F32:
-                MemoryMarshal.AsBytes(source).CopyTo(bytes);
-                return -1;
-            case ElementType.F16:
-                Span<Half> halves = MemoryMarshal.Cast<byte, Half>(bytes);
-                TensorPrimitives.ConvertToHalf(source, halves);
-                return TensorPrimitives.IsFiniteAll<Half>(halves) ? -1 : FirstNotFinite<Half>(halves);
-            default:
-                throw new ArgumentOutOfRangeException(nameof(type), type, "numbers are written as F32 or F16");
-        }
+        float largest = type == ElementType.F16 ? (float)Half.MaxValue : float.MaxValue;
+        // One vectorized pass in the good case; NaN propagates through the maximum.
+        if (numbers.IsEmpty || Fits(TensorPrimitives.MaxMagnitude(numbers))) return -1;
+        int index = 0;
+        while (Fits(numbers[index])) index++;
+        return index;
+
+        bool Fits(float number) => float.Abs(number) <= largest;
     }
 
-    internal static int FirstNotFinite<T>(ReadOnlySpan<T> numbers)
-        where T : INumberBase<T>
+    /// <summary>Bulk conversion for writing F32 or F16 numbers that <see cref="FirstRefused"/> let pass.</summary>
+    internal static void FromSingles(ElementType type, ReadOnlySpan<float> source, Span<byte> bytes)
     {
-        for (int i = 0; i < numbers.Length; i++)
-        {
-            if (!T.IsFinite(numbers[i])) return i;
-        }
-        return -1;
+        if (type == ElementType.F16) TensorPrimitives.ConvertToHalf(source, MemoryMarshal.Cast<byte, Half>(bytes));
+        else MemoryMarshal.AsBytes(source).CopyTo(bytes);
     }
 }

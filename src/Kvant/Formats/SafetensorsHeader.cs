@@ -12,7 +12,7 @@ internal sealed class SafetensorsHeader
     internal const int MostDimensions = 16;
     // Dictionaries cost more than the text they are read from: these caps bound what a hostile header can allocate.
     internal const int MostTensors = 1 << 20;
-    internal const int MostMetadata = 1 << 16;
+    internal const int MostMetadata = 1 << 18;
     internal const string MetadataName = "__metadata__";
 
     private SafetensorsHeader()
