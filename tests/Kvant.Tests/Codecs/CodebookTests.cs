@@ -52,7 +52,7 @@ public sealed class CodebookTests
         for (int bits = 1; bits <= 8; bits++)
         {
             double[] levels = ReferenceMath.ToDouble(Codebook.Uniform(128, bits).Centroids);
-            double step = levels[^1] - levels[^2];
+            double step = levels[^1] * 2 / (levels.Length - 1);
             for (int i = 0; i < levels.Length; i++)
             {
                 Assert.Equal((i - ((levels.Length - 1) / 2.0)) * step, levels[i], Tolerances.Codebook);

@@ -24,22 +24,22 @@ internal static class ReferenceMath
         return matrix;
     }
 
-    public static double[] Multiply(double[,] matrix, IReadOnlyList<double> vector)
+    public static double[] Multiply(double[,] matrix, double[] vector)
     {
         var result = new double[matrix.GetLength(0)];
         for (int r = 0; r < result.Length; r++)
         {
-            for (int c = 0; c < vector.Count; c++)
+            for (int c = 0; c < vector.Length; c++)
                 result[r] += matrix[r, c] * vector[c];
         }
 
         return result;
     }
 
-    public static double[] MultiplyTransposed(double[,] matrix, IReadOnlyList<double> vector)
+    public static double[] MultiplyTransposed(double[,] matrix, double[] vector)
     {
         var result = new double[matrix.GetLength(1)];
-        for (int r = 0; r < vector.Count; r++)
+        for (int r = 0; r < vector.Length; r++)
         {
             for (int c = 0; c < result.Length; c++)
                 result[c] += matrix[r, c] * vector[r];
@@ -56,15 +56,15 @@ internal static class ReferenceMath
         return result;
     }
 
-    public static double Dot(IReadOnlyList<double> left, IReadOnlyList<double> right)
+    public static double Dot(double[] left, double[] right)
     {
         double sum = 0;
-        for (int i = 0; i < left.Count; i++)
+        for (int i = 0; i < left.Length; i++)
             sum += left[i] * right[i];
         return sum;
     }
 
-    public static double Norm(IReadOnlyList<double> row) => Math.Sqrt(Dot(row, row));
+    public static double Norm(double[] row) => Math.Sqrt(Dot(row, row));
 
     /// <summary>The number that fp16 stores for this one.</summary>
     public static double RoundToHalf(double value) => (double)(Half)value;
