@@ -1,0 +1,133 @@
+using Kvant.Kernels;
+
+namespace Kvant.Tests.Kernels;
+
+/// <summary>Every kernel: the scalar loop against double precision, then every width against the scalar loop, bit for bit.</summary>
+[Collection(Widths.Name)]
+[Trait(Widths.Trait, "width")]
+public sealed class KernelTests
+{
+    public static TheoryData<int> Lengths => [.. Enumerable.Range(0, 70), 80, 96, 100, 112, 127, 128, 129, 256, 576];
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(8)]
+    [InlineData(16)]
+    [InlineData(32)]
+    [InlineData(64)]
+    [InlineData(128)]
+    [InlineData(256)]
+    [InlineData(512)]
+    [InlineData(4096)]
+    public void HadamardIsTheWalshMatrixAndTheSameBitsAtEveryWidth(int length)
+    {
+        float[] row = TestRows.Gaussian(1, length, seed: length), signs = TestRows.Gaussian(1, length, seed: length + 1);
+        float[][] results = Widths.AtEach(() =>
+        {
+            var result = new float[length];
+            Hadamard.Transform(row, signs, result);
+            return result;
+        });
+
+        for (int i = 0; i < length; i += Math.Max(1, length / 64))
+        {
+            double sum = 0, size = 0;
+            for (int j = 0; j < length; j++)
+            {
+                double term = (double)row[j] * signs[j];
+                sum += int.IsEvenInteger(int.PopCount(i & j)) ? term : -term;
+                size += Math.Abs(term);
+            }
+
+            Assert.Equal(sum, results[0][i], 1e-5 * size);
+        }
+
+        Assert.All(results, r => Assert.Equal(results[0], r));
+        Hadamard.Transform(row, signs, row); // in place
+        Assert.Equal(results[0], row);
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void DotIsTheSumAndTheSameBitsAtEveryWidth(int length)
+    {
+        float[] a = TestRows.Gaussian(1, length, seed: length), b = TestRows.Gaussian(1, length, seed: length + 1);
+        float[] results = Widths.AtEach(() => Reductions.Dot(a, b));
+        Assert.Equal(a.Zip(b, (x, y) => (double)x * y).Sum(), results[0], 1e-5 * (1 + length));
+        Assert.All(results, r => Assert.Equal(results[0], r));
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void ProductsAreTheSameBitsAtEveryWidth(int length)
+    {
+        float[] a = TestRows.Gaussian(1, length, seed: length), b = TestRows.Gaussian(1, length, seed: length + 1);
+        float[][] results = Widths.AtEach(() =>
+        {
+            var result = new float[2 * length];
+            Elementwise.Multiply(a, b, result.AsSpan(0, length));
+            b.CopyTo(result.AsSpan(length));
+            Elementwise.MultiplyAdd(a, 0.3f, result.AsSpan(length));
+            return result;
+        });
+        for (int i = 0; i < length; i++)
+        {
+            Assert.Equal(a[i] * b[i], results[0][i]);
+            float product = a[i] * 0.3f; // a variable, so that nothing may fuse
+            Assert.Equal(b[i] + product, results[0][length + i]);
+        }
+
+        Assert.All(results, r => Assert.Equal(results[0], r));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(8)]
+    public void NearestLevelIsNearestAndTheSameAtEveryWidth(int bits)
+    {
+        Codebooks.Codebook codebook = Codebooks.Codebook.LloydMax(64, bits);
+        foreach (int length in (int[])[0, 1, 7, 8, 15, 16, 31, 32, 33, 63, 64, 80, 112, 128, 200])
+        {
+            float[] row = TestRows.Gaussian(1, length, seed: length);
+            for (int i = 0; i + 8 < length; i += 9)
+                row[i] = i % 2 == 0 ? codebook.Thresholds.IsEmpty ? 0 : codebook.Thresholds[0] : -0f; // ties and negative zero
+            (byte[] Codes, float[] Levels)[] results = Widths.AtEach(() =>
+            {
+                byte[] codes = new byte[length];
+                float[] nearest = new float[length];
+                NearestLevel.Find(row, 1, codebook.Levels, codebook.Thresholds, codes, nearest);
+                return (codes, nearest);
+            });
+            for (int i = 0; i < length; i++)
+            {
+                float[] centroids = codebook.Centroids.ToArray();
+                Assert.Equal(centroids[results[0].Codes[i]], results[0].Levels[i]);
+                Assert.Equal(centroids.Min(c => Math.Abs((double)c - row[i])), Math.Abs((double)results[0].Levels[i] - row[i]), 1e-7);
+            }
+
+            Assert.All(results, r => Assert.Equal(results[0].Codes, r.Codes));
+            Assert.All(results, r => Assert.Equal(results[0].Levels, r.Levels));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void OneBadNumberAnywhereIsNotFinite(int length)
+    {
+        float[] row = TestRows.Gaussian(1, length, seed: length, scale: 1e30);
+        Assert.All(Widths.AtEach(() => Finiteness.All(row)), Assert.True);
+        for (int i = 0; i < length; i += 3)
+        {
+            float kept = row[i];
+            row[i] = (i % 4) switch { 0 => float.NaN, 1 => float.PositiveInfinity, 2 => float.NegativeInfinity, _ => -float.NaN };
+            Assert.All(Widths.AtEach(() => Finiteness.All(row)), Assert.False);
+            row[i] = kept;
+        }
+    }
+}
