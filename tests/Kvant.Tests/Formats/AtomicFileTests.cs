@@ -137,7 +137,7 @@ public sealed class AtomicFileTests : IDisposable
 
     [Fact]
     public void MissingFolderIsReported() =>
-        Assert.Throws<DirectoryNotFoundException>(() => AtomicFile.Create(Path.Combine(_folder.Root, "none", "file")));
+        Assert.Contains("none does not exist", Assert.Throws<DirectoryNotFoundException>(() => AtomicFile.Create(Path.Combine(_folder.Root, "none", "file"))).Message);
 
     [Fact]
     public void PathOfAFolderIsRefused() => Assert.Throws<ArgumentException>(() => AtomicFile.Create(_folder.Root + Path.DirectorySeparatorChar));
