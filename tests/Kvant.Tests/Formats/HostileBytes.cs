@@ -12,8 +12,8 @@ internal sealed class HostileBytes(Action<string> read, long allocationPerByte =
     private static ReadOnlySpan<byte> Telling => "0123456789\"'{}[]():,-. \0"u8;
 
     /// <summary>
-    /// Flips three bits of every byte, one at a time: bit 5, which changes the case of letters and makes digits of
-    /// control characters, bit 0, which gives a neighboring digit, and a third that goes round. Returns how many were accepted.
+    /// Flips three bits of every byte, one at a time: bit 5, which changes the case of letters and makes control
+    /// characters of digits, bit 0, which gives a neighboring digit, and a third that goes round. Returns how many were accepted.
     /// </summary>
     internal int FlipEveryByte(byte[] valid)
     {
