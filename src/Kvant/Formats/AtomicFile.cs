@@ -21,6 +21,7 @@ public sealed class AtomicFile : IDisposable
     {
         _target = Path.GetFullPath(path);
         if (Path.GetFileName(_target) is not { Length: > 0 } name) throw new ArgumentException($"'{path}' names a folder, not a file", nameof(path));
+        if (!Directory.Exists(Folder)) throw new DirectoryNotFoundException($"the folder {Folder} does not exist");
         _flushFile = flushFile;
         _flushDirectory = flushDirectory;
         _temporary = Path.Combine(Folder, $".{name}.{Guid.NewGuid():N}.tmp");

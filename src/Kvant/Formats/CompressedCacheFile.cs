@@ -41,6 +41,7 @@ public sealed class CompressedCacheFile : IDisposable
     /// <summary>Opens a compressed cache and checks everything but the tensors' content.</summary>
     /// <exception cref="InvalidDataException">The file is no compressed cache, is damaged, or contradicts itself.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static CompressedCacheFile Open(string path)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);

@@ -32,6 +32,7 @@ public sealed class CompressedCacheWriter : IDisposable
     /// <param name="layout">What will be written.</param>
     /// <exception cref="ArgumentException">The layout contradicts itself or a codec does not take the dimension.</exception>
     /// <exception cref="IOException">The file cannot be created.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
     public static CompressedCacheWriter Create(string path, CompressedCacheLayout layout)
     {
         ArgumentNullException.ThrowIfNull(layout);

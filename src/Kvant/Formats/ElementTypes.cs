@@ -8,6 +8,12 @@ internal static class ElementTypes
 {
     internal const string Known = "F32, F16, BF16, U8, I32";
 
+    /// <summary>Numbers are copied between files and memory as they are.</summary>
+    internal static void RequireLittleEndian()
+    {
+        if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("the file formats are little endian and so must the machine be");
+    }
+
     internal static int Size(this ElementType type) => type switch
     {
         ElementType.F32 or ElementType.I32 => 4,

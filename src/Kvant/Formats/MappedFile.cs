@@ -17,8 +17,10 @@ internal sealed unsafe class MappedFile : IDisposable
 
     internal MappedFile(string path)
     {
-        if (!BitConverter.IsLittleEndian) throw new PlatformNotSupportedException("the file formats are little endian and so must the machine be");
+        ElementTypes.RequireLittleEndian();
         Path = path;
+        // .NET calls this a lack of permission.
+        if (Directory.Exists(path)) throw new IOException($"{path} is a folder; a file is wanted");
         using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         if (!stream.CanSeek) throw new InvalidDataException($"{path}: not a regular file");
         Length = stream.Length;

@@ -31,6 +31,7 @@ public sealed class NpyFile : IDisposable
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="InvalidDataException">The file is not npy, or of a kind that is not supported.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static NpyFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -58,6 +59,7 @@ public sealed class NpyFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
         if (values.Length != (long)rows * columns) throw new ArgumentException($"{values.Length} values found, {rows} x {columns} = {(long)rows * columns} wanted", nameof(values));
+        ElementTypes.RequireLittleEndian();
         const int Piece = 1 << 20;
         using AtomicFile file = AtomicFile.Create(path);
         file.Stream.Write(NpyHeader.Format(rows, columns));

@@ -40,6 +40,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Opens a file and checks its whole header.</summary>
     /// <exception cref="InvalidDataException">The file is no valid safetensors file; the message names the byte.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -13,6 +13,8 @@ internal static class SafetensorsHeaderWriter
     /// <summary>The header's bytes, padded with spaces so that the data begin at a multiple of 8.</summary>
     internal static byte[] Format(IReadOnlyDictionary<string, string>? metadata, IReadOnlyList<TensorDeclaration> tensors)
     {
+        if (tensors.Count > SafetensorsHeader.MostTensors) throw new ArgumentException($"{tensors.Count} tensors, at most {SafetensorsHeader.MostTensors} are allowed");
+        if (metadata?.Count > SafetensorsHeader.MostMetadata) throw new ArgumentException($"{metadata.Count} entries of metadata, at most {SafetensorsHeader.MostMetadata} are allowed");
         using MemoryStream stream = new();
         using (Utf8JsonWriter json = new(stream, s_options))
         {
@@ -45,7 +47,8 @@ internal static class SafetensorsHeaderWriter
     {
         CheckName(tensor.Name);
         if (tensor.Shape.Count > SafetensorsHeader.MostDimensions) throw new ArgumentException($"{tensor.Name} has {tensor.Shape.Count} dimensions, at most {SafetensorsHeader.MostDimensions} are allowed");
-        long end = checked(begin + tensor.ByteLength());
+        if (tensor.ByteLength() > long.MaxValue - begin) throw new ArgumentException($"the tensors up to {tensor.Name} hold more than 2^63 bytes");
+        long end = begin + tensor.ByteLength();
         json.WriteStartObject(tensor.Name);
         json.WriteString("dtype", tensor.ElementType.Name());
         json.WriteStartArray("shape");

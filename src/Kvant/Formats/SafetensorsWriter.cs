@@ -40,6 +40,7 @@ public sealed class SafetensorsWriter : IDisposable
     /// <param name="metadata">Strings about the file, written in their order of enumeration.</param>
     /// <exception cref="ArgumentException">A name or shape cannot be written.</exception>
     /// <exception cref="IOException">The file cannot be created.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
     public static SafetensorsWriter Create(string path, IReadOnlyList<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -48,6 +49,7 @@ public sealed class SafetensorsWriter : IDisposable
 
     internal static SafetensorsWriter Create(Func<AtomicFile> create, IReadOnlyList<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
+        ElementTypes.RequireLittleEndian();
         byte[] header = SafetensorsHeaderWriter.Format(metadata, tensors);
         AtomicFile file = create();
         try

@@ -65,6 +65,7 @@ public sealed class Trace : IDisposable
     /// <summary>Opens a trace and checks that its layers agree.</summary>
     /// <exception cref="InvalidDataException">The file is no trace, or its tensors do not agree.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static Trace Open(string path)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);

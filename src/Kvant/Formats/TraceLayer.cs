@@ -34,7 +34,7 @@ internal sealed record TraceLayer(TensorInfo Keys, TensorInfo Values, TensorInfo
     {
         foreach (TensorInfo tensor in file.Tensors)
         {
-            string[] parts = tensor.Name.Split('.');
+            string[] parts = tensor.Name.Split('.', 4);
             if (parts is ["layers", var number, "key" or "value" or "query"]
                 && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long layer) && layer >= layers)
                 throw file.InvalidData(tensor, $"layer {layer} found, but '{KeyName(layers)}' is missing");

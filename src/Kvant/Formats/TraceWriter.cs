@@ -32,6 +32,7 @@ public sealed class TraceWriter : IDisposable
     /// <param name="metadata">More strings for the file, such as <c>softmax_scale</c>.</param>
     /// <exception cref="ArgumentException">The shapes do not fit together.</exception>
     /// <exception cref="IOException">The file cannot be created.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
     public static TraceWriter Create(string path, CacheGeometry geometry, int tokens, int queryHeads = 0, ElementType elementType = ElementType.F16, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(geometry);
@@ -50,10 +51,7 @@ public sealed class TraceWriter : IDisposable
             tensors.Add(new TensorDeclaration(TraceLayer.ValueName(layer), elementType, geometry.KvHeads, tokens, geometry.ValueDimension));
             if (queryHeads > 0) tensors.Add(new TensorDeclaration(TraceLayer.QueryName(layer), elementType, queryHeads, tokens, geometry.KeyDimension));
         }
-        Dictionary<string, string> all = new() { [Trace.VersionKey] = Trace.Version };
-        foreach ((string key, string value) in metadata ?? all) all[key] = value;
-        all[Trace.VersionKey] = Trace.Version;
-        return new TraceWriter(SafetensorsWriter.Create(path, tensors, all), geometry, tokens, queryHeads, elementType);
+        return new TraceWriter(SafetensorsWriter.Create(path, tensors, WithVersion(metadata)), geometry, tokens, queryHeads, elementType);
     }
 
     /// <summary>Writes all keys of one head: tokens x key dimension numbers.</summary>
@@ -78,6 +76,13 @@ public sealed class TraceWriter : IDisposable
 
     /// <summary>Removes the temporary file unless it was committed. May be called twice.</summary>
     public void Dispose() => _writer.Dispose();
+
+    private static OrderedDictionary<string, string> WithVersion(IReadOnlyDictionary<string, string>? metadata)
+    {
+        OrderedDictionary<string, string> all = new() { [Trace.VersionKey] = Trace.Version };
+        foreach ((string key, string value) in metadata ?? new Dictionary<string, string>()) all.TryAdd(key, value);
+        return all;
+    }
 
     internal void Write(int layer, HeadKind kind, int head, ReadOnlySpan<float> rows)
     {

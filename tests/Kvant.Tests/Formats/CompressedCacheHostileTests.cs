@@ -15,7 +15,7 @@ public sealed class CompressedCacheHostileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void EveryFlippedBitIsDetected() => Assert.Equal(0, Hostile().FlipEveryBit(Tiny()));
+    public void EveryFlippedByteIsDetected() => Assert.Equal(0, Hostile().FlipEveryByte(Tiny()));
 
     [Fact]
     public void EveryTruncationIsRefused() => Assert.Equal(0, Hostile().TruncateToEveryLength(Tiny()));

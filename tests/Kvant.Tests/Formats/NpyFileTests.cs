@@ -177,10 +177,10 @@ public sealed class NpyFileTests : IDisposable
     }
 
     [Fact]
-    public void EveryFlippedBitIsSurvived()
+    public void EveryFlippedByteIsSurvived()
     {
-        Hostile().FlipEveryBit(Build(Plain, s_data));
-        Hostile().FlipEveryBit(Build(Plain, s_data, 2));
+        Hostile().FlipEveryByte(Build(Plain, s_data));
+        Hostile().FlipEveryByte(Build(Plain, s_data, 2));
     }
 
     [Fact]

@@ -124,6 +124,9 @@ public sealed class SafetensorsFileTests : IDisposable
     public void MissingFileIsReported() => Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(_folder.File("none")));
 
     [Fact]
+    public void FolderIsRefused() => Assert.Contains("is a folder", Assert.Throws<IOException>(() => SafetensorsFile.Open(_folder.Root)).Message);
+
+    [Fact]
     public void MissingTensorIsNamedWithTheFile()
     {
         using SafetensorsFile file = Open(SafetensorsSamples.Small);

@@ -8,7 +8,7 @@ public sealed class SafetensorsHostileTests
     private static readonly HostileBytes s_hostile = new(ReadAll);
 
     [Fact]
-    public void EveryFlippedBitIsSurvived() => s_hostile.FlipEveryBit(SafetensorsSamples.Small);
+    public void EveryFlippedByteIsSurvived() => s_hostile.FlipEveryByte(SafetensorsSamples.Small);
 
     [Fact]
     public void EveryTruncationIsRefused() => Assert.Equal(0, s_hostile.TruncateToEveryLength(SafetensorsSamples.Small));

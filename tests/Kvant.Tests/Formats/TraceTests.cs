@@ -190,7 +190,7 @@ public sealed class TraceTests : IDisposable
             trace.ReadKeys(trace.Layers - 1, trace.KvHeads - 1, new float[trace.Tokens * trace.KeyDimension]);
             trace.ReadValues(trace.Layers - 1, trace.KvHeads - 1, new float[trace.Tokens * trace.ValueDimension]);
         });
-        hostile.FlipEveryBit(valid);
+        hostile.FlipEveryByte(valid);
         Assert.Equal(0, hostile.TruncateToEveryLength(valid));
         hostile.Mutate(valid, seed: 20260103, TimeSpan.FromSeconds(1));
     }
