@@ -9,6 +9,9 @@ namespace Kvant.Rotations;
 /// </summary>
 internal sealed class HaarRotation : Rotation
 {
+    /// <summary>The largest dimension: making the matrix takes d^3 steps, and a file that names a spec must not stall its reader.</summary>
+    public const int MaxDimension = 1024;
+
     private readonly float[] _matrix;
     private readonly float[] _transpose;
 
@@ -28,6 +31,9 @@ internal sealed class HaarRotation : Rotation
     /// <summary>An orthogonal matrix, row by row.</summary>
     internal static float[] Matrix(int dimension, SeededRandom random)
     {
+        if (dimension > MaxDimension)
+            throw new ArgumentException($"A dense random rotation takes a dimension of at most {MaxDimension}; it is {dimension}. Use hadamard.", nameof(dimension));
+
         // Gram-Schmidt in double precision, twice per row, is the QR factorization with a positive diagonal.
         double[][] rows = new double[dimension][];
         for (int i = 0; i < dimension; i++)
