@@ -1,0 +1,42 @@
+using Spectre.Console;
+
+namespace Kvant.Cli.Output;
+
+/// <summary>Writes results for people: as wide as the terminal, or as wide as it takes where the reader is a file.</summary>
+internal static class Tables
+{
+    private const int Gap = 2;
+
+    /// <summary>Rows as a table, or as JSON.</summary>
+    public static void Write<TRow>(Terminal terminal, bool json, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
+    {
+        if (json)
+            Json.WriteRows(terminal, columns, rows);
+        else
+            WriteTable(terminal, columns, rows);
+    }
+
+    private static void WriteTable<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
+    {
+        List<Column<TRow>> shown = [.. columns.Where(c => c.Title.Length > 0)];
+        int left = 0;
+        while (terminal.OutWidth < Width(shown) && shown.FindLastIndex(c => c.IsMinor) is >= 0 and var last)
+        {
+            shown.RemoveAt(last);
+            left++;
+        }
+
+        var table = new Table { Border = TableBorder.Simple, UseSafeBorder = true };
+        foreach (Column<TRow> column in shown)
+            table.AddColumn(new TableColumn(new Text(column.Title, new Style(decoration: Decoration.Bold))) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true, Padding = new Padding(0, 0, Gap, 0) });
+        foreach (TRow row in rows)
+            table.AddRow(shown.Select(c => new Text(c.Text(row))));
+        terminal.Show(table, Width(shown));
+        if (left > 0)
+            terminal.Out.WriteLine($"{left} more columns in a wider terminal, in a file, or with --json.");
+
+        int Width(List<Column<TRow>> list) => list.Sum(c => Gap + Math.Max(c.Title.Length, rows.Max(r => LongestLine(c.Text(r))))) + 8;
+    }
+
+    private static int LongestLine(string text) => text.Split('\n').Max(line => line.Length);
+}
