@@ -8,6 +8,8 @@ namespace Kvant.Cli;
 /// <summary>The options and arguments that several commands have, with errors that name what is allowed.</summary>
 internal static class CommonOptions
 {
+    private const string Replaced = "An existing file is replaced when the new one is complete.";
+
     public static Option<bool> Json() => new("--json") { Description = "Write JSON for machines instead of a table." };
 
     /// <summary>A whole number of a range.</summary>
@@ -29,7 +31,17 @@ internal static class CommonOptions
         CustomParser = result => [.. result.Tokens.Select(token => Parse(result, token)).OfType<CodecSpec>()],
     };
 
-    /// <summary>One codec spec.</summary>
+    /// <summary>One codec spec that must be given.</summary>
+    public static Option<CodecSpec> RequiredSpec(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SPEC",
+        Required = true,
+        Arity = ArgumentArity.ExactlyOne,
+        CustomParser = result => Parse(result, result.Tokens[0])!,
+    };
+
+    /// <summary>One codec spec that may be left out.</summary>
     public static Option<CodecSpec?> Spec(string name, string description) => new(name)
     {
         Description = description,
@@ -45,10 +57,18 @@ internal static class CommonOptions
     public static Argument<string?> OptionalFile(string name, string description) =>
         WithValidator(new Argument<string?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne });
 
-    /// <summary>An output file.</summary>
-    public static Option<string?> Output(string name, string description, params string[] aliases) => new(name, aliases)
+    /// <summary>An output file that must be named.</summary>
+    public static Option<string> Output(string name, string description, params string[] aliases) => new(name, aliases)
     {
-        Description = $"{description} An existing file is replaced once the new one is complete.",
+        Description = $"{description} {Replaced}",
+        HelpName = "FILE",
+        Required = true,
+    };
+
+    /// <summary>An output file that is written only where it is named.</summary>
+    public static Option<string?> OptionalOutput(string name, string description) => new(name)
+    {
+        Description = $"{description} {Replaced}",
         HelpName = "FILE",
     };
 

@@ -67,6 +67,9 @@ public static class Tool
     {
         var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
         {
+            CompressVerb.Create(terminal),
+            DecompressVerb.Create(terminal),
+            InspectVerb.Create(terminal),
             CodecsVerb.Create(terminal),
         };
         root.SetAction(result => new HelpAction().Invoke(result));

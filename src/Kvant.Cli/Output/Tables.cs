@@ -16,6 +16,20 @@ internal static class Tables
             WriteTable(terminal, columns, rows);
     }
 
+    /// <summary>One thing as a list of names and values, or as a JSON object.</summary>
+    public static void WriteOne<TRow>(Terminal terminal, bool json, IReadOnlyList<Column<TRow>> fields, TRow row)
+    {
+        if (json)
+        {
+            Json.WriteRow(terminal, fields, row);
+            return;
+        }
+
+        int width = fields.Max(f => f.Title.Length);
+        foreach (Column<TRow> field in fields.Where(f => f.Title.Length > 0))
+            terminal.Out.WriteLine($"{field.Title.PadRight(width)}  {field.Text(row).Replace("\n", "\n" + new string(' ', width + 2), StringComparison.Ordinal)}");
+    }
+
     private static void WriteTable<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
     {
         List<Column<TRow>> shown = [.. columns.Where(c => c.Title.Length > 0)];

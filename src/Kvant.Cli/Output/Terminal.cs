@@ -52,17 +52,19 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <param name="title">What the job does, such as <c>compressing</c>.</param>
     /// <param name="quiet">No bar, whoever watches: the output is for a machine.</param>
     /// <param name="job">Reports from 0 to 1 how much is done.</param>
-    public T WithProgress<T>(string title, bool quiet, Func<Action<double>, T> job)
+    public void WithProgress(string title, bool quiet, Action<Action<double>> job)
     {
         if (quiet || !ErrorIsTerminal)
-            return job(static _ => { });
-        T result = default!;
+        {
+            job(static _ => { });
+            return;
+        }
+
         CreateConsole(Error, isTerminal: true, null).Progress().AutoClear(true).Start(context =>
         {
             ProgressTask bar = context.AddTask(title, maxValue: 1);
-            result = job(done => bar.Value = done);
+            job(done => bar.Value = done);
         });
-        return result;
     }
 
     private static IAnsiConsole CreateConsole(TextWriter writer, bool isTerminal, int? width)
