@@ -6,7 +6,7 @@ using Kvant.Codecs;
 namespace Kvant.Cli.Verbs;
 
 /// <summary><c>kvant codecs</c>: the catalogue.</summary>
-internal static class CodecsVerb
+internal sealed class CodecsVerb : Verb
 {
     private static readonly Column<CodecSetting>[] SettingFields =
     [
@@ -23,21 +23,20 @@ internal static class CodecsVerb
         Column<CodecMethod>.OfValue("settings", "what it does, and its settings: default, allowed, meaning", Describe, WriteSettings),
     ];
 
-    public static Verb Create(Terminal terminal)
+    public CodecsVerb()
+        : base("codecs", "List the compression methods and their settings.")
     {
-        Option<bool> json = CommonOptions.Json();
-        var verb = new Verb("codecs", "List the compression methods and their settings.")
-        {
-            Details = """
-                A codec is written as text, its spec: the name, then a colon and the settings that differ from their defaults,
-                such as turboquant:bits=3,scale=unbiased. Every --codec, --keys and --values takes such a spec.
-                """,
-            Examples = ["kvant codecs", "kvant codecs --json | jq '.[].name'"],
-        };
-        verb.Add(json);
-        verb.SetAction(result => Tables.Write(terminal, result.GetValue(json), Columns, CodecCatalog.Methods));
-        return verb;
     }
+
+    public override string Details => """
+            A codec is written as text, its spec: the name, then a colon and the settings that differ from their defaults,
+            such as turboquant:bits=3,scale=unbiased. Every --codec, --keys and --values takes such a spec.
+            """;
+
+    public override IReadOnlyList<string> Examples => ["kvant codecs", "kvant codecs --json | jq '.[].name'"];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json) =>
+        Tables.Write(terminal, json, Columns, CodecCatalog.Methods);
 
     private static string Describe(CodecMethod method)
     {

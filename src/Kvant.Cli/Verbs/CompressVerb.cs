@@ -7,16 +7,15 @@ using Kvant.Formats;
 namespace Kvant.Cli.Verbs;
 
 /// <summary><c>kvant compress</c>: a trace becomes a compressed cache file.</summary>
-internal static class CompressVerb
+internal sealed class CompressVerb : Verb
 {
-    private static readonly Argument<string> Trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
-    private static readonly Option<string> Output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
-    private static readonly Option<CodecSpec> Keys = CommonOptions.RequiredSpec("--keys", "The codec of the keys.");
-    private static readonly Option<CodecSpec> Values = CommonOptions.RequiredSpec("--values", "The codec of the values.");
-    private static readonly Option<int> BoundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own; at most half of the layers.");
-    private static readonly Option<CodecSpec?> BoundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
-    private static readonly Option<CodecSpec?> BoundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
-    private static readonly Option<bool> Json = CommonOptions.Json();
+    private readonly Argument<string> _trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
+    private readonly Option<string> _output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
+    private readonly Option<CodecSpec> _keys = CommonOptions.RequiredSpec("--keys", "The codec of the keys.");
+    private readonly Option<CodecSpec> _values = CommonOptions.RequiredSpec("--values", "The codec of the values.");
+    private readonly Option<int> _boundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own; at most half of the layers.");
+    private readonly Option<CodecSpec?> _boundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
+    private readonly Option<CodecSpec?> _boundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
 
     private static readonly Column<CompressedCacheFile>[] Columns =
     [
@@ -29,44 +28,41 @@ internal static class CompressVerb
         Column<CompressedCacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
     ];
 
-    public static Verb Create(Terminal terminal)
+    public CompressVerb()
+        : base("compress", "Compress the keys and values of a trace into a file.")
     {
-        var verb = new Verb("compress", "Compress the keys and values of a trace into a file.")
-        {
-            Details = """
-                The file holds everything that is needed to decode it elsewhere: codecs, shape, seeds and checksums. The trace's
-                queries, if it has any, are carried along as they are. Rows that do not fill a block stay in 16-bit floats.
-                The first and last layers lose the most from coarse codes; --boundary-layers gives them codecs of their own.
-                'kvant codecs' lists the codecs.
-                """,
-            Examples =
-            [
-                "kvant compress trace.safetensors -o cache.kvant --keys turboquant:bits=4 --values turboquant:bits=3",
-                "kvant compress trace.safetensors -o cache.kvant --keys q8 --values q8 --boundary-layers 1 --boundary-keys fp16",
-            ],
-        };
-        verb.Add(Trace);
-        foreach (Option option in (Option[])[Output, Keys, Values, BoundaryLayers, BoundaryKeys, BoundaryValues, Json])
-            verb.Add(option);
-        verb.SetAction(result => Run(terminal, result));
-        return verb;
+        Add(_trace);
+        foreach (Option option in (Option[])[_output, _keys, _values, _boundaryLayers, _boundaryKeys, _boundaryValues])
+            Add(option);
     }
 
-    private static void Run(Terminal terminal, ParseResult result)
+    public override string Details => """
+            The file holds everything that is needed to decode it elsewhere: codecs, shape, seeds and checksums. The trace's
+            queries, if it has any, are carried along as they are. Rows that do not fill a block stay in 16-bit floats.
+            The first and last layers lose the most from coarse codes; --boundary-layers gives them codecs of their own.
+            'kvant codecs' lists the codecs.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant compress trace.safetensors -o cache.kvant --keys turboquant:bits=4 --values turboquant:bits=3",
+        "kvant compress trace.safetensors -o cache.kvant --keys q8 --values q8 --boundary-layers 1 --boundary-keys fp16",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string input = result.GetRequiredValue(Trace), output = result.GetRequiredValue(Output);
-        bool json = result.GetValue(Json);
-        int boundary = result.GetValue(BoundaryLayers);
-        CodecSpec? boundaryKeys = result.GetValue(BoundaryKeys), boundaryValues = result.GetValue(BoundaryValues);
+        string input = result.GetRequiredValue(_trace), output = result.GetRequiredValue(_output);
+        int boundary = result.GetValue(_boundaryLayers);
+        CodecSpec? boundaryKeys = result.GetValue(_boundaryKeys), boundaryValues = result.GetValue(_boundaryValues);
         if (boundary > 0 != (boundaryKeys is not null || boundaryValues is not null))
             throw new UsageException("--boundary-layers goes together with --boundary-keys, --boundary-values or both; see 'kvant compress --help'");
 
         OutputFile.Check(output, input);
-        using Trace trace = Formats.Trace.Open(input);
-        LayerPolicy policy = LayerPolicy.Uniform(trace.Layers, result.GetRequiredValue(Keys), result.GetRequiredValue(Values))
+        using Trace trace = Trace.Open(input);
+        LayerPolicy policy = LayerPolicy.Uniform(trace.Layers, result.GetRequiredValue(_keys), result.GetRequiredValue(_values))
             .WithBoundary(boundary, boundaryKeys, boundaryValues);
         terminal.WithProgress("compressing", json, done => OutputFile.Write(output, () =>
-            CompressedCache.Compress(trace, output, policy, new LayerProgress(trace.Layers, done), terminal.Cancellation)));
+            CompressedCache.Compress(trace, output, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
         using CompressedCacheFile written = CompressedCacheFile.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }

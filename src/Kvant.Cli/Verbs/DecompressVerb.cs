@@ -5,18 +5,17 @@ using Kvant.Formats;
 namespace Kvant.Cli.Verbs;
 
 /// <summary><c>kvant decompress</c>: a compressed cache file becomes a trace again.</summary>
-internal static class DecompressVerb
+internal sealed class DecompressVerb : Verb
 {
-    private static readonly Argument<string> Input = CommonOptions.File("FILE", "The compressed cache file.");
-    private static readonly Option<string> Output = CommonOptions.Output("--output", "The trace to write.", "-o");
-    private static readonly Option<string> Type = new Option<string>("--type")
+    private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
+    private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
+    private readonly Option<string> _type = new("--type")
     {
         Description = "How the trace stores its numbers: f16 (half the size) or f32 (exactly what was decoded).",
         HelpName = "f16|f32",
         DefaultValueFactory = _ => "f16",
     };
 
-    private static readonly Option<bool> Json = CommonOptions.Json();
 
     private static readonly Column<Trace>[] Columns =
     [
@@ -30,33 +29,30 @@ internal static class DecompressVerb
         Column<Trace>.OfInteger("fileBytes", "file bytes", t => new FileInfo(t.Path).Length),
     ];
 
-    public static Verb Create(Terminal terminal)
+    public DecompressVerb()
+        : base("decompress", "Decode a compressed cache file into a trace.")
     {
-        var verb = new Verb("decompress", "Decode a compressed cache file into a trace.")
-        {
-            Details = """
-                The trace has the decoded keys and values, the queries that were carried along and the metadata of the trace that
-                was compressed. Every checksum is verified; where one is wrong, no trace is written.
-                """,
-            Examples = ["kvant decompress cache.kvant -o decoded.safetensors"],
-        };
-        Type.AcceptOnlyFromAmong("f16", "f32");
-        verb.Add(Input);
-        foreach (Option option in (Option[])[Output, Type, Json])
-            verb.Add(option);
-        verb.SetAction(result => Run(terminal, result));
-        return verb;
+        _type.AcceptOnlyFromAmong("f16", "f32");
+        Add(_input);
+        Add(_output);
+        Add(_type);
     }
 
-    private static void Run(Terminal terminal, ParseResult result)
+    public override string Details => """
+            The trace has the decoded keys and values, the queries that were carried along and the metadata of the trace that
+            was compressed. Every checksum is verified; where one is wrong, no trace is written.
+            """;
+
+    public override IReadOnlyList<string> Examples => ["kvant decompress cache.kvant -o decoded.safetensors"];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string input = result.GetRequiredValue(Input), output = result.GetRequiredValue(Output);
-        bool json = result.GetValue(Json);
-        ElementType type = result.GetValue(Type) == "f32" ? ElementType.F32 : ElementType.F16;
+        string input = result.GetRequiredValue(_input), output = result.GetRequiredValue(_output);
+        ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
         OutputFile.Check(output, input);
         using CompressedCacheFile file = CompressedCacheFile.Open(input);
         terminal.WithProgress("decompressing", json, done => OutputFile.Write(output, () =>
-            CompressedCache.Decompress(file, output, type, new LayerProgress(file.Layout.Geometry.Layers, done), terminal.Cancellation)));
+            CompressedCache.Decompress(file, output, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation)));
         using Trace written = Trace.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }

@@ -7,10 +7,9 @@ using Kvant.Formats;
 namespace Kvant.Cli.Verbs;
 
 /// <summary><c>kvant inspect</c>: what a compressed cache file holds.</summary>
-internal static class InspectVerb
+internal sealed class InspectVerb : Verb
 {
-    private static readonly Argument<string> Input = CommonOptions.File("FILE", "The compressed cache file.");
-    private static readonly Option<bool> Json = CommonOptions.Json();
+    private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
 
     private static readonly Column<CompressedCacheFile>[] Fields =
     [
@@ -34,60 +33,59 @@ internal static class InspectVerb
         Column<CompressedCacheFile>.OfReal("ratio", "times smaller than fp16", "0.00", f => f.Layout.EstimateMemory().CompressionRatio),
     ];
 
-    private static readonly Column<Run>[] RunFields =
+    private static readonly Column<LayerRun>[] RunFields =
     [
-        Column<Run>.OfInteger("firstLayer", "", r => r.First),
-        Column<Run>.OfInteger("lastLayer", "", r => r.Last),
-        Column<Run>.OfText("keys", "", r => r.Specs.Keys.ToString()),
-        Column<Run>.OfText("values", "", r => r.Specs.Values.ToString()),
+        Column<LayerRun>.OfInteger("firstLayer", "", r => r.First),
+        Column<LayerRun>.OfInteger("lastLayer", "", r => r.Last),
+        Column<LayerRun>.OfText("keys", "", r => r.Specs.Keys.ToString()),
+        Column<LayerRun>.OfText("values", "", r => r.Specs.Values.ToString()),
     ];
 
     /// <summary>Layers one after the other that have the same codecs.</summary>
-    private sealed record Run(int First, int Last, LayerSpecs Specs);
+    private sealed record LayerRun(int First, int Last, LayerSpecs Specs);
 
-    public static Verb Create(Terminal terminal)
+    public InspectVerb()
+        : base("inspect", "Show what a compressed cache file holds, and verify it.")
     {
-        var verb = new Verb("inspect", "Show what a compressed cache file holds, and verify it.")
-        {
-            Details = """
-                Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats. All checksums are verified:
-                a damaged file ends with exit code 1 and the name of the damaged tensor.
-                """,
-            Examples = ["kvant inspect cache.kvant", "kvant inspect cache.kvant --json | jq .ratio"],
-        };
-        verb.Add(Input);
-        verb.Add(Json);
-        verb.SetAction(result =>
-        {
-            using CompressedCacheFile file = CompressedCacheFile.Open(result.GetRequiredValue(Input));
-            file.VerifyChecksums();
-            Tables.WriteOne(terminal, result.GetValue(Json), Fields, file);
-        });
-        return verb;
+        Add(_input);
     }
 
-    private static List<Run> Runs(LayerPolicy policy)
+    public override string Details => """
+            Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats. All checksums are verified:
+            a damaged file ends with exit code 1 and the name of the damaged tensor.
+            """;
+
+    public override IReadOnlyList<string> Examples => ["kvant inspect cache.kvant", "kvant inspect cache.kvant --json | jq .ratio"];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        List<Run> runs = [];
+        using CompressedCacheFile file = CompressedCacheFile.Open(result.GetRequiredValue(_input));
+        file.VerifyChecksums();
+        Tables.WriteOne(terminal, json, Fields, file);
+    }
+
+    private static List<LayerRun> Runs(LayerPolicy policy)
+    {
+        List<LayerRun> runs = [];
         for (int layer = 0; layer < policy.Count; layer++)
         {
             if (runs.Count > 0 && runs[^1].Specs == policy[layer])
                 runs[^1] = runs[^1] with { Last = layer };
             else
-                runs.Add(new Run(layer, layer, policy[layer]));
+                runs.Add(new LayerRun(layer, layer, policy[layer]));
         }
 
         return runs;
     }
 
-    private static string Describe(Run run) =>
+    private static string Describe(LayerRun run) =>
         $"{(run.First == run.Last ? $"layer {run.First}" : $"layers {run.First} to {run.Last}")}: keys {run.Specs.Keys}, values {run.Specs.Values}";
 
     private static void WriteSpecs(Utf8JsonWriter json, CompressedCacheFile file)
     {
         json.WriteStartArray();
-        foreach (Run run in Runs(file.Layout.Policy))
-            Output.Json.WriteObject(json, RunFields, run);
+        foreach (LayerRun run in Runs(file.Layout.Policy))
+            Json.WriteObject(json, RunFields, run);
         json.WriteEndArray();
     }
 }
