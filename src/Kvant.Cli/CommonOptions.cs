@@ -12,10 +12,10 @@ internal static class CommonOptions
 
     public static Option<bool> Json() => new("--json") { Description = "Write JSON for machines instead of a table." };
 
-    /// <summary>A whole number of a range.</summary>
+    /// <summary>A whole number of a range; the description says everything but the range.</summary>
     public static Option<int> Number(string name, int @default, int minimum, int maximum, string description) => new(name)
     {
-        Description = maximum == int.MaxValue ? $"{description} ({minimum} or more)" : $"{description} ({minimum}..{maximum})",
+        Description = maximum == int.MaxValue ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
         HelpName = "N",
         DefaultValueFactory = _ => @default,
         CustomParser = result => Parse(result, name, minimum, maximum),

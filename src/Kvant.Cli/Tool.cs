@@ -67,10 +67,13 @@ public static class Tool
     {
         var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
         {
+            new EvaluateVerb().On(terminal),
+            new MeasureVerb().On(terminal),
+            new CodecsVerb().On(terminal),
+            new CodebookVerb().On(terminal),
             new CompressVerb().On(terminal),
             new DecompressVerb().On(terminal),
             new InspectVerb().On(terminal),
-            new CodecsVerb().On(terminal),
         };
         root.SetAction(result => new HelpAction().Invoke(result));
         foreach (Option option in root.Options)

@@ -5,9 +5,14 @@ namespace Kvant.Cli;
 /// <summary>Turns what the parser says into one line that says what to do.</summary>
 internal static class UsageErrors
 {
+    private const string Unknown = "unknown option";
+
     public static string Describe(ParseResult result)
     {
         Command command = result.CommandResult.Command;
+        // An unknown option may have taken an argument's place and moved the others.
+        if (result.Errors.FirstOrDefault(e => e.Message.StartsWith(Unknown, StringComparison.Ordinal)) is { } error)
+            return error.Message;
         if (result.UnmatchedTokens.Count > 0)
         {
             string token = result.UnmatchedTokens[0];
@@ -31,5 +36,5 @@ internal static class UsageErrors
         result.CommandResult.Command is RootCommand ? "kvant --help" : $"kvant {result.CommandResult.Command.Name} --help";
 
     public static string UnknownOption(string token, Command command) =>
-        $"unknown option '{token}'; known: {string.Join(", ", command.Options.Where(o => !o.Hidden).Select(o => o.Name))}";
+        $"{Unknown} '{token}'; known: {string.Join(", ", command.Options.Where(o => !o.Hidden).Select(o => o.Name))}";
 }

@@ -27,7 +27,10 @@ internal sealed class Column<TRow>
     public bool IsNumber { get; private init; }
 
     /// <summary>Left out where the terminal is too narrow for the whole table.</summary>
-    public bool IsMinor { get; init; }
+    public bool IsMinor { get; private init; }
+
+    /// <summary>The cell in a terminal that is too narrow for <see cref="Text"/>; null where there is no other way to write it.</summary>
+    public Func<TRow, string>? FoldedText { get; private init; }
 
     public static Column<TRow> OfText(string field, string title, Func<TRow, string> value) =>
         new(field, title, value, (json, row) => json.WriteStringValue(value(row)));
@@ -47,12 +50,24 @@ internal sealed class Column<TRow>
             IsMinor = minor,
         };
 
-    /// <summary>A column whose JSON value is not the text of the cell.</summary>
-    public static Column<TRow> OfValue(string field, string title, Func<TRow, string> text, Action<Utf8JsonWriter, TRow> write) =>
-        new(field, title, text, write);
+    /// <summary>A codec spec. It is long, but it has joints: a narrow terminal breaks it at its commas.</summary>
+    public static Column<TRow> OfSpec(string field, string title, Func<TRow, string> value) =>
+        new(field, title, value, (json, row) => json.WriteStringValue(value(row)))
+        {
+            FoldedText = row => value(row).Replace(",", ",\n  ", StringComparison.Ordinal),
+        };
 
-    private static string Show(double? value, string format) =>
-        value is { } number && double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "-";
+    /// <summary>A column whose JSON value is not the text of the cell.</summary>
+    public static Column<TRow> OfValue(string field, string title, Func<TRow, string> text, Action<Utf8JsonWriter, TRow> write, Func<TRow, string>? folded = null) =>
+        new(field, title, text, write) { FoldedText = folded };
+
+    private static string Show(double? value, string format)
+    {
+        if (value is not { } number || !double.IsFinite(number))
+            return "-";
+        string text = number.ToString(format, CultureInfo.InvariantCulture);
+        return text.AsSpan().ContainsAnyInRange('1', '9') ? text : text.TrimStart('-'); // no minus before a rounded zero
+    }
 
     private static void WriteReal(Utf8JsonWriter json, double? value)
     {

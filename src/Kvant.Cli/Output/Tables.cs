@@ -5,8 +5,6 @@ namespace Kvant.Cli.Output;
 /// <summary>Writes results for people: as wide as the terminal, or as wide as it takes where the reader is a file.</summary>
 internal static class Tables
 {
-    private const int Gap = 2;
-
     /// <summary>Rows as a table, or as JSON.</summary>
     public static void Write<TRow>(Terminal terminal, bool json, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
     {
@@ -33,8 +31,10 @@ internal static class Tables
     private static void WriteTable<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
     {
         List<Column<TRow>> shown = [.. columns.Where(c => c.Title.Length > 0)];
+        bool folded = false;
+        folded = terminal.OutWidth < Width();
         int left = 0;
-        while (terminal.OutWidth < Width(shown) && shown.FindLastIndex(c => c.IsMinor) is >= 0 and var last)
+        while (terminal.OutWidth < Width() && shown.FindLastIndex(c => c.IsMinor) is >= 0 and var last)
         {
             shown.RemoveAt(last);
             left++;
@@ -42,14 +42,17 @@ internal static class Tables
 
         var table = new Table { Border = TableBorder.Simple, UseSafeBorder = true };
         foreach (Column<TRow> column in shown)
-            table.AddColumn(new TableColumn(new Text(column.Title, new Style(decoration: Decoration.Bold))) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true, Padding = new Padding(0, 0, Gap, 0) });
+            table.AddColumn(new TableColumn(new Text(column.Title, new Style(decoration: Decoration.Bold))) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = column.IsNumber });
         foreach (TRow row in rows)
-            table.AddRow(shown.Select(c => new Text(c.Text(row))));
-        terminal.Show(table, Width(shown));
+            table.AddRow(shown.Select(c => new Text(Cell(c, row))));
+        terminal.Show(table, Width());
         if (left > 0)
             terminal.Out.WriteLine($"{left} more columns in a wider terminal, in a file, or with --json.");
 
-        int Width(List<Column<TRow>> list) => list.Sum(c => Gap + Math.Max(c.Title.Length, rows.Max(r => LongestLine(c.Text(r))))) + 8;
+        // Two blanks at the sides of every cell and one between cells.
+        int Width() => shown.Sum(c => 3 + Math.Max(c.Title.Length, rows.Select(r => LongestLine(Cell(c, r))).DefaultIfEmpty().Max())) + 3;
+
+        string Cell(Column<TRow> column, TRow row) => (folded ? column.FoldedText ?? column.Text : column.Text)(row);
     }
 
     private static int LongestLine(string text) => text.Split('\n').Max(line => line.Length);

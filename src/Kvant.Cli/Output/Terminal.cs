@@ -67,6 +67,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
         });
     }
 
+    /// <summary>Runs a job that cannot be stopped itself; Ctrl-C leaves it behind and goes on here.</summary>
+    public T WaitFor<T>(Func<T> job) => Task.Run(job).WaitAsync(Cancellation).GetAwaiter().GetResult();
+
     private static IAnsiConsole CreateConsole(TextWriter writer, bool isTerminal, int? width)
     {
         // https://no-color.org: any value but the empty one switches colors off.

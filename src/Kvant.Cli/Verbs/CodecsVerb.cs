@@ -20,7 +20,7 @@ internal sealed class CodecsVerb : Verb
     [
         Column<CodecMethod>.OfText("name", "codec", m => m.Name),
         Column<CodecMethod>.OfText("summary", "", m => m.Summary),
-        Column<CodecMethod>.OfValue("settings", "what it does, and its settings: default, allowed, meaning", Describe, WriteSettings),
+        Column<CodecMethod>.OfValue("settings", "what it does, and its settings: default, allowed, meaning", m => Describe(m, "  "), WriteSettings, m => Describe(m, "\n      ")),
     ];
 
     public CodecsVerb()
@@ -38,12 +38,12 @@ internal sealed class CodecsVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json) =>
         Tables.Write(terminal, json, Columns, CodecCatalog.Methods);
 
-    private static string Describe(CodecMethod method)
+    private static string Describe(CodecMethod method, string beforeSummary)
     {
         int names = method.Settings.Select(s => s.Name.Length + s.Default.Length + 1).DefaultIfEmpty().Max();
         int allowed = method.Settings.Select(s => s.Allowed.Length).DefaultIfEmpty().Max();
         IEnumerable<string> settings = method.Settings.Select(s =>
-            $"  {$"{s.Name}={s.Default}".PadRight(names)}  {s.Allowed.PadRight(allowed)}  {s.Summary}");
+            $"  {$"{s.Name}={s.Default}".PadRight(names)}  {s.Allowed.PadRight(allowed)}{beforeSummary}{s.Summary}");
         return string.Join('\n', settings.Prepend(method.Summary));
     }
 

@@ -13,7 +13,7 @@ internal sealed class CompressVerb : Verb
     private readonly Option<string> _output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
     private readonly Option<CodecSpec> _keys = CommonOptions.RequiredSpec("--keys", "The codec of the keys.");
     private readonly Option<CodecSpec> _values = CommonOptions.RequiredSpec("--values", "The codec of the values.");
-    private readonly Option<int> _boundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own; at most half of the layers.");
+    private readonly Option<int> _boundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own (at most half of all)");
     private readonly Option<CodecSpec?> _boundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
     private readonly Option<CodecSpec?> _boundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
 
