@@ -3,7 +3,7 @@ namespace Kvant.Cli.Tests;
 /// <summary>What every command has in common: help, version, and what wrong usage looks like.</summary>
 public sealed class FrameTests
 {
-    public static TheoryData<string> Verbs => ["codecs"];
+    public static TheoryData<string> Verbs => ["evaluate", "measure", "codecs", "codebook", "compress", "decompress", "inspect"];
 
     [Fact]
     public void NoArgumentsShowsHelp()
