@@ -36,6 +36,10 @@ internal static class OutputFile
         {
             throw new IOException($"no permission to write '{output}'; choose another folder", e);
         }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new IOException($"'{output}' cannot be written there; choose another folder", e);
+        }
     }
 
     // Links may stand anywhere in a path; two names are the same file where their folders and last links lead to the same place.

@@ -54,7 +54,7 @@ internal sealed class Column<TRow>
     public static Column<TRow> OfSpec(string field, string title, Func<TRow, string> value) =>
         new(field, title, value, (json, row) => json.WriteStringValue(value(row)))
         {
-            FoldedText = row => value(row).Replace(",", ",\n  ", StringComparison.Ordinal),
+            FoldedText = row => value(row).Replace(",", ",\n", StringComparison.Ordinal),
         };
 
     /// <summary>A column whose JSON value is not the text of the cell.</summary>

@@ -42,15 +42,15 @@ internal static class Tables
 
         var table = new Table { Border = TableBorder.Simple, UseSafeBorder = true };
         foreach (Column<TRow> column in shown)
-            table.AddColumn(new TableColumn(new Text(column.Title, new Style(decoration: Decoration.Bold))) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = column.IsNumber });
+            table.AddColumn(new TableColumn(new Text(column.Title, new Style(decoration: Decoration.Bold))) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = column.IsNumber, Padding = new Padding(0, 0, 1, 0) });
         foreach (TRow row in rows)
             table.AddRow(shown.Select(c => new Text(Cell(c, row))));
         terminal.Show(table, Width());
         if (left > 0)
             terminal.Out.WriteLine($"{left} more columns in a wider terminal, in a file, or with --json.");
 
-        // Two blanks at the sides of every cell and one between cells.
-        int Width() => shown.Sum(c => 3 + Math.Max(c.Title.Length, rows.Select(r => LongestLine(Cell(c, r))).DefaultIfEmpty().Max())) + 3;
+        // A blank behind every cell and one between cells.
+        int Width() => shown.Sum(c => 2 + Math.Max(c.Title.Length, rows.Select(r => LongestLine(Cell(c, r))).DefaultIfEmpty().Max())) + 1;
 
         string Cell(Column<TRow> column, TRow row) => (folded ? column.FoldedText ?? column.Text : column.Text)(row);
     }

@@ -21,6 +21,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <summary>Whether a person sees <see cref="Error"/> as it is written.</summary>
     public bool ErrorIsTerminal { get; private init; }
 
+    // https://no-color.org: any value but the empty one.
+    private static bool NoColor => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+
     /// <summary>The console of this process.</summary>
     public static Terminal OfConsole(CancellationToken cancellation) => new(Console.Out, Console.Error, cancellation)
     {
@@ -35,12 +38,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     {
         if (OutWidth is { } columns)
         {
-            CreateConsole(Out, isTerminal: true, columns).Write(content);
+            CreateConsole(Out, ansi: !NoColor, columns).Write(content);
             return;
         }
 
         using var text = new StringWriter();
-        CreateConsole(text, isTerminal: false, width).Write(content);
+        CreateConsole(text, ansi: false, width).Write(content);
         foreach (string line in text.ToString().Trim('\r', '\n').Split('\n'))
         {
             if (line.TrimEnd() is { Length: > 0 } trimmed)
@@ -60,7 +63,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
             return;
         }
 
-        CreateConsole(Error, isTerminal: true, null).Progress().AutoClear(true).Start(context =>
+        CreateConsole(Error, ansi: true, null).Progress().AutoClear(true).Start(context =>
         {
             ProgressTask bar = context.AddTask(title, maxValue: 1);
             job(done => bar.Value = done);
@@ -70,16 +73,14 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <summary>Runs a job that cannot be stopped itself; Ctrl-C leaves it behind and goes on here.</summary>
     public T WaitFor<T>(Func<T> job) => Task.Run(job).WaitAsync(Cancellation).GetAwaiter().GetResult();
 
-    private static IAnsiConsole CreateConsole(TextWriter writer, bool isTerminal, int? width)
+    private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi, int? width)
     {
-        // https://no-color.org: any value but the empty one switches colors off.
-        bool plain = !isTerminal || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Out = new AnsiConsoleOutput(writer),
-            Ansi = plain ? AnsiSupport.No : AnsiSupport.Detect,
-            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
-            Interactive = isTerminal ? InteractionSupport.Detect : InteractionSupport.No,
+            Ansi = ansi ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = ansi && !NoColor ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = ansi ? InteractionSupport.Detect : InteractionSupport.No,
         });
         if (width is { } columns)
             console.Profile.Width = columns;
