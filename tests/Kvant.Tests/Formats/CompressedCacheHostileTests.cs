@@ -1,6 +1,6 @@
 using System.Text;
-using Kvant.Codecs;
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Formats;
 using static Kvant.Tests.Formats.CompressedCacheSamples;
 
@@ -9,6 +9,8 @@ namespace Kvant.Tests.Formats;
 public sealed class CompressedCacheHostileTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+
+    public static TheoryData<string> EveryMethod => [.. CodecCatalog.Methods.Select(m => m.Name)];
 
     public void Dispose() => _folder.Dispose();
 
@@ -33,16 +35,22 @@ public sealed class CompressedCacheHostileTests : IDisposable
         hostile.Mutate(Tiny(), seed: 20260105, TimeSpan.FromSeconds(2));
     }
 
-    [Fact]
-    public void DamagedTensorIsNamed()
+    [Theory]
+    [MemberData(nameof(EveryMethod))]
+    public void DamagedTensorIsNamedAndItsHeadRefused(string method)
     {
-        byte[] bytes = File.ReadAllBytes(Write(_folder.File("good"), Layout(TraceSamples.Geometry(), 5, Mixed)));
-        foreach (string name in (string[])["layers.0.key.1", "layers.1.value.0"])
+        // 150 rows: blocks, a tail for every block length but 1, and enough to calibrate from.
+        CacheGeometry geometry = TraceSamples.Geometry(1, 2, 64, 64);
+        byte[] bytes = File.ReadAllBytes(Write(_folder.File("good"), Layout(geometry, 150, new LayerPolicy([Specs(method, method)]), queryHeads: 2)));
+        using SafetensorsFile file = SafetensorsFile.Open(_folder.File("good"));
+        foreach (TensorInfo tensor in file.Tensors)
         {
             byte[] damaged = [.. bytes];
-            using (SafetensorsFile file = SafetensorsFile.Open(_folder.File("good"))) damaged[file.Tensor(name).Offset + 3] ^= 16;
-            using CompressedCacheFile cache = CompressedCacheFile.Open(_folder.Write("bad", damaged));
-            Assert.Contains($"{name}: the tensor is damaged", Assert.Throws<InvalidDataException>(cache.VerifyChecksums).Message);
+            damaged[tensor.Offset + (tensor.ByteLength / 2)] ^= 16;
+            string path = _folder.Write("bad", damaged);
+            using (CompressedCacheFile cache = CompressedCacheFile.Open(path))
+                Assert.Contains($"{tensor.Name}: the tensor is damaged", Assert.Throws<InvalidDataException>(cache.VerifyChecksums).Message);
+            Assert.Contains($"{tensor.Name}: the tensor is damaged", Assert.Throws<InvalidDataException>(() => ReadAll(path)).Message);
         }
     }
 

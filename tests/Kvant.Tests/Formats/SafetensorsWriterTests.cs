@@ -90,6 +90,31 @@ public sealed class SafetensorsWriterTests : IDisposable
     }
 
     [Fact]
+    public void TargetIsTheOldFileAfterEveryWriteUntilTheCommit()
+    {
+        byte[] old = SafetensorsSamples.Small;
+        _folder.Write("out.safetensors", old);
+        using SafetensorsWriter writer = SafetensorsWriter.Create(Target, [new("big", ElementType.U8, 300_000)]);
+        for (int i = 0; i < 30; i++)
+        {
+            writer.Write(new byte[10_000]);
+            Assert.Equal(old, File.ReadAllBytes(Target));
+        }
+        writer.Commit();
+        using SafetensorsFile file = SafetensorsFile.Open(Target);
+        Assert.Equal(300_000, file.Tensor("big").ByteLength);
+    }
+
+    [Fact]
+    public void ReaderOfTheOldFileGoesOnAfterItIsReplaced()
+    {
+        using SafetensorsFile old = SafetensorsFile.Open(_folder.Write("out.safetensors", SafetensorsSamples.Small));
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows does not replace an open file");
+        Write([new("c", ElementType.U8, 1)], null, [5]);
+        Assert.Equal([1, 2, 3], old.Bytes(old.Tensor("b")).ToArray());
+    }
+
+    [Fact]
     public void DisposeWithoutCommitLeavesNoFile()
     {
         using (SafetensorsWriter writer = SafetensorsWriter.Create(Target, s_two)) writer.Write(new byte[8]);
