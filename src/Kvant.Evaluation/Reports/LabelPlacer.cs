@@ -72,9 +72,9 @@ internal static class LabelPlacer
     private static bool Crosses((double X, double Y) mark, Box label, Box other)
     {
         (double x, double y) = label.Nearest(mark.X, mark.Y);
-        for (int step = 0; step <= 24; step++)
+        for (int step = 0; step <= 12; step++)
         {
-            if (other.Holds(mark.X + ((x - mark.X) * step / 24), mark.Y + ((y - mark.Y) * step / 24)))
+            if (other.Holds(mark.X + ((x - mark.X) * step / 12), mark.Y + ((y - mark.Y) * step / 12)))
                 return true;
         }
 
