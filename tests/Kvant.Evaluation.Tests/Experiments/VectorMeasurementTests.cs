@@ -73,6 +73,16 @@ public sealed class VectorMeasurementTests
     }
 
     [Fact]
+    public void QueriesAreNotTheRowsOfTheSameSeed()
+    {
+        // A row times itself is 1; times an independent direction it is about 1 / sqrt(d), and never half of it in 512 dimensions.
+        const ulong seed = 7;
+        float[] rows = RandomVectors.Unit(16, 512, seed);
+        double largest = (s_quick with { Seed = seed, Queries = 16 }).Run(rows, new ZeroCodec(512), "zero").InnerProductRmse;
+        Assert.InRange(largest, 0.03, 0.06);
+    }
+
+    [Fact]
     public void WrongLengthsAreRefused()
     {
         CodecSpec spec = CodecSpec.Parse("fp16");

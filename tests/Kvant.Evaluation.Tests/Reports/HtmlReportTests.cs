@@ -89,7 +89,7 @@ public sealed class HtmlReportTests
         XElement map = Parse(HtmlReport.Render(report)).Descendants("table").First();
         Assert.Equal(80, map.Descendants("td").Count());
         Assert.All(map.Descendants("td"), cell => Assert.Equal("\u00A0", cell.Value));
-        Assert.Equal("layer 79: 0.08", (string?)map.Descendants("td").Last().Attribute("title"));
+        Assert.Equal("layer 79: 0.0800", (string?)map.Descendants("td").Last().Attribute("title"));
     }
 
     [Fact]
@@ -109,6 +109,17 @@ public sealed class HtmlReportTests
             File.Delete(path);
         }
     }
+
+    [Theory]
+    [InlineData(0.0, "0")]
+    [InlineData(0.066, "0.0660")]
+    [InlineData(0.00123456, "0.00123")]
+    [InlineData(9.3e-5, "9.3e-5")]
+    [InlineData(1.5, "1.50")]
+    [InlineData(123.4, "123")]
+    [InlineData(4560.0, "4.6e3")]
+    [InlineData(double.PositiveInfinity, "∞")]
+    public void NumbersHaveThreeDigits(double value, string wanted) => Assert.Equal(wanted, ReportText.Number(value));
 
     private static XElement Parse(string page)
     {

@@ -16,7 +16,7 @@ public sealed class LabelPlacerTests
             float[] cloud = RandomVectors.Normal(16, 2, seed);
             (double X, double Y)[] marks = [.. Enumerable.Range(0, 16).Select(i => (500 + (120.0 * cloud[2 * i]), 250 + (70.0 * cloud[(2 * i) + 1])))];
             string[] texts = [.. Enumerable.Range(0, 16).Select(i => new string('x', 6 + i))];
-            Box[] labels = LabelPlacer.Place(marks, texts, s_frame);
+            Box[] labels = LabelPlacer.Place(marks, texts, s_frame, []);
             for (int i = 0; i < 16; i++)
             {
                 Assert.True(labels[i].Outside(s_frame) < 1e-6, $"seed {seed}: label {i} leaves the frame");
@@ -32,8 +32,15 @@ public sealed class LabelPlacerTests
     [Fact]
     public void LoneLabelStandsToTheRightOfItsMark()
     {
-        Box label = Assert.Single(LabelPlacer.Place([(200, 200)], ["fp16"], s_frame));
+        Box label = Assert.Single(LabelPlacer.Place([(200, 200)], ["fp16"], s_frame, []));
         Assert.InRange(label.Left, 206, 212);
         Assert.Equal(200, (label.Top + label.Bottom) / 2, 6);
+    }
+
+    [Fact]
+    public void LabelGivesWayToTheLine()
+    {
+        Box label = Assert.Single(LabelPlacer.Place([(200, 200)], ["fp16"], s_frame, [(200, 200), (400, 200)]));
+        Assert.False(label.Top < 200 && label.Bottom > 200 && label.Right > 206, $"{label} covers the line");
     }
 }
