@@ -17,20 +17,15 @@ internal sealed class HeadExperiment(TracePlan plan, ProgressMeter meter)
     {
         int tokens = _source.Tokens;
         float[] exactKeys = new float[checked(tokens * _source.KeyDimension)], exactValues = new float[checked(tokens * _source.ValueDimension)];
-        lock (_source)
-        {
-            _source.ReadKeys(layer, head, exactKeys);
-            _source.ReadValues(layer, head, exactValues);
-        }
-
+        _source.ReadKeys(layer, head, exactKeys);
+        _source.ReadValues(layer, head, exactValues);
         (RowsResult[] keyResults, float[][] keys) = Decode(plan.Keys, exactKeys);
         (RowsResult[] valueResults, float[][] values) = Decode(plan.Values, exactValues);
         var result = new HeadResult(keyResults, valueResults, New<AttentionResult>(keys.Length), New<NormalizedError>(plan.Pairs.Length));
         float[] queries = new float[exactKeys.Length];
         for (int i = 0; i < plan.QueryHeadsPerKvHead; i++)
         {
-            lock (_source)
-                _source.ReadQueries(layer, (head * plan.QueryHeadsPerKvHead) + i, queries);
+            _source.ReadQueries(layer, (head * plan.QueryHeadsPerKvHead) + i, queries);
             Attend(queries, exactKeys, exactValues, keys, values, result);
         }
 

@@ -9,15 +9,15 @@ namespace Kvant.Evaluation.Experiments;
 /// decoded) against the exact one.
 /// </summary>
 /// <example><code>
-/// TraceReport report = new TraceExperiment { Source = trace }.Run();
+/// TraceReport report = new TraceExperiment { Source = trace, Pairs = DefaultCodecs.Pairs }.Run();
 /// </code></example>
 public sealed record TraceExperiment
 {
     /// <summary>The trace.</summary>
     public required ITraceSource Source { get; init; }
 
-    /// <summary>What to compare; <see cref="DefaultCodecs.Pairs"/> unless set. A codec that stands in several pairs is computed once.</summary>
-    public IReadOnlyList<CodecPair> Pairs { get; init; } = DefaultCodecs.Pairs;
+    /// <summary>What to compare, such as <see cref="DefaultCodecs.Pairs"/>. A codec that stands in several pairs is computed once.</summary>
+    public required IReadOnlyList<CodecPair> Pairs { get; init; }
 
     /// <summary>Heads that are worked on at a time, each by a thread of its own. The results do not depend on it.</summary>
     public int Threads { get; init; } = 1;

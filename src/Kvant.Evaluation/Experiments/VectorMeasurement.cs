@@ -69,7 +69,8 @@ public sealed record VectorMeasurement
     {
         Codec codec = encoded.Codec;
         int dimension = codec.Dimension, body = encoded.RowsInBlocks;
-        float[] queries = RandomVectors.Unit(Queries, dimension, Seed);
+        // Turned, so that rows made from the same seed are not the queries.
+        float[] queries = RandomVectors.Unit(Queries, dimension, Seed ^ 0x5851F42D4C957F2D);
         float[] scores = new float[checked(Queries * body)];
         if (body > 0)
         {

@@ -1,5 +1,7 @@
+using System.Text;
 using System.Xml.Linq;
 using Kvant.Evaluation.Experiments;
+using Kvant.Formats;
 using static Kvant.Evaluation.Reports.ReportText;
 
 namespace Kvant.Evaluation.Reports;
@@ -15,7 +17,13 @@ public static class HtmlReport
     /// <param name="report">What to show.</param>
     /// <exception cref="ArgumentException">The report has no results.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Write(string path, TraceReport report) => File.WriteAllText(path, Render(report));
+    public static void Write(string path, TraceReport report)
+    {
+        string page = Render(report);
+        using AtomicFile file = AtomicFile.Create(path);
+        file.Stream.Write(Encoding.UTF8.GetBytes(page));
+        file.Commit();
+    }
 
     /// <summary>The page as text.</summary>
     /// <param name="report">What to show.</param>

@@ -2,7 +2,8 @@ namespace Kvant.Evaluation.Reports;
 
 /// <summary>
 /// Puts a label beside each mark so that no label covers a mark, another label or the line that leads to one: for each mark
-/// the nearest free place on growing rings, the most crowded marks first.
+/// the nearest free place on growing rings, the most crowded marks first. A line through the marks is kept free where that
+/// costs little.
 /// </summary>
 internal static class LabelPlacer
 {
@@ -12,14 +13,14 @@ internal static class LabelPlacer
 
     private static readonly double[] s_rings = [PlotMark.Radius + Gap, 16, 26, 38, 52, 68, 86, 106, 130, 160];
 
-    public static Box[] Place(IReadOnlyList<(double X, double Y)> marks, IReadOnlyList<string> texts, Box frame)
+    public static Box[] Place(IReadOnlyList<(double X, double Y)> marks, IReadOnlyList<string> texts, Box frame, IReadOnlyList<(double X, double Y)> line)
     {
         var labels = new Box[marks.Count];
         var placed = new List<int>();
         foreach (int i in Enumerable.Range(0, marks.Count).OrderByDescending(i => Crowd(marks, i)))
         {
             double width = (texts[i].Length * WidthPerCharacter) + 4;
-            labels[i] = Candidates(marks[i], width).MinBy(c => Cost(c, i, marks, labels, placed, frame)).Box;
+            labels[i] = Candidates(marks[i], width).MinBy(c => Cost(c, i, marks, labels, placed, frame) + LineCost(c.Box, line)).Box;
             placed.Add(i);
         }
 
@@ -69,15 +70,27 @@ internal static class LabelPlacer
     }
 
     /// <summary>Whether the line from a mark to its label runs through another box.</summary>
-    private static bool Crosses((double X, double Y) mark, Box label, Box other)
+    private static bool Crosses((double X, double Y) mark, Box label, Box other) =>
+        Crosses(mark, label.Nearest(mark.X, mark.Y), other, 12);
+
+    private static bool Crosses((double X, double Y) from, (double X, double Y) to, Box box, int steps)
     {
-        (double x, double y) = label.Nearest(mark.X, mark.Y);
-        for (int step = 0; step <= 24; step++)
+        for (int step = 0; step <= steps; step++)
         {
-            if (other.Holds(mark.X + ((x - mark.X) * step / 24), mark.Y + ((y - mark.Y) * step / 24)))
+            double share = (double)step / steps;
+            if (box.Holds(from.X + ((to.X - from.X) * share), from.Y + ((to.Y - from.Y) * share)))
                 return true;
         }
 
         return false;
+    }
+
+    private static double LineCost(Box box, IReadOnlyList<(double X, double Y)> line)
+    {
+        const double cost = 25;
+        double sum = 0;
+        for (int i = 1; i < line.Count; i++)
+            sum += Crosses(line[i - 1], line[i], box, 60) ? cost : 0;
+        return sum;
     }
 }

@@ -15,14 +15,21 @@ internal static class ReportText
 
     public static XAttribute Attribute(string name, double value) => new(name, value.ToString("0.##", CultureInfo.InvariantCulture));
 
-    /// <summary>Three digits: plain where that is short, else with an exponent.</summary>
-    public static string Number(double? value) => value switch
+    /// <summary>Three digits where the number is of a usual size, else two and an exponent.</summary>
+    public static string Number(double? value)
     {
-        null => "–",
-        0 => "0",
-        { } v when Math.Abs(v) is >= 0.001 and < 1000 => v.ToString(Math.Abs(v) >= 100 ? "0" : Math.Abs(v) >= 10 ? "0.0" : Math.Abs(v) >= 1 ? "0.00" : "0.0###", CultureInfo.InvariantCulture),
-        { } v => v.ToString("0.0e0", CultureInfo.InvariantCulture),
-    };
+        if (value is not { } v)
+            return "–";
+        double size = Math.Abs(v);
+        if (size is 0 or double.PositiveInfinity)
+            return v == 0 ? "0" : "∞";
+        return size is >= 0.001 and < 1000
+            ? Fixed(v, Math.Clamp(2 - (int)Math.Floor(Math.Log10(size)), 0, 5))
+            : v.ToString("0.0e0", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>A round number at an axis.</summary>
+    public static string Tick(double value) => value.ToString(value is >= 0.001 and < 10000 ? "0.###" : "0e0", CultureInfo.InvariantCulture);
 
     public static string Fixed(double value, int digits) => value.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 

@@ -23,6 +23,7 @@ internal static class ScatterPlot
         var x = LogAxis.Around(results.Select(r => r.BytesPerToken), 1.13, s_frame.Left, s_frame.Right);
         var y = LogAxis.Around(errors, 1.8, floor, s_frame.Top);
         (double X, double Y)[] places = [.. results.Select((r, i) => (x.Place(r.BytesPerToken), errors[i] > 0 ? y.Place(Math.Min(errors[i], y.Maximum)) : s_frame.Bottom - 20))];
+        (double X, double Y)[] frontier = Frontier(places, errors);
         return Element(
             "svg",
             Attribute("viewBox", $"0 0 {Width} {Height}"),
@@ -31,8 +32,9 @@ internal static class ScatterPlot
             Element("title", Attribute("id", "plot-title"), $"Bytes per token against {model.ErrorName}"),
             Element("desc", Attribute("id", "plot-description"), Describe(model, errors)),
             Grid(x, y, model, hasZero, floor),
-            Frontier(places, errors),
-            Marks(model, errors, places));
+            frontier.Length < 2 ? null : Element("polyline", Class("frontier"), Attribute("points", string.Join(' ', frontier.Select(p =>
+                string.Create(CultureInfo.InvariantCulture, $"{p.X:0.##},{p.Y:0.##}"))))),
+            Marks(model, errors, places, frontier));
     }
 
     private static string Describe(ReportModel model, double[] errors) =>
@@ -63,7 +65,7 @@ internal static class ScatterPlot
                     continue;
                 yield return Line(digit == 1 ? "grid" : "grid minor", s_frame.Left, y.Place(value), s_frame.Right, y.Place(value));
                 if (digit == 1 || (digit is 2 or 5 && y.Maximum / y.Minimum < 200))
-                    yield return Text("tick", s_frame.Left - 8, y.Place(value) + 4, "end", Number(value));
+                    yield return Text("tick", s_frame.Left - 8, y.Place(value) + 4, "end", Tick(value));
             }
         }
 
@@ -81,7 +83,8 @@ internal static class ScatterPlot
         yield return caption;
     }
 
-    private static XElement? Frontier((double X, double Y)[] places, double[] errors)
+    /// <summary>The places of the pairs that no smaller one beats, from few bytes to many.</summary>
+    private static (double X, double Y)[] Frontier((double X, double Y)[] places, double[] errors)
     {
         var best = new List<int>();
         foreach (int i in Enumerable.Range(0, places.Length).OrderBy(i => places[i].X).ThenBy(i => errors[i]))
@@ -90,15 +93,12 @@ internal static class ScatterPlot
                 best.Add(i);
         }
 
-        if (best.Count < 2)
-            return null;
-        string points = string.Join(' ', best.Select(i => string.Create(CultureInfo.InvariantCulture, $"{places[i].X:0.##},{places[i].Y:0.##}")));
-        return Element("polyline", Class("frontier"), Attribute("points", points));
+        return [.. best.Select(i => places[i])];
     }
 
-    private static IEnumerable<XElement> Marks(ReportModel model, double[] errors, (double X, double Y)[] places)
+    private static IEnumerable<XElement> Marks(ReportModel model, double[] errors, (double X, double Y)[] places, (double X, double Y)[] frontier)
     {
-        Box[] labels = LabelPlacer.Place(places, model.Names, s_frame);
+        Box[] labels = LabelPlacer.Place(places, model.Names, s_frame, frontier);
         for (int i = 0; i < places.Length; i++)
         {
             (double x, double y) = labels[i].Nearest(places[i].X, places[i].Y);

@@ -4,7 +4,7 @@ namespace Kvant.Evaluation.Sources;
 /// Keys, values and, where they were recorded, queries of a transformer, one head at a time: what a
 /// <see cref="Experiments.TraceExperiment"/> runs on. <see cref="MemoryTrace"/> holds one in memory.
 /// </summary>
-/// <remarks>An experiment reads from several threads, one call at a time.</remarks>
+/// <remarks>An experiment may read from several threads at once.</remarks>
 public interface ITraceSource
 {
     /// <summary>What a report calls the trace.</summary>
