@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using Kvant.Kernels;
 
 namespace Kvant.Codecs;
 
@@ -117,8 +117,7 @@ public abstract partial class Codec
 
     private void RequireFinite(ReadOnlySpan<float> rows)
     {
-        // The largest magnitude is NaN or infinite if any number is: one vectorized pass in the good case.
-        if (rows.IsEmpty || float.IsFinite(TensorPrimitives.MaxMagnitude(rows)))
+        if (Finiteness.All(rows))
             return;
         for (int i = 0; i < rows.Length; i++)
         {

@@ -8,6 +8,15 @@ public static class CodecCatalog
     [
         Fp32Codec.Method,
         Fp16Codec.Method,
+        Bf16Codec.Method,
+        Q8Codec.Method,
+        Q80Codec.Method,
+        Q40Codec.Method,
+        TurboQuantCodec.Method,
+        TurboQuantIpCodec.Method,
+        OutlierCodec.Method,
+        Polar32Codec.Method,
+        KiviCodec.Method,
     ];
 
     /// <summary>The method of a name, or null.</summary>

@@ -56,7 +56,12 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     /// <param name="dimension">Numbers in a row (the head dimension).</param>
     /// <param name="role">What the rows are for; the default is vectors on their own.</param>
     /// <exception cref="ArgumentException">The method does not take this dimension; the message says which it takes.</exception>
-    public Codec CreateCodec(int dimension, CodecRole role = CodecRole.Rows) => Method.Create(this, dimension, role);
+    public Codec CreateCodec(int dimension, CodecRole role = CodecRole.Rows)
+    {
+        if (dimension is < 1 or > Codec.MaxDimension)
+            throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"A row has 1 to {Codec.MaxDimension} numbers.");
+        return Method.Create(this, dimension, role);
+    }
 
     /// <summary>The value of a setting.</summary>
     /// <param name="setting">Its name.</param>

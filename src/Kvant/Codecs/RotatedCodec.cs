@@ -1,3 +1,4 @@
+using System.Buffers;
 using Kvant.Rotations;
 
 namespace Kvant.Codecs;
@@ -29,10 +30,20 @@ public abstract class RotatedCodec : Codec
     /// <inheritdoc/>
     protected sealed override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
-        Span<float> rotated = RowsPerBlock == 1 ? stackalloc float[Dimension] : new float[rows.Length];
+        if (RowsPerBlock == 1)
+        {
+            Span<float> row = stackalloc float[Dimension];
+            Rotation.Forward(rows, row);
+            EncodeRotated(row, block);
+            return;
+        }
+
+        float[] rented = ArrayPool<float>.Shared.Rent(rows.Length);
+        Span<float> rotated = rented.AsSpan(0, rows.Length);
         for (int i = 0; i < rows.Length; i += Dimension)
             Rotation.Forward(rows.Slice(i, Dimension), rotated.Slice(i, Dimension));
         EncodeRotated(rotated, block);
+        ArrayPool<float>.Shared.Return(rented);
     }
 
     /// <inheritdoc/>

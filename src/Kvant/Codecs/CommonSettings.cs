@@ -1,0 +1,35 @@
+using Kvant.Rotations;
+
+namespace Kvant.Codecs;
+
+/// <summary>Settings that several methods share, so that the same word means the same thing everywhere.</summary>
+internal static class CommonSettings
+{
+    private static readonly string[] ScaleNames = ["norm", "corrected", "leastsquares", "unbiased"];
+
+    /// <summary>Names the random signs or matrices.</summary>
+    public static CodecSetting Seed { get; } = CodecSetting.Integer("seed", 0, 0, long.MaxValue, "names the random rotation; part of the format");
+
+    /// <summary>Which number is stored per row; in the order of <see cref="ScaleRule"/>.</summary>
+    public static CodecSetting Scale { get; } = CodecSetting.Choice(
+        "scale", "corrected", ScaleNames, "the stored number: norm (the paper), norm of the decoded row corrected, least squares, unbiased scores");
+
+    /// <summary>Bits per number.</summary>
+    public static CodecSetting Bits(int @default, int minimum, int maximum) =>
+        CodecSetting.Integer("bits", @default, minimum, maximum, "bits per number");
+
+    /// <summary>The change of basis.</summary>
+    public static CodecSetting Rotation(string @default) =>
+        CodecSetting.Choice("rotation", @default, [.. RotationCatalog.Names], "the change of basis before coding");
+
+    /// <summary>The rule that the spec names.</summary>
+    public static ScaleRule ScaleOf(CodecSpec spec) => (ScaleRule)Array.IndexOf(ScaleNames, spec["scale"]);
+
+    /// <summary>Refuses a dimension that a method cannot split.</summary>
+    /// <exception cref="ArgumentException">The dimension is not a multiple of <paramref name="unit"/>.</exception>
+    public static void RequireMultiple(CodecSpec spec, int dimension, int unit)
+    {
+        if (dimension % unit != 0)
+            throw new ArgumentException($"'{spec}' needs a dimension that is a multiple of {unit}; it is {dimension}.", nameof(dimension));
+    }
+}

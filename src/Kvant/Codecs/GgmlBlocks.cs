@@ -1,0 +1,43 @@
+using Kvant.Rotations;
+
+namespace Kvant.Codecs;
+
+/// <summary>What llama.cpp's block formats share: blocks of 32 numbers, each with an fp16 scale, laid out byte for byte as ggml does;
+/// here with an optional rotation before, as llama.cpp applies one to its quantized caches today.</summary>
+internal abstract class GgmlBlocks : RotatedCodec
+{
+    /// <summary>Numbers that share a scale.</summary>
+    protected const int BlockLength = 32;
+
+    private readonly int _blockBytes;
+
+    private protected GgmlBlocks(CodecSpec spec, int dimension, int blockBytes)
+        : base(RotationFor(spec, dimension), 1, dimension / BlockLength * blockBytes) => _blockBytes = blockBytes;
+
+    /// <summary>The settings of all of them.</summary>
+    protected static IReadOnlyList<CodecSetting> Settings { get; } = [CommonSettings.Rotation("none"), CommonSettings.Seed];
+
+    /// <summary>Encodes 32 numbers.</summary>
+    protected abstract void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block);
+
+    /// <summary>Decodes 32 numbers.</summary>
+    protected abstract void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers);
+
+    protected sealed override void EncodeRotated(Span<float> rows, Span<byte> block)
+    {
+        for (int i = 0; i < Dimension / BlockLength; i++)
+            EncodeNumbers(rows.Slice(i * BlockLength, BlockLength), block.Slice(i * _blockBytes, _blockBytes));
+    }
+
+    protected sealed override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
+    {
+        for (int i = 0; i < Dimension / BlockLength; i++)
+            DecodeNumbers(block.Slice(i * _blockBytes, _blockBytes), rows.Slice(i * BlockLength, BlockLength));
+    }
+
+    private static Rotation RotationFor(CodecSpec spec, int dimension)
+    {
+        CommonSettings.RequireMultiple(spec, dimension, BlockLength);
+        return RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
+    }
+}

@@ -1,0 +1,111 @@
+using System.Buffers;
+using Kvant.Packing;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// KIVI: keys are coded per channel over groups of tokens, because their outliers sit in channels; values per token over groups
+/// of channels (Liu et al., 2024, "KIVI"). Every group keeps its own minimum and step, both in fp16: x = minimum + code * step.
+/// </summary>
+internal static class KiviCodec
+{
+    public static CodecMethod Method { get; } = new(
+        "kivi",
+        "per channel for keys, per token for values; each group its own minimum and step",
+        [
+            CodecSetting.Choice("bits", "2", ["2", "4"], "bits per number"),
+            CodecSetting.Choice("group", "32", ["16", "32", "64", "128"], "tokens (keys) or channels (values) that share minimum and step"),
+        ],
+        (spec, dimension, role) => role == CodecRole.Keys ? new Keys(spec, dimension) : new Values(spec, dimension));
+
+    private const int ParameterBytes = 2 * Fp16.Bytes;
+
+    // Writes minimum and step of a group and the code of each of its numbers, which lie `stride` apart.
+    private static void EncodeGroup(ReadOnlySpan<float> numbers, int count, int stride, int bits, Span<byte> parameters, Span<byte> codes)
+    {
+        float low = numbers[0], high = numbers[0];
+        for (int i = 0; i < count; i++)
+        {
+            low = MathF.Min(low, numbers[i * stride]);
+            high = MathF.Max(high, numbers[i * stride]);
+        }
+
+        // Codes refer to what will be read back, so that rounding minimum and step to fp16 costs no more than it must.
+        int top = (1 << bits) - 1;
+        float minimum = Fp16.Write(parameters, low), step = Fp16.Write(parameters[Fp16.Bytes..], (high - low) / top);
+        for (int i = 0; i < count; i++)
+            codes[i * stride] = step == 0 ? (byte)0 : (byte)Math.Clamp(MathF.Round((numbers[i * stride] - minimum) / step), 0, top);
+    }
+
+    private static void DecodeGroup(ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> codes, int count, int stride, Span<float> numbers)
+    {
+        float minimum = Fp16.Read(parameters), step = Fp16.Read(parameters[Fp16.Bytes..]);
+        for (int i = 0; i < count; i++)
+            numbers[i * stride] = minimum + (codes[i * stride] * step);
+    }
+
+    // A block is a group of tokens: minimum and step per channel, then the codes token by token.
+    private sealed class Keys(CodecSpec spec, int dimension) : Codec(
+        dimension,
+        spec.Integer("group"),
+        (ParameterBytes * dimension) + BitPacking.ByteCount(spec.Integer("group") * dimension, spec.Integer("bits")))
+    {
+        private readonly int _bits = spec.Integer("bits");
+
+        protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+        {
+            byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
+            Span<byte> codes = rented.AsSpan(0, rows.Length);
+            for (int c = 0; c < Dimension; c++)
+                EncodeGroup(rows[c..], RowsPerBlock, Dimension, _bits, block[(c * ParameterBytes)..], codes[c..]);
+            BitPacking.Pack(codes, _bits, block[(Dimension * ParameterBytes)..]);
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+
+        protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
+        {
+            byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
+            Span<byte> codes = rented.AsSpan(0, rows.Length);
+            BitPacking.Unpack(block[(Dimension * ParameterBytes)..], _bits, codes);
+            for (int c = 0; c < Dimension; c++)
+                DecodeGroup(block[(c * ParameterBytes)..], codes[c..], RowsPerBlock, Dimension, rows[c..]);
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    // A block is a token: minimum and step per group of channels (the last may be shorter), then the codes.
+    private sealed class Values(CodecSpec spec, int dimension) : Codec(
+        dimension,
+        1,
+        (ParameterBytes * Groups(spec, dimension)) + BitPacking.ByteCount(dimension, spec.Integer("bits")))
+    {
+        private readonly int _bits = spec.Integer("bits");
+        private readonly int _group = spec.Integer("group");
+        private readonly int _groups = Groups(spec, dimension);
+
+        protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+        {
+            Span<byte> codes = stackalloc byte[Dimension];
+            for (int g = 0; g < _groups; g++)
+            {
+                int start = g * _group, count = Math.Min(_group, Dimension - start);
+                EncodeGroup(rows[start..], count, 1, _bits, block[(g * ParameterBytes)..], codes[start..]);
+            }
+
+            BitPacking.Pack(codes, _bits, block[(_groups * ParameterBytes)..]);
+        }
+
+        protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
+        {
+            Span<byte> codes = stackalloc byte[Dimension];
+            BitPacking.Unpack(block[(_groups * ParameterBytes)..], _bits, codes);
+            for (int g = 0; g < _groups; g++)
+            {
+                int start = g * _group, count = Math.Min(_group, Dimension - start);
+                DecodeGroup(block[(g * ParameterBytes)..], codes[start..], count, 1, rows[start..]);
+            }
+        }
+
+        private static int Groups(CodecSpec spec, int dimension) => (dimension + spec.Integer("group") - 1) / spec.Integer("group");
+    }
+}

@@ -1,0 +1,44 @@
+namespace Kvant.Codecs;
+
+/// <summary>llama.cpp's q4_0: per block of 32 an fp16 scale d = x / -8 for the x of largest magnitude, then 4-bit codes
+/// x / d + 8; code i shares a byte with code i + 16. 4.5 bits per number.</summary>
+internal sealed class Q40Codec : GgmlBlocks
+{
+    private const int Half = BlockLength / 2;
+
+    private Q40Codec(CodecSpec spec, int dimension)
+        : base(spec, dimension, Fp16.Bytes + Half)
+    {
+    }
+
+    public static CodecMethod Method { get; } = new("q4_0", "llama.cpp's 4-bit blocks of 32, byte for byte", Settings, (spec, d, _) => new Q40Codec(spec, d));
+
+    protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
+    {
+        float largest = 0;
+        foreach (float x in numbers)
+        {
+            if (MathF.Abs(x) > MathF.Abs(largest))
+                largest = x;
+        }
+
+        float scale = largest / -8, inverse = float.IsNormal(scale) ? 1 / scale : 0;
+        Fp16.Write(block, scale);
+        for (int i = 0; i < Half; i++)
+            block[Fp16.Bytes + i] = (byte)(Code(numbers[i] * inverse) | (Code(numbers[i + Half] * inverse) << 4));
+    }
+
+    protected override void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers)
+    {
+        float scale = Fp16.Read(block);
+        for (int i = 0; i < Half; i++)
+        {
+            byte pair = block[Fp16.Bytes + i];
+            numbers[i] = ((pair & 15) - 8) * scale;
+            numbers[i + Half] = ((pair >> 4) - 8) * scale;
+        }
+    }
+
+    // As ggml does: add 8.5 and cut, at most 15.
+    private static int Code(float x) => Math.Clamp((int)(x + 8.5f), 0, 15);
+}

@@ -1,0 +1,32 @@
+namespace Kvant.Codecs;
+
+/// <summary>llama.cpp's q8_0: per block of 32 an fp16 scale d = max|x| / 127, then 32 signed bytes round(x / d). 8.5 bits per number.</summary>
+internal sealed class Q80Codec : GgmlBlocks
+{
+    private Q80Codec(CodecSpec spec, int dimension)
+        : base(spec, dimension, Fp16.Bytes + BlockLength)
+    {
+    }
+
+    public static CodecMethod Method { get; } = new("q8_0", "llama.cpp's 8-bit blocks of 32, byte for byte", Settings, (spec, d, _) => new Q80Codec(spec, d));
+
+    protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
+    {
+        float largest = 0;
+        foreach (float x in numbers)
+            largest = MathF.Max(largest, MathF.Abs(x));
+
+        // As ggml does: codes come from the scale before it is rounded to fp16, and halves round away from zero.
+        float scale = largest / 127, inverse = float.IsNormal(scale) ? 1 / scale : 0;
+        Fp16.Write(block, scale);
+        for (int i = 0; i < BlockLength; i++)
+            block[Fp16.Bytes + i] = (byte)(sbyte)Math.Clamp(MathF.Round(numbers[i] * inverse, MidpointRounding.AwayFromZero), -127, 127);
+    }
+
+    protected override void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers)
+    {
+        float scale = Fp16.Read(block);
+        for (int i = 0; i < BlockLength; i++)
+            numbers[i] = (sbyte)block[Fp16.Bytes + i] * scale;
+    }
+}

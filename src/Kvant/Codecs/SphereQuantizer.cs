@@ -1,0 +1,84 @@
+using Kvant.Codebooks;
+using Kvant.Kernels;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// Codes the numbers of one rotated row (or group of them) against a codebook for unit vectors of its dimension, and finds
+/// the scale that is stored beside the codes. The part that TurboQuant, its inner-product variant, PolarQuant and the outlier split share.
+/// </summary>
+internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int search = 0)
+{
+    // Candidates of the search lie evenly between these multiples of the norm's scale.
+    private const float SearchFrom = 0.75f;
+    private const float SearchTo = 1.25f;
+
+    // Scales below this are zero in fp16 by far; their inverse need not exist.
+    private const float Nothing = 1e-30f;
+
+    /// <summary>Numbers in a row.</summary>
+    public int Dimension => codebook.Dimension;
+
+    /// <summary>Finds codes and scale.</summary>
+    /// <param name="row">The rotated numbers.</param>
+    /// <param name="codes">Receives a code per number.</param>
+    /// <param name="levels">Receives the decoded numbers for a scale of 1.</param>
+    /// <returns>The scale, not rounded; 0 for a row of zeros.</returns>
+    public float Encode(ReadOnlySpan<float> row, Span<byte> codes, Span<float> levels)
+    {
+        float square = Reductions.Dot(row, row), unit = MathF.Sqrt(square / Dimension);
+        float coded = rule == ScaleRule.Max ? Largest(row) / codebook.Levels[^1]
+            : search == 0 || square == 0 ? unit
+            : unit * Search(row, unit, codes, levels);
+        if (coded < Nothing)
+        {
+            NearestLevel.Find(row, 0, codebook.Levels, codebook.Thresholds, codes, levels);
+            return 0;
+        }
+
+        NearestLevel.Find(row, 1 / coded, codebook.Levels, codebook.Thresholds, codes, levels);
+        return rule switch
+        {
+            ScaleRule.Corrected => MathF.Sqrt(square / Reductions.Dot(levels, levels)),
+            ScaleRule.LeastSquares => Reductions.Dot(row, levels) / Reductions.Dot(levels, levels),
+            ScaleRule.Unbiased => square / Reductions.Dot(row, levels),
+            _ => coded,
+        };
+    }
+
+    /// <summary>Turns codes back into numbers.</summary>
+    /// <param name="codes">A code per number.</param>
+    /// <param name="scale">The stored scale.</param>
+    /// <param name="row">Receives the numbers.</param>
+    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row)
+    {
+        ReadOnlySpan<float> centroids = codebook.Centroids;
+        for (int i = 0; i < row.Length; i++)
+            row[i] = centroids[codes[i]] * scale;
+    }
+
+    // Codes the row at several multiples of its norm's scale and returns the one whose best scale leaves the least squared error:
+    // |x|^2 - (x,c)^2 / (c,c), so the largest (x,c)^2 / (c,c) wins.
+    private float Search(ReadOnlySpan<float> row, float unit, Span<byte> codes, Span<float> levels)
+    {
+        float best = 1, bestGain = -1;
+        for (int i = 0; i < search; i++)
+        {
+            float multiple = search == 1 ? 1 : SearchFrom + ((SearchTo - SearchFrom) * i / (search - 1));
+            NearestLevel.Find(row, 1 / (unit * multiple), codebook.Levels, codebook.Thresholds, codes, levels);
+            float product = Reductions.Dot(row, levels), gain = product * product / Reductions.Dot(levels, levels);
+            if (gain > bestGain)
+                (best, bestGain) = (multiple, gain);
+        }
+
+        return best;
+    }
+
+    private static float Largest(ReadOnlySpan<float> row)
+    {
+        float largest = 0;
+        foreach (float x in row)
+            largest = MathF.Max(largest, MathF.Abs(x));
+        return largest;
+    }
+}

@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>
+/// The Walsh-Hadamard transform of 2^k floats, not normalized, with the row first multiplied by a vector of signs (and a factor).
+/// </summary>
+/// <remarks>
+/// The scalar loop is the definition: stages h = 1, 2, 4, ..., each replacing a pair (a, b) that lies h apart by
+/// (a + b, a - b). Wide code does the same additions in the same order: stages below the register's lanes as butterflies
+/// inside a register, the others between registers, two stages (four registers) per pass through memory.
+/// A length that does not fill whole registers takes the widest width that it fills.
+/// </remarks>
+internal static unsafe class Hadamard
+{
+    /// <summary>destination = H (source * signs).</summary>
+    /// <param name="source">The row; as long as <paramref name="destination"/>.</param>
+    /// <param name="signs">As many factors.</param>
+    /// <param name="destination">Receives the row; a power of two long; may be the source.</param>
+    public static void Transform(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
+    {
+        fixed (float* s = source, g = signs, d = destination)
+        {
+            switch (SimdSupport.For(destination.Length))
+            {
+                case SimdWidth.Bits512: Wide<Vector512<float>, Simd512>(s, g, d, destination.Length); break;
+                case SimdWidth.Bits256: Wide<Vector256<float>, Simd256>(s, g, d, destination.Length); break;
+                case SimdWidth.Bits128: Wide<Vector128<float>, Simd128>(s, g, d, destination.Length); break;
+                default: Scalar(source, signs, destination); break;
+            }
+        }
+    }
+
+    private static void Scalar(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
+    {
+        for (int i = 0; i < destination.Length; i++)
+            destination[i] = source[i] * signs[i];
+        for (int h = 1; h < destination.Length; h *= 2)
+        {
+            for (int i = 0; i < destination.Length; i++)
+            {
+                if ((i & h) != 0)
+                    continue;
+                float a = destination[i], b = destination[i + h];
+                (destination[i], destination[i + h]) = (a + b, a - b);
+            }
+        }
+    }
+
+    private static void Wide<TVector, TSimd>(float* source, float* signs, float* destination, int length)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        int lanes = TSimd.Lanes, h;
+        if (length >= 4 * lanes)
+        {
+            for (int i = 0; i < length; i += 4 * lanes)
+            {
+                TVector a = Inside<TVector, TSimd>(source + i, signs + i);
+                TVector b = Inside<TVector, TSimd>(source + i + lanes, signs + i + lanes);
+                TVector c = Inside<TVector, TSimd>(source + i + (2 * lanes), signs + i + (2 * lanes));
+                TVector d = Inside<TVector, TSimd>(source + i + (3 * lanes), signs + i + (3 * lanes));
+                Radix4<TVector, TSimd>(a, b, c, d, destination + i, lanes);
+            }
+
+            h = 4 * lanes;
+        }
+        else
+        {
+            for (int i = 0; i < length; i += lanes)
+                TSimd.Store(Inside<TVector, TSimd>(source + i, signs + i), destination + i);
+            h = lanes;
+        }
+
+        for (; 4 * h <= length; h *= 4)
+        {
+            for (int block = 0; block < length; block += 4 * h)
+            {
+                for (int i = block; i < block + h; i += lanes)
+                {
+                    float* p = destination + i;
+                    Radix4<TVector, TSimd>(TSimd.Load(p), TSimd.Load(p + h), TSimd.Load(p + (2 * h)), TSimd.Load(p + (3 * h)), p, h);
+                }
+            }
+        }
+
+        if (h < length)
+        {
+            for (int i = 0; i < h; i += lanes)
+            {
+                TVector a = TSimd.Load(destination + i), b = TSimd.Load(destination + i + h);
+                TSimd.Store(TSimd.Add(a, b), destination + i);
+                TSimd.Store(TSimd.Subtract(a, b), destination + i + h);
+            }
+        }
+    }
+
+    // The stages inside one register.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Inside<TVector, TSimd>(float* source, float* signs)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        TVector v = TSimd.Multiply(TSimd.Load(source), TSimd.Load(signs));
+        v = TSimd.Butterfly(v, 1);
+        v = TSimd.Butterfly(v, 2);
+        if (TSimd.Lanes > 4)
+            v = TSimd.Butterfly(v, 4);
+        if (TSimd.Lanes > 8)
+            v = TSimd.Butterfly(v, 8);
+        return v;
+    }
+
+    // Two stages, h and 2h, over four registers that lie h apart.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Radix4<TVector, TSimd>(TVector a, TVector b, TVector c, TVector d, float* destination, int h)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        TVector ab = TSimd.Add(a, b), amb = TSimd.Subtract(a, b), cd = TSimd.Add(c, d), cmd = TSimd.Subtract(c, d);
+        TSimd.Store(TSimd.Add(ab, cd), destination);
+        TSimd.Store(TSimd.Add(amb, cmd), destination + h);
+        TSimd.Store(TSimd.Subtract(ab, cd), destination + (2 * h));
+        TSimd.Store(TSimd.Subtract(amb, cmd), destination + (3 * h));
+    }
+}

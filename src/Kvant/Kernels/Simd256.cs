@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary><see cref="ISimd{TVector}"/> over 256-bit registers: AVX2.</summary>
+internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+{
+    public static int Lanes => 8;
+
+    public static Vector256<float> Zero => Vector256<float>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load(float* source) => Vector256.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Abs(Vector256<float> a) => Vector256.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> GreaterThan(Vector256<float> a, Vector256<float> b) => Vector256.GreaterThan(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Select(Vector256<float> mask, Vector256<float> a, Vector256<float> b) =>
+        Vector256.ConditionalSelect(mask, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Count(Vector256<float> counts, Vector256<float> mask) =>
+        (counts.AsInt32() - mask.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> CopySign(Vector256<float> a, Vector256<float> b) =>
+        a | (b & Vector256.Create(-0f));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SignedLevel(Vector256<float> a, Vector256<float> b, int @base, int flip) =>
+        ((a.AsInt32() + Vector256.Create(@base)) ^ ((b.AsInt32() >> 31) & Vector256.Create(flip))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBytes(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, byte* destination) =>
+        Vector256.Narrow(Vector256.Narrow(a.AsUInt32(), b.AsUInt32()), Vector256.Narrow(c.AsUInt32(), d.AsUInt32())).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Lookup(float* table, Vector256<float> indices) =>
+        Vector256.ShuffleNative(Vector256.Load(table), indices.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Butterfly(Vector256<float> value, int h) => h switch
+    {
+        1 => Vector256.MultiplyAddEstimate(
+            value, Vector256.Create(1f, -1, 1, -1, 1, -1, 1, -1), Vector256.Shuffle(value, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6))),
+        2 => Vector256.MultiplyAddEstimate(
+            value, Vector256.Create(1f, 1, -1, -1, 1, 1, -1, -1), Vector256.Shuffle(value, Vector256.Create(2, 3, 0, 1, 6, 7, 4, 5))),
+        _ => Vector256.MultiplyAddEstimate(
+            value, Vector256.Create(1f, 1, 1, 1, -1, -1, -1, -1), Vector256.Shuffle(value, Vector256.Create(4, 5, 6, 7, 0, 1, 2, 3))),
+    };
+}

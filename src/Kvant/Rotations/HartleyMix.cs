@@ -1,0 +1,42 @@
+using Kvant.Kernels;
+using Kvant.Numerics;
+
+namespace Kvant.Rotations;
+
+/// <summary>
+/// Mixes the m segments of a row by the discrete Hartley transform, the matrix cas(2 pi j k / m) / sqrt(m) with
+/// cas a = cos a + sin a: real, symmetric, orthogonal for every m, and no entry larger than sqrt(2 / m).
+/// </summary>
+internal sealed class HartleyMix
+{
+    private readonly int _count;
+    private readonly float[] _matrix;
+
+    /// <summary>A mix of <paramref name="count"/> segments.</summary>
+    public HartleyMix(int count)
+    {
+        _count = count;
+        _matrix = new float[count * count];
+        for (long j = 0; j < count; j++)
+        {
+            for (long k = 0; k < count; k++)
+                _matrix[(j * count) + k] = (float)(PortableMath.CosPlusSin(j * k, count) / Math.Sqrt(count));
+        }
+    }
+
+    /// <summary>Replaces segment j by the sum over k of matrix[j, k] times segment k.</summary>
+    public void Apply(Span<float> row)
+    {
+        int segment = row.Length / _count;
+        Span<float> mixed = stackalloc float[row.Length];
+        for (int j = 0; j < _count; j++)
+        {
+            Span<float> sum = mixed.Slice(j * segment, segment);
+            sum.Clear();
+            for (int k = 0; k < _count; k++)
+                Elementwise.MultiplyAdd(row.Slice(k * segment, segment), _matrix[(j * _count) + k], sum);
+        }
+
+        mixed.CopyTo(row);
+    }
+}
