@@ -69,8 +69,8 @@ public sealed record VectorMeasurement
     {
         Codec codec = encoded.Codec;
         int dimension = codec.Dimension, body = encoded.RowsInBlocks;
-        // Turned, so that rows made from the same seed are not the queries.
-        float[] queries = RandomVectors.Unit(Queries, dimension, Seed ^ 0x5851F42D4C957F2D);
+        // Another stream, so that rows made from the same seed are not the queries.
+        float[] queries = RandomVectors.Unit(Queries, dimension, Seed, stream: 1);
         float[] scores = new float[checked(Queries * body)];
         if (body > 0)
         {

@@ -86,8 +86,9 @@ internal static class ScatterPlot
     /// <summary>The places of the pairs that no smaller one beats, from few bytes to many.</summary>
     private static (double X, double Y)[] Frontier((double X, double Y)[] places, double[] errors)
     {
+        // To the nearest unit of the plot: a few bytes of state more make no pair smaller.
         var best = new List<int>();
-        foreach (int i in Enumerable.Range(0, places.Length).OrderBy(i => places[i].X).ThenBy(i => errors[i]))
+        foreach (int i in Enumerable.Range(0, places.Length).OrderBy(i => Math.Round(places[i].X)).ThenBy(i => errors[i]))
         {
             if (best.Count == 0 || errors[i] < errors[best[^1]])
                 best.Add(i);

@@ -1,16 +1,19 @@
+using Kvant.Numerics;
+
 namespace Kvant.Evaluation.Sources;
 
-/// <summary>Random test vectors that are the same on every run: a seed is a data set.</summary>
+/// <summary>Random test vectors that are the same on every machine: a seed is a data set.</summary>
 public static class RandomVectors
 {
     /// <summary>Independent vectors, uniform on the unit sphere: the case that the papers' bounds are for.</summary>
     /// <param name="rows">Number of vectors.</param>
     /// <param name="dimension">Numbers in a vector, at least 1.</param>
     /// <param name="seed">Names the data set.</param>
+    /// <param name="stream">Names one of several independent data sets of the same seed.</param>
     /// <returns>[rows, dimension].</returns>
-    public static float[] Unit(int rows, int dimension, ulong seed)
+    public static float[] Unit(int rows, int dimension, ulong seed, ulong stream = 0)
     {
-        float[] vectors = Normal(rows, dimension, seed);
+        float[] vectors = Normal(rows, dimension, seed, stream);
         for (int i = 0; i < vectors.Length; i += dimension)
         {
             Span<float> row = vectors.AsSpan(i, dimension);
@@ -29,32 +32,16 @@ public static class RandomVectors
     /// <param name="rows">Number of vectors.</param>
     /// <param name="dimension">Numbers in a vector, at least 1.</param>
     /// <param name="seed">Names the data set.</param>
+    /// <param name="stream">Names one of several independent data sets of the same seed.</param>
     /// <returns>[rows, dimension].</returns>
-    public static float[] Normal(int rows, int dimension, ulong seed)
+    public static float[] Normal(int rows, int dimension, ulong seed, ulong stream = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
+        var random = new SeededRandom(seed, stream);
         float[] vectors = new float[checked(rows * dimension)];
-        ulong state = seed;
-        for (int i = 0; i < vectors.Length; i += 2)
-        {
-            // Box and Muller; 1 - u is never 0, so the logarithm is finite.
-            double radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(ref state)));
-            double angle = 2 * Math.PI * Uniform(ref state);
-            vectors[i] = (float)(radius * Math.Cos(angle));
-            if (i + 1 < vectors.Length)
-                vectors[i + 1] = (float)(radius * Math.Sin(angle));
-        }
-
+        foreach (ref float x in vectors.AsSpan())
+            x = (float)random.NextGaussian();
         return vectors;
-    }
-
-    private static double Uniform(ref ulong state)
-    {
-        // SplitMix64.
-        ulong z = state += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return ((z ^ (z >> 31)) >> 11) * (1.0 / (1UL << 53));
     }
 }

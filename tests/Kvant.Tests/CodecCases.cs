@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using Kvant.Codecs;
+
+namespace Kvant.Tests;
+
+/// <summary>Walks the catalogue: the interesting specs of every method, and codecs that are ready to encode.</summary>
+internal static class CodecCases
+{
+    private static readonly ConcurrentDictionary<(string, int, CodecRole), Codec?> s_codecs = new();
+
+    /// <summary>The head dimensions that every law is checked at.</summary>
+    public static int[] Dimensions { get; } = [32, 64, 80, 96, 112, 128, 256];
+
+    public static CodecRole[] Roles { get; } = [CodecRole.Rows, CodecRole.Keys, CodecRole.Values];
+
+    /// <summary>The names of all methods.</summary>
+    public static TheoryData<string> Methods => [.. CodecCatalog.Methods.Select(m => m.Name)];
+
+    /// <summary>Of every method the defaults, and each value of each setting with the other settings at their defaults.</summary>
+    public static TheoryData<string> Specs => [.. CodecCatalog.Methods.SelectMany(SpecsOf)];
+
+    /// <summary>The methods that have a number of bits.</summary>
+    public static IEnumerable<CodecMethod> MethodsWithBits => CodecCatalog.Methods.Where(m => m.Settings.Any(s => s.Name == "bits"));
+
+    public static IEnumerable<string> SpecsOf(CodecMethod method)
+    {
+        string[] changed = [.. method.Settings.SelectMany(s => ValuesOf(s).Where(v => v != s.Default).Select(v => $"{method.Name}:{s.Name}={v}"))];
+        return [method.Name, .. changed];
+    }
+
+    /// <summary>All choices of a setting; of a short range all numbers, of a long one the ends and one between.</summary>
+    public static IEnumerable<string> ValuesOf(CodecSetting setting)
+    {
+        if (setting.Choices.Count > 0)
+            return setting.Choices;
+        string[] ends = setting.Allowed.Split("..");
+        long minimum = long.Parse(ends[0]);
+        long maximum = ends[1].Length > 0 ? long.Parse(ends[1]) : long.MaxValue;
+        long[] values = maximum - minimum < 8 ? [.. Enumerable.Range(0, (int)(maximum - minimum) + 1).Select(i => minimum + i)]
+            : [minimum, minimum + 7, maximum];
+        return values.Select(v => v.ToString());
+    }
+
+    /// <summary>The codec of a spec, calibrated if it needs that; null where the method does not take the dimension. Shared: codecs do not change.</summary>
+    public static Codec? TryCreate(string spec, int dimension, CodecRole role) =>
+        s_codecs.GetOrAdd((spec, dimension, role), static key =>
+        {
+            try
+            {
+                Codec codec = CodecSpec.Parse(key.Item1).CreateCodec(key.Item2, key.Item3);
+                return codec.Calibrate(CalibrationRows(codec));
+            }
+            catch (ArgumentException)
+            {
+                return null; // RefusalLaws checks that such a refusal names what the method takes.
+            }
+        });
+
+    public static Codec Create(string spec, int dimension, CodecRole role = CodecRole.Rows)
+    {
+        Codec? codec = TryCreate(spec, dimension, role);
+        Assert.True(codec is not null, $"{spec} does not take dimension {dimension}.");
+        return codec;
+    }
+
+    /// <summary>Every codec of a spec over the dimensions that it takes and the roles.</summary>
+    public static IEnumerable<(Codec Codec, string Name)> All(string spec)
+    {
+        foreach (int dimension in Dimensions)
+        {
+            foreach (CodecRole role in Roles)
+            {
+                if (TryCreate(spec, dimension, role) is { } codec)
+                    yield return (codec, $"{spec}, dimension {dimension}, {role}");
+            }
+        }
+    }
+
+    public static byte[] Encode(Codec codec, ReadOnlySpan<float> rows)
+    {
+        var blocks = new byte[rows.Length / (codec.RowsPerBlock * codec.Dimension) * codec.BytesPerBlock];
+        codec.Encode(rows, blocks);
+        return blocks;
+    }
+
+    public static float[] Decode(Codec codec, ReadOnlySpan<byte> blocks)
+    {
+        var rows = new float[blocks.Length / codec.BytesPerBlock * codec.RowsPerBlock * codec.Dimension];
+        codec.Decode(blocks, rows);
+        return rows;
+    }
+
+    public static float[] RoundTrip(Codec codec, ReadOnlySpan<float> rows) => Decode(codec, Encode(codec, rows));
+
+    // A few loud channels, so that a choice by energy has something to choose.
+    private static float[] CalibrationRows(Codec codec)
+    {
+        float[] rows = TestRows.Gaussian(codec.CalibrationRows, codec.Dimension, seed: 31);
+        for (int i = 0; i < rows.Length; i++)
+            rows[i] *= i % codec.Dimension % 5 == 1 ? 3 : 1;
+        return rows;
+    }
+}

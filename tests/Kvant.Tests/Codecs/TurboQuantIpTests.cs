@@ -1,0 +1,149 @@
+using Kvant.Codecs;
+using Kvant.Tests.Reference;
+
+namespace Kvant.Tests.Codecs;
+
+/// <summary>TurboQuant (inner product): unbiased, with the paper's distortion, within the paper's variance bound.</summary>
+public sealed class TurboQuantIpTests
+{
+    private const int Dimension = 128;
+    private const int Seeds = 200;
+    private const int Pairs = 16;
+
+    [Theory]
+    [InlineData("gaussian", 2)]
+    [InlineData("gaussian", 3)]
+    [InlineData("gaussian", 4)]
+    [InlineData("orthogonal", 3)]
+    [InlineData("rademacher", 3)]
+    public void InnerProductsAreUnbiasedOverSeeds(string sketch, int bits)
+    {
+        float[] rows = TestRows.UnitVectors(4096, Dimension)[..(Pairs * Dimension)];
+        double[,] errors = Errors($"turboquant-ip:bits={bits},sketch={sketch}", rows, QueriesBeside(rows));
+        int outside = 0;
+        for (int p = 0; p < Pairs; p++)
+        {
+            double mean = 0, square = 0;
+            for (int s = 0; s < Seeds; s++)
+            {
+                mean += errors[s, p] / Seeds;
+                square += errors[s, p] * errors[s, p] / Seeds;
+            }
+
+            double standardError = Math.Sqrt((square - (mean * mean)) / Seeds);
+            outside += Math.Abs(mean) > Tolerances.Sigmas * standardError ? 1 : 0;
+        }
+
+        // The queries correlate strongly with their rows, so a bias of a few percent is dozens of sigmas, in every pair.
+        Assert.True(outside == 0, $"{sketch}, {bits} bits: {outside} of {Pairs} pairs are biased by more than 3 sigma.");
+    }
+
+    [Theory]
+    [InlineData(2, .571)]
+    [InlineData(3, .1845)]
+    [InlineData(4, .0543)]
+    public void DistortionIsThePapers(int bits, double expected)
+    {
+        // The paper's number is for a row and an independent query, so every row meets every query.
+        float[] units = TestRows.UnitVectors(4096, Dimension);
+        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
+        double sum = 0;
+        for (int seed = 0; seed < Seeds; seed++)
+        {
+            float[] scores = Scores(CodecSpec.Parse($"turboquant-ip:bits={bits},sketch=gaussian,seed={seed}").CreateCodec(Dimension, CodecRole.Keys), rows, queries);
+            for (int i = 0; i < scores.Length; i++)
+            {
+                int q = i / Pairs, r = i % Pairs;
+                sum += Math.Pow(scores[i] - Measure.Dot(queries.AsSpan(q * Dimension, Dimension), rows.AsSpan(r * Dimension, Dimension)), 2);
+            }
+        }
+
+        double distortion = sum / (Seeds * Pairs * Pairs) * Dimension;
+        Measure.AssertInBand(distortion, expected, Tolerances.InnerProductDistortion, $"{bits} bits");
+        Measure.AssertInBand(distortion, Math.PI / 2 * LloydMaxReference.Of(Dimension, bits - 1).Nmse, Tolerances.InnerProductDistortion, $"{bits} bits, pi/2 of the level error");
+    }
+
+    [Theory]
+    [InlineData("gaussian", 0)]
+    [InlineData("gaussian", 64)]
+    [InlineData("gaussian", 256)]
+    [InlineData("orthogonal", 0)]
+    [InlineData("rademacher", 0)]
+    public void VarianceStaysBelowItsBound(string sketch, int length)
+    {
+        float[] units = TestRows.UnitVectors(4096, Dimension);
+        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
+        double[,] errors = Errors($"turboquant-ip:bits=3,sketch={sketch},length={length}", rows, queries);
+        double sum = 0;
+        foreach (double error in errors)
+            sum += error * error / errors.Length;
+
+        // pi/2 ||r||^2 ||q||^2 / m with the expected ||r||^2; 3,200 samples estimate a variance to 2.5 %.
+        double bound = Math.PI / 2 * LloydMaxReference.Of(Dimension, 2).Nmse / (length == 0 ? Dimension : length);
+        Assert.True(sum <= bound * 1.075, $"{sketch}, length {length}: variance {sum:G4}, bound {bound:G4}.");
+        if (sketch == "gaussian")
+            Assert.True(sum >= bound * 0.9, $"{sketch}, length {length}: variance {sum:G4} is too good for the bound {bound:G4}.");
+    }
+
+    [Fact]
+    public void OrthogonalSketchIsBetterThanTheGaussianOne()
+    {
+        float[] units = TestRows.UnitVectors(4096, Dimension);
+        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
+        double[] squares = new double[2];
+        string[] sketches = ["gaussian", "orthogonal"];
+        for (int i = 0; i < 2; i++)
+        {
+            foreach (double error in Errors($"turboquant-ip:bits=3,sketch={sketches[i]}", rows, queries))
+                squares[i] += error * error;
+        }
+
+        Assert.True(squares[1] < squares[0], $"orthogonal {squares[1]:G4}, Gaussian {squares[0]:G4}");
+    }
+
+    [Theory]
+    [InlineData(2, 16 + 16 + 4)]
+    [InlineData(3, 32 + 16 + 4)]
+    [InlineData(4, 48 + 16 + 4)]
+    public void BytesCountLevelsSignsAndBothScales(int bits, int bytes) =>
+        Assert.Equal(bytes, CodecCases.Create($"turboquant-ip:bits={bits}", Dimension).BytesPerBlock);
+
+    [Fact]
+    public void LengthOfTheRowScalesTheEstimate()
+    {
+        float[] rows = TestRows.UnitVectors(4096, Dimension)[..(Pairs * Dimension)], queries = QueriesBeside(rows);
+        Codec codec = CodecCases.Create("turboquant-ip:bits=3", Dimension, CodecRole.Keys);
+        float[] unit = Scores(codec, rows, queries), large = Scores(codec, TestRows.Scaled(rows, 500), queries);
+        for (int i = 0; i < unit.Length; i++)
+            Assert.Equal(500 * unit[i], large[i], 500 * 4 * Tolerances.HalfPrecision);
+    }
+
+    private static double[,] Errors(string spec, float[] rows, float[] queries)
+    {
+        var errors = new double[Seeds, Pairs];
+        for (int seed = 0; seed < Seeds; seed++)
+        {
+            float[] scores = Scores(CodecSpec.Parse($"{spec},seed={seed}").CreateCodec(Dimension, CodecRole.Keys), rows, queries);
+            for (int p = 0; p < Pairs; p++)
+                errors[seed, p] = scores[(p * Pairs) + p] - Measure.Dot(queries.AsSpan(p * Dimension, Dimension), rows.AsSpan(p * Dimension, Dimension));
+        }
+
+        return errors;
+    }
+
+    private static float[] Scores(Codec codec, float[] rows, float[] queries)
+    {
+        PreparedQueries prepared = codec.CreatePreparedQueries(Pairs);
+        codec.Prepare(queries, prepared);
+        var scores = new float[Pairs * Pairs];
+        codec.Score(prepared, CodecCases.Encode(codec, rows), scores);
+        return scores;
+    }
+
+    // Each query is its row plus as much noise: <q, x> is about 1 and a bias would be a bias of that.
+    private static float[] QueriesBeside(float[] rows)
+    {
+        float[] noise = TestRows.UnitVectors(4096, Dimension)[(1000 * Dimension)..((1000 + Pairs) * Dimension)];
+        return [.. rows.Zip(noise, (x, n) => x + n)];
+    }
+}

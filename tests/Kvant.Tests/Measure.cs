@@ -1,0 +1,39 @@
+namespace Kvant.Tests;
+
+/// <summary>Errors in double precision, by plain loops.</summary>
+internal static class Measure
+{
+    /// <summary>Squared error over squared norm, summed over all rows: 1 for a decoder of zeros.</summary>
+    public static double Nmse(ReadOnlySpan<float> original, ReadOnlySpan<float> decoded)
+    {
+        Assert.Equal(original.Length, decoded.Length);
+        double error = 0, energy = 0;
+        for (int i = 0; i < original.Length; i++)
+        {
+            double difference = (double)original[i] - decoded[i];
+            error += difference * difference;
+            energy += (double)original[i] * original[i];
+        }
+
+        return error / energy;
+    }
+
+    public static double SquaredNorm(ReadOnlySpan<float> row) => Dot(row, row);
+
+    public static double Norm(ReadOnlySpan<float> row) => Math.Sqrt(SquaredNorm(row));
+
+    public static double Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
+    {
+        double sum = 0;
+        for (int i = 0; i < left.Length; i++)
+            sum += (double)left[i] * right[i];
+        return sum;
+    }
+
+    /// <summary>Whether a measured error is the theoretical one, give or take a fraction. The one band of these tests: zero decoders must fail it.</summary>
+    public static bool InBand(double measured, double theory, double fraction) =>
+        measured >= theory * (1 - fraction) && measured <= theory * (1 + fraction);
+
+    public static void AssertInBand(double measured, double theory, double fraction, string what) =>
+        Assert.True(InBand(measured, theory, fraction), $"{what}: measured {measured:G6}, theory {theory:G6} +-{fraction:P1}.");
+}

@@ -1,0 +1,47 @@
+namespace Kvant.Tests;
+
+/// <summary>Every tolerance of these tests, each with the reason for its size.</summary>
+internal static class Tolerances
+{
+    /// <summary>Scores and sums against decode-then-dot, relative to the norms: a few hundred float roundings of 6e-8 stay below 1e-5, and design rule 8 grants 1e-4.</summary>
+    public const double Attention = 1e-4;
+
+    /// <summary>Decoded rows against the double-precision reference, relative to the row: float rotations of up to 256 numbers err by some 1e-6.</summary>
+    public const double DecodedRow = 1e-5;
+
+    /// <summary>How near (in standard deviations) a number may lie to a threshold before float and double may choose different codes: the float rotation errs by some 1e-6.</summary>
+    public const double NearThreshold = 1e-5;
+
+    /// <summary>A float scale may round to the neighboring fp16 number if its double value lies this near (relative) to the middle: a float sum of 256 squares errs by some 1e-6.</summary>
+    public const double ScaleRounding = 4e-6;
+
+    /// <summary>Codebooks against codebooks: two solvers that both stop below 1e-9 must agree far better than a float can show.</summary>
+    public const double Codebook = 1e-6;
+
+    /// <summary>Measured error against the optimum of the exact density: 4,096 vectors estimate it to 0.3 %, a wrong codebook or one code lost in a hundred costs more than 2 %.</summary>
+    public const double Theory = 0.02;
+
+    /// <summary>Scale rules other than the norm, against their own published values of three digits.</summary>
+    public const double ScaleRule = 0.03;
+
+    /// <summary>The paper's inner-product distortion: 51,200 correlated pairs estimate it to about 2 %.</summary>
+    public const double InnerProductDistortion = 0.05;
+
+    /// <summary>A mean of independent seeds lies within three standard errors of the truth in 997 of 1,000 cases; our seeds are fixed.</summary>
+    public const double Sigmas = 3;
+
+    /// <summary>Change of the error of rows scaled by 1e-4: fp16 subnormal scales err by up to 0.3 %, whose square adds less than 1 % to a 5-bit error.</summary>
+    public const double Rescaled = 0.01;
+
+    /// <summary>One-hot rows at 3 bits: random rows give .034; two rounds of Hadamard leave them a little less than alike, one round leaves .061.</summary>
+    public const double OneHotAtThreeBits = 0.040;
+
+    /// <summary>Rounding a number to fp16 moves it by at most half of 2^-10 of itself.</summary>
+    public const double HalfPrecision = 1.0 / 2048;
+
+    /// <summary>Orthogonality of float rotations: 256 float roundings, as methods.md asks.</summary>
+    public const double Orthogonality = 1e-6;
+
+    /// <summary>Mean over 400 rotations of a few nearly parallel rows of 16 numbers: their errors scatter by 40 % each, so the mean by 2 to 3 %, times three.</summary>
+    public const double NearlyParallelRows = 0.08;
+}
