@@ -58,7 +58,15 @@ public static class Tool
         catch (Exception e)
         {
             (int code, string message) = Failures.Describe(e);
-            terminal.Error.WriteLine($"kvant: {message}");
+            try
+            {
+                terminal.Error.WriteLine($"kvant: {message}");
+            }
+            catch (IOException)
+            {
+                // Nobody can be told; the exit code still says it.
+            }
+
             return code;
         }
     }

@@ -51,4 +51,34 @@ public sealed class FrameTests
 
     [Fact]
     public void ResponseFilesAreNotRead() => ToolResult.Of("@nonsense").AssertFailed(2, "'@nonsense'");
+
+    [Fact]
+    public void FaultOfTheToolIsOneLineWithoutAStackTrace()
+    {
+        using var stdout = new BrokenWriter(new InvalidTimeZoneException("first\n   at second"));
+        using var stderr = new StringWriter();
+        int code = Tool.Run(["codebook"], stdout, stderr);
+        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "please report it: InvalidTimeZoneException: first at second");
+    }
+
+    [Fact]
+    public void FullDiskIsAFailure()
+    {
+        using var stdout = new BrokenWriter(new IOException("No space left on device"));
+        using var stderr = new StringWriter();
+        int code = Tool.Run(["codebook"], stdout, stderr);
+        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "No space left on device");
+    }
+
+    [Fact]
+    public void ErrorThatCannotBeWrittenStillHasItsExitCode()
+    {
+        using var broken = new BrokenWriter(new IOException("No space left on device"));
+        Assert.Equal(2, Tool.Run(["nonsense"], broken, broken));
+    }
+
+    private sealed class BrokenWriter(Exception error) : StringWriter
+    {
+        public override void WriteLine(string? value) => throw error;
+    }
 }

@@ -1,9 +1,9 @@
 using System.CommandLine;
-using System.Text;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Reports;
+using Kvant.Evaluation.Sources;
 using Kvant.Formats;
 
 namespace Kvant.Cli.Verbs;
@@ -16,7 +16,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
     private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", "Also write a page (HTML) with the table and a plot of bytes against error.");
-    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Heads that are worked on at a time; the results do not depend on it");
+    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Heads that are worked on at a time (the results do not depend on it)");
 
     private static readonly Column<PairResult>[] Columns =
     [
@@ -68,13 +68,13 @@ internal sealed class EvaluateVerb : Verb
         using Trace trace = Trace.Open(input ?? Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors"));
         if (pairs.Count == 0)
             pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.ValueDimension, CodecRole.Values))];
-        var experiment = new TraceExperiment { Source = new TraceSource(trace), Pairs = pairs, Threads = result.GetValue(_threads) };
+        var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = result.GetValue(_threads) };
         TraceReport? found = null;
         terminal.WithProgress("evaluating", json, done =>
             found = experiment.Run(new ShareProgress<TraceProgress>(progress => progress.Share, done), terminal.Cancellation));
         TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
         if (report is not null)
-            Write(report, HtmlReport.Render(sorted));
+            OutputFile.Write(report, () => HtmlReport.Write(report, sorted));
         if (json)
             terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
         else
@@ -93,11 +93,4 @@ internal sealed class EvaluateVerb : Verb
             pairs.Add(new CodecPair(keys[keys.Length == 1 ? 0 : i], values[values.Length == 1 ? 0 : i]));
         return pairs;
     }
-
-    private static void Write(string path, string text) => OutputFile.Write(path, () =>
-    {
-        using AtomicFile file = AtomicFile.Create(path);
-        file.Stream.Write(Encoding.UTF8.GetBytes(text));
-        file.Commit();
-    });
 }

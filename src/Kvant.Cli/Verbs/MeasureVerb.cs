@@ -15,7 +15,7 @@ internal sealed class MeasureVerb : Verb
 
     private readonly Argument<string?> _vectors = CommonOptions.OptionalFile("VECTORS.npy", "Vectors as rows: float32, float16 or uint8 in C order. Without it: random unit vectors.");
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec to measure; may be repeated. Without it: every method of the default comparison.");
-    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Also write the decoded vectors, as float32 npy; with one --codec.");
+    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Also write the decoded vectors, as float32 npy; takes exactly one --codec.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a random vector");
     private readonly Option<int> _rows = CommonOptions.Number("--rows", 4096, 1, MostRows, "How many random vectors");
     private readonly Option<int> _seed = CommonOptions.Number("--seed", 1, 0, int.MaxValue, "Which random vectors");
