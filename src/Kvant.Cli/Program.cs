@@ -1,1 +1,1 @@
-return 0;
+return Kvant.Cli.Tool.Run(args);

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# The command-line smoke test: the built tool, from the outside, as a user meets it. Needs bash and jq.
+#
+#   dotnet build -c Release && eng/smoke-test.sh
+#   KVANT=path/to/the/executable eng/smoke-test.sh
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0
+
+kvant() {
+    if [[ -n "${KVANT:-}" ]]; then
+        "$KVANT" "$@"
+    else
+        dotnet run -c Release --no-build --project "$root/src/Kvant.Cli" -- "$@"
+    fi
+}
+
+fail() {
+    echo "smoke test: $1" >&2
+    echo "--- stdout" >&2
+    head -20 "$scratch/out" >&2
+    echo "--- stderr" >&2
+    head -20 "$scratch/err" >&2
+    exit 1
+}
+
+# expect CODE ARGS...: runs the tool; a failure must say one line on stderr and nothing on stdout.
+expect() {
+    local wanted=$1 code=0
+    shift
+    kvant "$@" >"$scratch/out" 2>"$scratch/err" || code=$?
+    [[ $code == "$wanted" ]] || fail "'kvant $*' ended with $code; wanted $wanted"
+    if [[ $wanted == 0 ]]; then
+        [[ ! -s "$scratch/err" ]] || fail "'kvant $*' wrote to stderr"
+    else
+        [[ $(wc -l <"$scratch/err") == 1 ]] || fail "'kvant $*' must write one line to stderr"
+        grep -q '^kvant: ' "$scratch/err" || fail "the error of 'kvant $*' must begin with 'kvant: '"
+        [[ ! -s "$scratch/out" ]] || fail "'kvant $*' failed but wrote to stdout"
+    fi
+    passed=$((passed + 1))
+}
+
+# json FILTER ARGS...: the JSON of a successful run must make the jq filter true.
+json() {
+    local filter=$1
+    shift
+    expect 0 "$@" --json
+    jq -e "$filter" "$scratch/out" >"$scratch/err" 2>&1 || fail "'kvant $* --json' does not meet $filter"
+}
+
+# no_file FILE: a failed command must not have left its output, nor a temporary file beside it.
+no_file() {
+    [[ ! -e "$1" ]] || fail "$1 exists after a failure"
+    [[ -z $(find "$(dirname "$1")" -name '*.tmp') ]] || fail "a temporary file is left beside $1"
+}
+
+trace="$root/samples/data/mini-trace.safetensors"
+cache="$scratch/cache.kvant"
+cd "$scratch" # the tool must work from any folder
+
+expect 0 --version
+expect 0 --help
+for verb in evaluate measure codecs codebook compress decompress inspect; do
+    expect 0 "$verb" --help
+    grep -q "^Example" out || fail "the help of $verb lacks examples"
+done
+
+expect 0 codecs
+json 'length > 5 and all(.[]; .name and .summary and (.settings | type == "array"))' codecs
+json '(.centroids | length == 8) and .nmse > 0.0339 and .nmse < 0.0341' codebook --dimension 128 --bits 3
+
+expect 0 measure --rows 256 --codec fp16 --codec turboquant:bits=3
+json 'length == 2 and .[1].bytesPerRow == 50 and .[1].nmse > 0.03 and .[1].nmse < 0.04' measure --rows 1024 --codec fp16 --codec turboquant:bits=3
+json '.[0].rows == 64 and .[0].dimension == 80' measure --rows 64 --dimension 80 --codec turboquant:bits=4 --output decoded.npy
+json '.[0].rows == 64 and .[0].dimension == 80' measure decoded.npy --codec fp16
+
+# Compress, inspect, decompress, evaluate.
+json '.[0].ratio > 3' compress "$trace" -o "$cache" --keys turboquant:bits=4 --values turboquant:bits=3
+json '.ratio > 3 and .keyBytes > .valueBytes and .layers > 0 and .checksums == "ok"' inspect "$cache"
+expect 0 inspect "$cache"
+json '.[0].tokens > 0' decompress "$cache" -o decoded.safetensors
+json 'length == 1 and .[0].keyNmse < 1e-6' evaluate decoded.safetensors --codec fp16
+json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate --keys turboquant:bits=4 --values turboquant:bits=3
+expect 0 evaluate --codec q8 --codec q4_0 --report report.html
+grep -q '<svg' report.html || fail "the report lacks a plot"
+
+# Wrong usage: 2.
+expect 2 nonsense
+expect 2 measure --nonsense
+expect 2 measure --codec nonsense
+expect 2 measure --codec turboquant:bits=9
+expect 2 compress "$trace" -o none.kvant --keys fp16
+expect 2 compress "$trace" -o "$trace" --keys fp16 --values fp16
+expect 2 inspect
+no_file "$scratch/none.kvant"
+
+# Failure: 1, and no output.
+expect 1 inspect missing.kvant
+expect 1 evaluate missing.safetensors
+expect 1 compress "$trace" -o missing/none.kvant --keys fp16 --values fp16
+head -c 5000 "$trace" >broken.safetensors
+expect 1 compress broken.safetensors -o none.kvant --keys fp16 --values fp16
+no_file "$scratch/none.kvant"
+size=$(wc -c <"$cache")
+head -c $((size - 5)) "$cache" >broken.kvant
+printf 'wrong' >>broken.kvant
+expect 1 inspect broken.kvant
+grep -q 'layers\.' err || fail "the error does not name the damaged tensor"
+expect 1 decompress broken.kvant -o none.safetensors
+no_file "$scratch/none.safetensors"
+
+echo "smoke test: $passed commands as expected"

@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Kvant.Codecs;
+
+namespace Kvant.Cli;
+
+/// <summary>The options and arguments that several commands have, with errors that name what is allowed.</summary>
+internal static class CommonOptions
+{
+    private const string Replaced = "An existing file is replaced when the new one is complete.";
+
+    public static Option<bool> Json() => new("--json") { Description = "Write JSON for machines instead of a table." };
+
+    /// <summary>A whole number of a range; the description says everything but the range.</summary>
+    public static Option<int> Number(string name, int @default, int minimum, int maximum, string description) => new(name)
+    {
+        Description = maximum == int.MaxValue ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
+        HelpName = "N",
+        DefaultValueFactory = _ => @default,
+        CustomParser = result => Parse(result, name, minimum, maximum),
+    };
+
+    /// <summary>Codec specs; the option may be repeated.</summary>
+    public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SPEC",
+        Arity = ArgumentArity.OneOrMore,
+        DefaultValueFactory = _ => [],
+        CustomParser = result => [.. result.Tokens.Select(token => Parse(result, token)).OfType<CodecSpec>()],
+    };
+
+    /// <summary>One codec spec that must be given.</summary>
+    public static Option<CodecSpec> RequiredSpec(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SPEC",
+        Required = true,
+        Arity = ArgumentArity.ExactlyOne,
+        CustomParser = result => Parse(result, result.Tokens[0])!,
+    };
+
+    /// <summary>One codec spec that may be left out.</summary>
+    public static Option<CodecSpec?> Spec(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SPEC",
+        Arity = ArgumentArity.ExactlyOne,
+        CustomParser = result => Parse(result, result.Tokens[0]),
+    };
+
+    /// <summary>An input file.</summary>
+    public static Argument<string> File(string name, string description) => WithValidator(new Argument<string>(name) { Description = description });
+
+    /// <summary>An input file that may be left out.</summary>
+    public static Argument<string?> OptionalFile(string name, string description) =>
+        WithValidator(new Argument<string?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne });
+
+    /// <summary>An output file that must be named.</summary>
+    public static Option<string> Output(string name, string description, params string[] aliases) => new(name, aliases)
+    {
+        Description = $"{description} {Replaced}",
+        HelpName = "FILE",
+        Required = true,
+    };
+
+    /// <summary>An output file that is written only where it is named.</summary>
+    public static Option<string?> OptionalOutput(string name, string description) => new(name)
+    {
+        Description = $"{description} {Replaced}",
+        HelpName = "FILE",
+    };
+
+    // The parser hands an unknown option to an argument that is still free; a file name like that is written ./-name.
+    private static Argument<T> WithValidator<T>(Argument<T> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.Tokens[0].Value is ['-', _, ..] and var value && result.Parent is CommandResult parent)
+                result.AddError(UsageErrors.UnknownOption(value, parent.Command));
+            else if (result.Tokens.Count > 0 && result.Tokens[0].Value.Length == 0)
+                result.AddError($"the argument {argument.Name} is empty");
+        });
+        return argument;
+    }
+
+    private static int Parse(ArgumentResult result, string name, int minimum, int maximum)
+    {
+        string text = result.Tokens[0].Value;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= minimum && value <= maximum)
+            return value;
+        result.AddError(maximum == int.MaxValue
+            ? $"{name} must be a whole number, {minimum} or more; found '{text}'"
+            : $"{name} must be a whole number from {minimum} to {maximum}; found '{text}'");
+        return 0;
+    }
+
+    private static CodecSpec? Parse(ArgumentResult result, Token token)
+    {
+        try
+        {
+            return CodecSpec.Parse(token.Value);
+        }
+        catch (FormatException e)
+        {
+            result.AddError(e.Message);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+
+namespace Kvant.Cli;
+
+/// <summary>The help of System.CommandLine, followed by the details and examples of the command.</summary>
+internal sealed class HelpWithExamples : SynchronousCommandLineAction
+{
+    public override bool ClearsParseErrors => true;
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        TextWriter output = parseResult.InvocationConfiguration.Output;
+        int code = new HelpAction().Invoke(parseResult);
+        if (parseResult.CommandResult.Command is not Verb verb)
+        {
+            output.WriteLine("Start here: 'kvant evaluate' compares the methods on the keys and values that ship with the tool.");
+            output.WriteLine("'kvant COMMAND --help' explains a command and ends in examples.");
+            output.WriteLine();
+            return code;
+        }
+
+        if (verb.Details.Length > 0)
+        {
+            output.WriteLine("Details:");
+            foreach (string line in verb.Details.Split('\n'))
+                output.WriteLine($"  {line.TrimEnd()}".TrimEnd());
+            output.WriteLine();
+        }
+
+        output.WriteLine(verb.Examples.Count == 1 ? "Example:" : "Examples:");
+        foreach (string example in verb.Examples)
+            output.WriteLine($"  {example}");
+        output.WriteLine();
+        return code;
+    }
+}

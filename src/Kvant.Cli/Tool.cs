@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Kvant.Cli.Output;
+using Kvant.Cli.Verbs;
+
+namespace Kvant.Cli;
+
+/// <summary>The command-line tool <c>kvant</c> as a method: arguments in, text and an exit code out.</summary>
+public static class Tool
+{
+    /// <summary>Exit code of a command that did what it was asked to.</summary>
+    public const int Success = 0;
+
+    /// <summary>Exit code where the request was right but could not be met: a missing or damaged file, refused data.</summary>
+    public const int Failure = 1;
+
+    /// <summary>Exit code where the request itself is wrong: an unknown command, option, codec or setting.</summary>
+    public const int WrongUsage = 2;
+
+    /// <summary>Exit code after Ctrl-C.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>Runs a command on the console of this process; Ctrl-C ends it in order.</summary>
+    /// <param name="args">The words behind <c>kvant</c>.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(IReadOnlyList<string> args)
+    {
+        using var interrupt = new Interrupt();
+        return Run(args, Terminal.OfConsole(interrupt.Token));
+    }
+
+    /// <summary>Runs a command and writes to the given writers as to redirected files: plain text, no colors, no progress.</summary>
+    /// <param name="args">The words behind <c>kvant</c>.</param>
+    /// <param name="stdout">Receives results.</param>
+    /// <param name="stderr">Receives errors, one line each.</param>
+    /// <param name="cancellation">Ends the command early, as Ctrl-C does.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(IReadOnlyList<string> args, TextWriter stdout, TextWriter stderr, CancellationToken cancellation = default) =>
+        Run(args, new Terminal(stdout, stderr, cancellation));
+
+    private static int Run(IReadOnlyList<string> args, Terminal terminal)
+    {
+        try
+        {
+            // No response files: an argument that begins with @ is a file name like any other.
+            ParseResult result = CreateRoot(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            if (result.Action is ParseErrorAction)
+                throw new UsageException($"{UsageErrors.Describe(result)}; see '{UsageErrors.HelpCommand(result)}'");
+            return result.Invoke(new InvocationConfiguration
+            {
+                Output = terminal.Out,
+                Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
+        }
+        catch (Exception e)
+        {
+            (int code, string message) = Failures.Describe(e);
+            try
+            {
+                terminal.Error.WriteLine($"kvant: {message}");
+            }
+            catch (IOException)
+            {
+                // Nobody can be told; the exit code still says it.
+            }
+
+            return code;
+        }
+    }
+
+    private static RootCommand CreateRoot(Terminal terminal)
+    {
+        var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
+        {
+            new EvaluateVerb().On(terminal),
+            new MeasureVerb().On(terminal),
+            new CodecsVerb().On(terminal),
+            new CodebookVerb().On(terminal),
+            new CompressVerb().On(terminal),
+            new DecompressVerb().On(terminal),
+            new InspectVerb().On(terminal),
+        };
+        root.SetAction(result => new HelpAction().Invoke(result));
+        foreach (Option option in root.Options)
+        {
+            if (option is VersionOption)
+                option.Action = new VersionAction();
+            else if (option is HelpOption)
+                option.Action = new HelpWithExamples();
+        }
+
+        return root;
+    }
+}

@@ -1,0 +1,69 @@
+using System.CommandLine;
+using Kvant.Caching;
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Formats;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant compress</c>: a trace becomes a compressed cache file.</summary>
+internal sealed class CompressVerb : Verb
+{
+    private readonly Argument<string> _trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
+    private readonly Option<string> _output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
+    private readonly Option<CodecSpec> _keys = CommonOptions.RequiredSpec("--keys", "The codec of the keys.");
+    private readonly Option<CodecSpec> _values = CommonOptions.RequiredSpec("--values", "The codec of the values.");
+    private readonly Option<int> _boundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own (at most half of all)");
+    private readonly Option<CodecSpec?> _boundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
+    private readonly Option<CodecSpec?> _boundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
+
+    private static readonly Column<CompressedCacheFile>[] Columns =
+    [
+        Column<CompressedCacheFile>.OfText("file", "file", f => f.Path),
+        Column<CompressedCacheFile>.OfInteger("tokens", "tokens", f => f.Layout.Tokens),
+        Column<CompressedCacheFile>.OfInteger("bytes", "cache bytes", f => f.Layout.EstimateMemory().TotalBytes),
+        Column<CompressedCacheFile>.OfInteger("fp16Bytes", "fp16 bytes", f => f.Layout.EstimateMemory().Fp16Bytes),
+        Column<CompressedCacheFile>.OfReal("bitsPerValue", "bits/value", "0.000", f => f.Layout.EstimateMemory().BitsPerValue),
+        Column<CompressedCacheFile>.OfReal("ratio", "x fp16", "0.00", f => f.Layout.EstimateMemory().CompressionRatio),
+        Column<CompressedCacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
+    ];
+
+    public CompressVerb()
+        : base("compress", "Compress the keys and values of a trace into a file.")
+    {
+        Add(_trace);
+        foreach (Option option in (Option[])[_output, _keys, _values, _boundaryLayers, _boundaryKeys, _boundaryValues])
+            Add(option);
+    }
+
+    public override string Details => """
+            The file holds everything that is needed to decode it elsewhere: codecs, shape, seeds and checksums. The trace's
+            queries, if it has any, are carried along as they are. Rows that do not fill a block stay in 16-bit floats.
+            The first and last layers lose the most from coarse codes; --boundary-layers gives them codecs of their own.
+            'kvant codecs' lists the codecs.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant compress trace.safetensors -o cache.kvant --keys turboquant:bits=4 --values turboquant:bits=3",
+        "kvant compress trace.safetensors -o cache.kvant --keys q8 --values q8 --boundary-layers 1 --boundary-keys fp16",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        string input = result.GetRequiredValue(_trace), output = result.GetRequiredValue(_output);
+        int boundary = result.GetValue(_boundaryLayers);
+        CodecSpec? boundaryKeys = result.GetValue(_boundaryKeys), boundaryValues = result.GetValue(_boundaryValues);
+        if (boundary > 0 != (boundaryKeys is not null || boundaryValues is not null))
+            throw new UsageException("--boundary-layers goes together with --boundary-keys, --boundary-values or both; see 'kvant compress --help'");
+
+        OutputFile.Check(output, input);
+        using Trace trace = Trace.Open(input);
+        LayerPolicy policy = LayerPolicy.Uniform(trace.Layers, result.GetRequiredValue(_keys), result.GetRequiredValue(_values))
+            .WithBoundary(boundary, boundaryKeys, boundaryValues);
+        terminal.WithProgress("compressing", json, done => OutputFile.Write(output, () =>
+            CompressedCache.Compress(trace, output, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
+        using CompressedCacheFile written = CompressedCacheFile.Open(output);
+        Tables.Write(terminal, json, Columns, [written]);
+    }
+}

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using Kvant.Cli.Output;
+using Kvant.Formats;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant decompress</c>: a compressed cache file becomes a trace again.</summary>
+internal sealed class DecompressVerb : Verb
+{
+    private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
+    private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
+    private readonly Option<string> _type = new("--type")
+    {
+        Description = "How the trace stores its numbers: f16 (half the size) or f32 (exactly what was decoded).",
+        HelpName = "f16|f32",
+        DefaultValueFactory = _ => "f16",
+    };
+
+
+    private static readonly Column<Trace>[] Columns =
+    [
+        Column<Trace>.OfText("file", "file", t => t.Path),
+        Column<Trace>.OfInteger("layers", "layers", t => t.Layers),
+        Column<Trace>.OfInteger("kvHeads", "kv heads", t => t.KvHeads),
+        Column<Trace>.OfInteger("queryHeads", "query heads", t => t.QueryHeads),
+        Column<Trace>.OfInteger("tokens", "tokens", t => t.Tokens),
+        Column<Trace>.OfInteger("keyDimension", "key dimension", t => t.KeyDimension),
+        Column<Trace>.OfInteger("valueDimension", "value dimension", t => t.ValueDimension),
+        Column<Trace>.OfInteger("fileBytes", "file bytes", t => new FileInfo(t.Path).Length),
+    ];
+
+    public DecompressVerb()
+        : base("decompress", "Decode a compressed cache file into a trace.")
+    {
+        _type.AcceptOnlyFromAmong("f16", "f32");
+        Add(_input);
+        Add(_output);
+        Add(_type);
+    }
+
+    public override string Details => """
+            The trace has the decoded keys and values, the queries that were carried along and the metadata of the trace that
+            was compressed. Every checksum is verified; where one is wrong, no trace is written.
+            """;
+
+    public override IReadOnlyList<string> Examples => ["kvant decompress cache.kvant -o decoded.safetensors"];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        string input = result.GetRequiredValue(_input), output = result.GetRequiredValue(_output);
+        ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
+        OutputFile.Check(output, input);
+        using CompressedCacheFile file = CompressedCacheFile.Open(input);
+        terminal.WithProgress("decompressing", json, done => OutputFile.Write(output, () =>
+            CompressedCache.Decompress(file, output, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation)));
+        using Trace written = Trace.Open(output);
+        Tables.Write(terminal, json, Columns, [written]);
+    }
+}

@@ -1,0 +1,114 @@
+using System.CommandLine;
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Reports;
+using Kvant.Evaluation.Sources;
+using Kvant.Formats;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant measure</c>: what codecs cost and lose on vectors on their own.</summary>
+internal sealed class MeasureVerb : Verb
+{
+    private const int MostRows = 1 << 24;
+
+    private readonly Argument<string?> _vectors = CommonOptions.OptionalFile("VECTORS.npy", "Vectors as rows: float32, float16 or uint8 in C order. Without it: random unit vectors.");
+    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec to measure; may be repeated. Without it: every method of the default comparison.");
+    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Also write the decoded vectors, as float32 npy; takes exactly one --codec.");
+    private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a random vector");
+    private readonly Option<int> _rows = CommonOptions.Number("--rows", 4096, 1, MostRows, "How many random vectors");
+    private readonly Option<int> _seed = CommonOptions.Number("--seed", 1, 0, int.MaxValue, "Which random vectors");
+
+    private static readonly Column<VectorResult>[] Columns =
+    [
+        Column<VectorResult>.OfSpec("codec", "codec", r => CodecSpec.Parse(r.Codec).ToString()),
+        Column<VectorResult>.OfInteger("rows", "rows", r => r.Rows),
+        Column<VectorResult>.OfInteger("dimension", "dimension", r => r.Dimension),
+        Column<VectorResult>.OfReal("bytesPerRow", "bytes/row", "0.##", r => r.BytesPerRow),
+        Column<VectorResult>.OfReal("bitsPerValue", "bits/value", "0.000", r => r.BitsPerValue),
+        Column<VectorResult>.OfReal("nmse", "nMSE", "0.000000", r => r.Nmse),
+        Column<VectorResult>.OfReal("cosine", "cosine", "0.00000", r => r.Cosine),
+        Column<VectorResult>.OfReal("innerProductBias", "dot bias", "0.00000", r => r.InnerProductBias, minor: true),
+        Column<VectorResult>.OfReal("innerProductRmse", "dot RMSE", "0.00000", r => r.InnerProductRmse, minor: true),
+        Column<VectorResult>.OfReal("encodeRowsPerSecond", "rows/s", "0", r => r.EncodeRowsPerSecond, minor: true),
+    ];
+
+    public MeasureVerb()
+        : base("measure", "Measure what codecs cost and lose on vectors.")
+    {
+        Add(_vectors);
+        foreach (Option option in (Option[])[_codecs, _output, _dimension, _rows, _seed])
+            Add(option);
+    }
+
+    public override string Details => """
+            One row per codec: stored bytes and bits with everything counted; nMSE, the part of the vectors' energy that is lost;
+            the mean cosine between a vector and its decoded self; bias and RMSE of dot products with random unit queries, as parts
+            of the vector's norm; and how many vectors one thread encodes in a second. 'kvant codecs' lists the codecs.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant measure",
+        "kvant measure keys.npy --codec turboquant:bits=3 --codec q4_0",
+        "kvant measure keys.npy --codec turboquant:bits=3,scale=unbiased --output decoded.npy",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        string? input = result.GetValue(_vectors), output = result.GetValue(_output);
+        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        if (output is not null && codecs.Length != 1)
+            throw new UsageException($"--output takes the vectors of one codec, but there are {codecs.Length} --codec; see 'kvant measure --help'");
+        if (input is not null && ((Option[])[_dimension, _rows, _seed]).FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } random)
+            throw new UsageException($"{random.Name} is for random vectors; leave it out where {_vectors.Name} is given");
+        if (output is not null)
+            OutputFile.Check(output, input);
+
+        int dimension = result.GetValue(_dimension), seed = result.GetValue(_seed);
+        float[] rows = input is null ? Random(result.GetValue(_rows), dimension, seed) : Read(input, out dimension);
+        if (codecs.Length == 0)
+            codecs = DefaultSpecs(dimension);
+        float[] decoded = output is null ? [] : new float[rows.Length];
+        // Other random numbers than those of the rows: a query must not be one of them.
+        var measurement = new VectorMeasurement { Seed = ~(ulong)seed };
+        var results = new List<VectorResult>();
+        terminal.WithProgress("measuring", json, done =>
+        {
+            foreach (CodecSpec codec in codecs)
+            {
+                results.Add(terminal.WaitFor(() => measurement.Run(rows, dimension, codec, decoded)));
+                done((double)results.Count / codecs.Length);
+            }
+
+            if (output is not null)
+                OutputFile.Write(output, () => NpyFile.Write(output, rows.Length / dimension, dimension, decoded));
+        });
+        if (json)
+            terminal.Out.WriteLine(EvaluationJson.Serialize(results));
+        else
+            Tables.Write(terminal, json: false, Columns, results);
+    }
+
+    private static float[] Random(int rows, int dimension, int seed) => (long)rows * dimension <= Array.MaxLength
+        ? RandomVectors.Unit(rows, dimension, (ulong)seed)
+        : throw new UsageException($"{rows} rows of {dimension} numbers are too many; at most {Array.MaxLength / dimension} rows fit");
+
+    private static float[] Read(string path, out int dimension)
+    {
+        using NpyFile file = NpyFile.Open(path);
+        dimension = file.Columns;
+        if (dimension > Codec.MaxDimension)
+            throw new InvalidDataException($"{path}: a row has {dimension} numbers; codecs take at most {Codec.MaxDimension}");
+        if (file.Rows is 0 || file.Rows * dimension > Array.MaxLength)
+            throw new InvalidDataException($"{path}: there are {file.Rows} rows of {dimension} numbers; 1 to {Array.MaxLength / dimension} rows can be measured at once");
+        float[] rows = new float[file.Rows * dimension];
+        file.ReadRows(0, rows);
+        return rows;
+    }
+
+    // Not every method takes every dimension; whoever names none gets those that do.
+    private static CodecSpec[] DefaultSpecs(int dimension) =>
+        [.. DefaultCodecs.Pairs.Select(p => p.Keys).Distinct().Where(spec => spec.Takes(dimension))];
+}

@@ -1,0 +1,32 @@
+namespace Kvant.Evaluation.Experiments;
+
+/// <summary>
+/// The comparison that runs when nobody asks for another: every method, at sizes that can be compared with each other.
+/// TurboQuant stores keys with the norm corrected and values with the least-squares scale, which is what each is read for:
+/// keys must keep the size of dot products, values are summed and must be near.
+/// </summary>
+public static class DefaultCodecs
+{
+    /// <summary>The pairs, from many bytes to few.</summary>
+    public static IReadOnlyList<CodecPair> Pairs =>
+    [
+        CodecPair.Parse("fp16"),
+        CodecPair.Parse("q8_0"),
+        CodecPair.Parse("q8", TurboValues(3)),
+        CodecPair.Parse(TurboKeys(4), TurboValues(4)),
+        CodecPair.Parse("turboquant-ip:bits=4", TurboValues(4)),
+        CodecPair.Parse("q4_0"),
+        CodecPair.Parse("q4_0:rotation=hadamard"),
+        CodecPair.Parse("kivi:bits=4"),
+        CodecPair.Parse(TurboKeys(3), TurboValues(3)),
+        CodecPair.Parse("turboquant-ip:bits=3", TurboValues(3)),
+        CodecPair.Parse("polar32:bits=3"),
+        CodecPair.Parse("kivi:bits=2"),
+        CodecPair.Parse("outlier:bits=2"),
+        CodecPair.Parse(TurboKeys(2), TurboValues(2)),
+    ];
+
+    private static string TurboKeys(int bits) => $"turboquant:bits={bits},scale=corrected";
+
+    private static string TurboValues(int bits) => $"turboquant:bits={bits},scale=leastsquares";
+}

@@ -1,0 +1,39 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Kvant.Evaluation.Experiments;
+
+namespace Kvant.Evaluation.Reports;
+
+/// <summary>Results as JSON: camelCase names, numbers as numbers, what was not measured left out.</summary>
+public static class EvaluationJson
+{
+    /// <summary>An array with one object per codec.</summary>
+    /// <param name="results">Results of vectors.</param>
+    public static string Serialize(IReadOnlyList<VectorResult> results) =>
+        JsonSerializer.Serialize(results, EvaluationJsonContext.Default.IReadOnlyListVectorResult);
+
+    /// <summary>An array with one object per pair of codecs.</summary>
+    /// <param name="results">Results of a trace.</param>
+    public static string Serialize(IReadOnlyList<PairResult> results) =>
+        JsonSerializer.Serialize(results, EvaluationJsonContext.Default.IReadOnlyListPairResult);
+
+    /// <summary>One object: version, machine, trace and the array of results.</summary>
+    /// <param name="report">A whole experiment.</param>
+    public static string Serialize(TraceReport report) => JsonSerializer.Serialize(report, EvaluationJsonContext.Default.TraceReport);
+
+    /// <summary>Reads what <see cref="Serialize(TraceReport)"/> wrote.</summary>
+    /// <param name="json">The text.</param>
+    /// <exception cref="JsonException">It is not such a text.</exception>
+    public static TraceReport ParseReport(string json) => JsonSerializer.Deserialize(json, EvaluationJsonContext.Default.TraceReport)
+        ?? throw new JsonException("The text is null; an object is wanted.");
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, // an error against nothing but zeros is infinite
+    WriteIndented = true)]
+[JsonSerializable(typeof(IReadOnlyList<VectorResult>))]
+[JsonSerializable(typeof(IReadOnlyList<PairResult>))]
+[JsonSerializable(typeof(TraceReport))]
+internal sealed partial class EvaluationJsonContext : JsonSerializerContext;

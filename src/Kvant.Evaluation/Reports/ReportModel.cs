@@ -1,0 +1,38 @@
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+
+namespace Kvant.Evaluation.Reports;
+
+/// <summary>A report's results in the order in which they are shown, with the names, marks and error that all parts share.</summary>
+internal sealed class ReportModel
+{
+    public ReportModel(TraceReport report)
+    {
+        Report = report;
+        HasQueries = report.Results.All(r => r.AttentionKl is not null);
+        Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => Error(r))];
+        Names = PairNames.For(Results);
+        string[] methods = [.. report.Results.Select(Method).Distinct()];
+        Methods = [.. Results.Select(r => Array.IndexOf(methods, Method(r)))];
+    }
+
+    public TraceReport Report { get; }
+
+    /// <summary>From few bytes to many.</summary>
+    public IReadOnlyList<PairResult> Results { get; }
+
+    public string[] Names { get; }
+
+    /// <summary>The number of each pair's key method, by first appearance in the report: it chooses the mark.</summary>
+    public int[] Methods { get; }
+
+    public bool HasQueries { get; }
+
+    public string ErrorName => HasQueries ? "attention divergence, median (nats)" : "key error (nMSE)";
+
+    public double Error(PairResult result) => HasQueries ? result.AttentionKl!.Median : result.KeyNmse;
+
+    public double Error(LayerResult layer) => HasQueries ? layer.AttentionKl!.Median : layer.KeyNmse;
+
+    private static string Method(PairResult result) => CodecSpec.Parse(result.Keys).Method.Name;
+}

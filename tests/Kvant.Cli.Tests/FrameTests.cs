@@ -1,0 +1,84 @@
+namespace Kvant.Cli.Tests;
+
+/// <summary>What every command has in common: help, version, and what wrong usage looks like.</summary>
+public sealed class FrameTests
+{
+    public static TheoryData<string> Verbs => ["evaluate", "measure", "codecs", "codebook", "compress", "decompress", "inspect"];
+
+    [Fact]
+    public void NoArgumentsShowsHelp()
+    {
+        ToolResult result = ToolResult.Of();
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("Usage:", result.Out, StringComparison.Ordinal);
+        Assert.Equal("", result.Error);
+    }
+
+    [Fact]
+    public void VersionIsOneLineWithThreeNumbers()
+    {
+        ToolResult result = ToolResult.Of("--version");
+        Assert.Matches(@"^kvant \d+\.\d+\.\d+\r?\n$", result.Out);
+        Assert.Equal(0, result.ExitCode);
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void HelpEndsInAnExampleOfTheVerb(string verb)
+    {
+        ToolResult result = ToolResult.Of(verb, "--help");
+        Assert.Equal(0, result.ExitCode);
+        int example = result.Out.LastIndexOf("Example", StringComparison.Ordinal);
+        Assert.True(example > result.Out.IndexOf("Options:", StringComparison.Ordinal));
+        Assert.Contains($"kvant {verb}", result.Out[example..], StringComparison.Ordinal);
+        Assert.Contains("--json", result.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void HelpOfTheToolListsTheVerb(string verb) => Assert.Matches($@"\n  {verb}\b", ToolResult.Of("--help").Out);
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void UnknownOptionIsWrongUsage(string verb) => ToolResult.Of(verb, "--nonsense").AssertFailed(2, "--nonsense", $"kvant {verb} --help");
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void TooManyArgumentsAreWrongUsage(string verb) => ToolResult.Of(verb, "a", "b", "c").AssertFailed(2, "too many");
+
+    [Fact]
+    public void UnknownVerbListsTheKnownOnes() => ToolResult.Of("nonsense").AssertFailed(2, "'nonsense'", "codecs", "evaluate", "kvant --help");
+
+    [Fact]
+    public void ResponseFilesAreNotRead() => ToolResult.Of("@nonsense").AssertFailed(2, "'@nonsense'");
+
+    [Fact]
+    public void FaultOfTheToolIsOneLineWithoutAStackTrace()
+    {
+        using var stdout = new BrokenWriter(new InvalidTimeZoneException("first\n   at second"));
+        using var stderr = new StringWriter();
+        int code = Tool.Run(["codebook"], stdout, stderr);
+        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "please report it: InvalidTimeZoneException: first at second");
+    }
+
+    [Fact]
+    public void FullDiskIsAFailure()
+    {
+        using var stdout = new BrokenWriter(new IOException("No space left on device"));
+        using var stderr = new StringWriter();
+        int code = Tool.Run(["codebook"], stdout, stderr);
+        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "No space left on device");
+    }
+
+    [Fact]
+    public void ErrorThatCannotBeWrittenStillHasItsExitCode()
+    {
+        using var broken = new BrokenWriter(new IOException("No space left on device"));
+        Assert.Equal(2, Tool.Run(["nonsense"], broken, broken));
+    }
+
+    private sealed class BrokenWriter(Exception error) : StringWriter
+    {
+        public override void WriteLine(string? value) => throw error;
+    }
+}

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Kvant.Caching;
+using Kvant.Formats;
+
+namespace Kvant.Cli.Tests;
+
+/// <summary>What only a process shows: exit codes, streams, signals.</summary>
+public sealed class ProcessTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void ResultGoesToStdoutFromAnyFolder()
+    {
+        using Process tool = Start("evaluate", "--codec", "fp32", "--json");
+        ToolResult result = Finish(tool);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.StartsWith("[", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ErrorGoesToStderrAsOneLine()
+    {
+        using Process tool = Start("inspect", "none.kvant");
+        Finish(tool).AssertFailed(1, "none.kvant");
+    }
+
+    [Fact]
+    public void InterruptedCompressionLeavesNoFile()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        WriteLongTrace(_folder["in.safetensors"]);
+        using Process tool = Start("compress", "in.safetensors", "-o", "out.kvant", "--keys", "turboquant:bits=8,search=64", "--values", "turboquant:bits=8,search=64");
+        // The temporary file shows that the work has begun.
+        Assert.True(SpinWait.SpinUntil(() => tool.HasExited || _folder.Names.Any(n => n.EndsWith(".tmp", StringComparison.Ordinal)), Patience));
+        Interrupt(tool);
+        Finish(tool).AssertFailed(130, "interrupted");
+        Assert.Equal(["in.safetensors"], _folder.Names);
+    }
+
+    [Fact]
+    public void InterruptedMeasurementLeavesNoFile()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        using Process tool = Start("measure", "--rows", "200000", "--codec", "turboquant:bits=8,search=64", "--output", "out.npy");
+        Thread.Sleep(1500); // whether the work has begun by then makes no difference to what must hold
+        Interrupt(tool);
+        Assert.Equal(130, Finish(tool).ExitCode);
+        Assert.Empty(_folder.Names);
+    }
+
+    private static void WriteLongTrace(string path)
+    {
+        var geometry = new CacheGeometry { Layers = 16, KvHeads = 8, KeyDimension = 64, ValueDimension = 64 };
+        const int Tokens = 1024;
+        float[] rows = new float[Tokens * 64];
+        var random = new Random(7);
+        for (int i = 0; i < rows.Length; i++)
+            rows[i] = random.NextSingle() - .5f;
+        using TraceWriter writer = TraceWriter.Create(path, geometry, Tokens);
+        for (int layer = 0; layer < geometry.Layers; layer++)
+        {
+            for (int head = 0; head < geometry.KvHeads; head++)
+                writer.WriteKeys(layer, head, rows);
+            for (int head = 0; head < geometry.KvHeads; head++)
+                writer.WriteValues(layer, head, rows);
+        }
+
+        writer.Commit();
+    }
+
+    private Process Start(params string[] args) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Kvant.Cli.dll"), .. args])
+    {
+        WorkingDirectory = _folder["."],
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    })!;
+
+    private static void Interrupt(Process process)
+    {
+        using Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        kill.WaitForExit();
+    }
+
+    private static ToolResult Finish(Process process)
+    {
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(Patience))
+        {
+            process.Kill();
+            Assert.Fail($"The tool was still running after {Patience}.");
+        }
+
+        return new ToolResult(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+    }
+}

@@ -1,7 +1,0 @@
-namespace Kvant.Evaluation.Tests;
-
-public sealed class Placeholder
-{
-    [Fact]
-    public void Runs() => Assert.Equal(2, 1 + 1);
-}
