@@ -2,7 +2,7 @@
 # The command-line smoke test: the built tool, from the outside, as a user meets it. Needs bash and jq.
 #
 #   dotnet build -c Release && eng/smoke-test.sh
-#   KVANT=path/to/the/executable eng/smoke-test.sh
+#   KVANT=path/to/another/executable eng/smoke-test.sh
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,9 +10,11 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 passed=0
 
+tool=${KVANT:-$root/src/Kvant.Cli/bin/Release/net10.0/Kvant.Cli}
+
 kvant() {
-    if [[ -n "${KVANT:-}" ]]; then
-        "$KVANT" "$@"
+    if [[ -x "$tool" ]]; then
+        "$tool" "$@"
     else
         dotnet run -c Release --no-build --project "$root/src/Kvant.Cli" -- "$@"
     fi

@@ -10,6 +10,9 @@ internal static class HeatMap
 {
     private const int LayersWithNumbers = 12;
 
+    // Where dark and light text have equal contrast, 4.5 to 1, in both themes.
+    private const double HotFrom = 55;
+
     public static XElement Draw(ReportModel model)
     {
         int layers = model.Report.Trace.Layers;
@@ -37,7 +40,7 @@ internal static class HeatMap
         double share = error > 0 ? Math.Clamp(axis.Place(error), 0, 100) : 0;
         return Element(
             "td",
-            Class(share > 55 ? "hot" : "cool"),
+            Class(share > HotFrom ? "hot" : "cool"),
             Attribute("style", string.Create(CultureInfo.InvariantCulture, $"--t:{share:0}%")),
             Attribute("title", $"layer {index}: {Number(error)}"),
             layers <= LayersWithNumbers ? Number(error) : "\u00A0");

@@ -92,8 +92,8 @@ public static class HtmlReport
 
         yield return "Attention was then computed causally, each query over all tokens up to its own, once over the exact and once over the decoded "
             + "keys and values. Logit RMSE is the error of the scaled dot products. KL is the divergence of the decoded attention weights "
-            + "from the exact ones, in nats, over all layers, heads and queries; judge by its median, and by its 99th percentile for the rare bad case. "
+            + "from the exact ones, in nats, over all layers, heads and queries but the first, which sees one token only; judge by its median, and by its 99th percentile for the rare bad case. "
             + "Top-1 is the share of queries whose largest weight stays on the same token. Output error is the energy of the error of the "
-            + "attention outputs divided by their energy; it is the one number here that values also count in.";
+            + "attention outputs divided by their energy; it is the only attention number in which the values count.";
     }
 }

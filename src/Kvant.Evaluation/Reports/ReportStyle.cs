@@ -10,12 +10,12 @@ internal static class ReportStyle
 
         :root { color-scheme: light dark;
           --page: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d5dae0; --faint: #eceff2; --panel: #f6f8fa;
-          --cold: #edf3fb; --warm: #0b3d91; --on-warm: #ffffff;
+          --cold: #edf3fb; --on-cold: #000000; --warm: #0b1f4f; --on-warm: #ffffff;
           --m0: #475569; --m1: #1d4ed8; --m2: #be123c; --m3: #15803d; --m4: #7e22ce;
           --m5: #b45309; --m6: #0e7490; --m7: #a21caf; --m8: #4d7c0f; --m9: #9f1239; }
         @media (prefers-color-scheme: dark) { :root {
           --page: #0f1318; --ink: #e6eaef; --soft: #a3adb8; --line: #38414b; --faint: #20272e; --panel: #171d23;
-          --cold: #172230; --warm: #9cc9ff; --on-warm: #06121f;
+          --cold: #172230; --on-cold: #ffffff; --warm: #9cc9ff; --on-warm: #000000;
           --m0: #a8b3c1; --m1: #6ea8fe; --m2: #fb7185; --m3: #4ade80; --m4: #c084fc;
           --m5: #fbbf24; --m6: #22d3ee; --m7: #f0abfc; --m8: #bef264; --m9: #fda4af; } }
         * { box-sizing: border-box; }
@@ -50,7 +50,7 @@ internal static class ReportStyle
         .heat th { padding: 3px 12px 3px 0; white-space: nowrap; font-weight: 500; } .heat thead th { text-align: center; padding: 3px; color: var(--soft); }
         .heat thead th:first-child { text-align: left; }
         .heat td { min-width: 92px; padding: 4px 8px; text-align: center; border: 2px solid var(--page);
-          background: color-mix(in oklab, var(--cold), var(--warm) var(--t)); color: var(--ink); }
+          background: color-mix(in oklab, var(--cold), var(--warm) var(--t)); color: var(--on-cold); }
         .heat td.hot { color: var(--on-warm); } .heat.narrow td { min-width: 14px; padding: 3px 2px; border-width: 1px; } .heat.narrow thead th { font-size: 10px; }
 
         """;
