@@ -30,6 +30,9 @@ internal static class Tolerances
     /// <summary>A mean of independent seeds lies within three standard errors of the truth in 997 of 1,000 cases; our seeds are fixed.</summary>
     public const double Sigmas = 3;
 
+    /// <summary>The largest of 80 independent means: beyond three standard errors in every fifth run of such tests, beyond four in one of 200.</summary>
+    public const double SigmasOfManyPairs = 4;
+
     /// <summary>Change of the error of rows scaled by 1e-4: fp16 subnormal scales err by up to 0.3 %, whose square adds less than 1 % to a 5-bit error.</summary>
     public const double Rescaled = 0.01;
 

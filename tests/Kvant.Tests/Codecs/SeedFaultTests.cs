@@ -85,7 +85,10 @@ public sealed class SeedFaultTests
         float[] units = TestRows.UnitVectors(4096, Dimension);
         Codec codec = CodecCases.Create("turboquant-ip:bits=3,sketch=gaussian", Dimension, CodecRole.Keys);
         PreparedQueries prepared = codec.CreatePreparedQueries(Rows);
-        codec.Prepare(units.AsSpan(Rows * Dimension, Rows * Dimension), prepared);
+
+        // Queries that resemble their rows, as those that matter in attention do: there the missing sign shows as bias.
+        float[] queries = [.. units.Take(Rows * Dimension).Zip(units.Skip(Rows * Dimension), (x, n) => x + n)];
+        codec.Prepare(queries, prepared);
         var scores = new float[Rows * Rows];
         codec.Score(prepared, CodecCases.Encode(codec, units.AsSpan(0, Rows * Dimension)), scores);
 
@@ -93,7 +96,7 @@ public sealed class SeedFaultTests
         double ours = 0, noNorm = 0, absolute = 0;
         for (int r = 0; r < Rows; r++)
         {
-            double[] x = ReferenceMath.ToDouble(units.AsSpan(r * Dimension, Dimension)), q = ReferenceMath.ToDouble(units.AsSpan((Rows + r) * Dimension, Dimension));
+            double[] x = ReferenceMath.ToDouble(units.AsSpan(r * Dimension, Dimension)), q = ReferenceMath.ToDouble(queries.AsSpan(r * Dimension, Dimension));
             double exact = ReferenceMath.Dot(x, q);
             ours += Math.Pow(scores[(r * Rows) + r] - exact, 2);
             noNorm += Math.Pow(reference.Estimate(q, x, TurboQuantIpReference.Fault.WithoutResidualNorm) - exact, 2);
@@ -101,7 +104,7 @@ public sealed class SeedFaultTests
         }
 
         Assert.True(noNorm > 2 * ours, $"without ||r||: {noNorm:G3}, ours {ours:G3}");
-        Assert.True(absolute > 1.5 * ours, $"with |S q|: {absolute:G3}, ours {ours:G3}");
+        Assert.True(absolute > 3 * ours, $"with |S q|: {absolute:G3}, ours {ours:G3}");
     }
 
     [Fact]

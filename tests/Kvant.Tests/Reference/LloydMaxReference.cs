@@ -24,7 +24,10 @@ internal sealed class LloydMaxReference
     /// <summary>Expected squared error of a unit vector.</summary>
     public double Nmse { get; }
 
-    public static LloydMaxReference Of(int dimension, int bits) => s_made.GetOrAdd((dimension, bits), static key => Solve(key.Item1, key.Item2));
+    /// <summary>The optimum of 1 to 5 bits; beyond, plain iteration takes minutes, and <see cref="Residual"/> tells whether levels are the optimum.</summary>
+    public static LloydMaxReference Of(int dimension, int bits) => bits > 5
+        ? throw new ArgumentOutOfRangeException(nameof(bits), bits, "Plain iteration is for 1 to 5 bits.")
+        : s_made.GetOrAdd((dimension, bits), static key => Solve(key.Item1, key.Item2));
 
     /// <summary>How far the levels of any codebook are from the centroids of their cells: 0 for the one optimum of this log-concave density.</summary>
     public static double Residual(int dimension, double[] levels)
