@@ -14,8 +14,4 @@ internal static class OutlierReference
             energy[i % dimension] += (double)rows[i] * rows[i];
         return [.. Enumerable.Range(0, dimension).OrderByDescending(c => energy[c]).Take(channels).Order()];
     }
-
-    /// <summary>The expected squared error of a row, from its energy in and outside the loud channels.</summary>
-    public static double ExpectedError(double loudEnergy, double restEnergy, int dimension, int channels, int bits) =>
-        (loudEnergy * LloydMaxReference.Of(channels, bits + 1).Nmse) + (restEnergy * LloydMaxReference.Of(dimension - channels, bits).Nmse);
 }
