@@ -12,7 +12,7 @@ public sealed class ArchitectureTests
         ["Kernels"] = [],
         ["Numerics"] = [],
         ["Rotations"] = ["Kernels", "Numerics"],
-        ["Codebooks"] = ["Numerics"],
+        ["Codebooks"] = ["Numerics", "Kernels"],
         ["Packing"] = ["Kernels"],
         ["Codecs"] = ["Rotations", "Codebooks", "Packing", "Kernels", "Numerics"],
         ["Caching"] = ["Codecs", "Kernels"],

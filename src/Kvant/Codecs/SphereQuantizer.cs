@@ -22,9 +22,10 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     /// <summary>Finds codes and scale.</summary>
     /// <param name="row">The rotated numbers.</param>
     /// <param name="codes">Receives a code per number.</param>
-    /// <param name="levels">Receives the decoded numbers for a scale of 1.</param>
+    /// <param name="levels">Receives the decoded numbers for a scale of 1; scratch as long as the row for callers that do not need them.</param>
+    /// <param name="wantLevels">Whether the caller needs them.</param>
     /// <returns>The scale, not rounded; 0 for a row of zeros.</returns>
-    public float Encode(ReadOnlySpan<float> row, Span<byte> codes, Span<float> levels)
+    public float Encode(ReadOnlySpan<float> row, Span<byte> codes, Span<float> levels, bool wantLevels = false)
     {
         float square = Reductions.Dot(row, row), unit = MathF.Sqrt(square / Dimension);
         float coded = rule == ScaleRule.Max ? Largest(row) / codebook.Levels[^1]
@@ -36,12 +37,14 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
             return 0;
         }
 
-        NearestLevel.Find(row, 1 / coded, codebook.Levels, codebook.Thresholds, codes, levels);
+        bool wantProduct = rule is ScaleRule.LeastSquares or ScaleRule.Unbiased;
+        (float product, float levelSquare) = NearestLevel.Find(
+            row, 1 / coded, codebook.Levels, codebook.Thresholds, codes, wantProduct || wantLevels ? levels : []);
         return rule switch
         {
-            ScaleRule.Corrected => MathF.Sqrt(square / Reductions.Dot(levels, levels)),
-            ScaleRule.LeastSquares => Reductions.Dot(row, levels) / Reductions.Dot(levels, levels),
-            ScaleRule.Unbiased => square / Reductions.Dot(row, levels),
+            ScaleRule.Corrected => MathF.Sqrt(square / levelSquare),
+            ScaleRule.LeastSquares => coded * product / levelSquare,
+            ScaleRule.Unbiased => square / (coded * product),
             _ => coded,
         };
     }
@@ -65,8 +68,8 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
         for (int i = 0; i < search; i++)
         {
             float multiple = search == 1 ? 1 : SearchFrom + ((SearchTo - SearchFrom) * i / (search - 1));
-            NearestLevel.Find(row, 1 / (unit * multiple), codebook.Levels, codebook.Thresholds, codes, levels);
-            float product = Reductions.Dot(row, levels), gain = product * product / Reductions.Dot(levels, levels);
+            (float product, float square) = NearestLevel.Find(row, 1 / (unit * multiple), codebook.Levels, codebook.Thresholds, codes, levels);
+            float gain = multiple * multiple * product * product / square;
             if (gain > bestGain)
                 (best, bestGain) = (multiple, gain);
         }

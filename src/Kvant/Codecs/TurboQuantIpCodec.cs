@@ -54,7 +54,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         {
             Span<byte> codes = stackalloc byte[Dimension];
             Span<float> levels = stackalloc float[Dimension];
-            float scale = Fp16.Write(block, _quantizer.Encode(rows, codes, levels));
+            float scale = Fp16.Write(block, _quantizer.Encode(rows, codes, levels, wantLevels: true));
             BitPacking.Pack(codes, _bits, block[_codesAt.._signsAt]);
             // The residual is what decoding will leave, with the scale as it is stored.
             Elementwise.MultiplyAdd(levels, -scale, rows);

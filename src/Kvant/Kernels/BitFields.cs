@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
 
 /// <summary>Eight codes of b bits, between the eight bytes of one 64-bit word and b bytes without gaps.</summary>
 /// <remarks>Bytes become fields of b bits: neighbors join in 16 bits, then pairs in 32, then fours in 64, three shifts and masks
-/// in all. Plain integer arithmetic, the same at every width; compiled once per b, so that shifts and masks are constants.
-/// Words are stored whole: a store may run over the next bytes, which the next store overwrites. The words at the end,
-/// where there is no room for that, are the caller's.</remarks>
+/// in all. Plain integer arithmetic, the same at every width, four words at a time where registers of 256 bits are in use;
+/// compiled once per b, so that shifts, masks and the size of a store are constants.</remarks>
 internal static unsafe class BitFields
 {
     /// <summary>Eight bytes to b bytes, in the low end of the word.</summary>
@@ -36,11 +36,10 @@ internal static unsafe class BitFields
         _ => word,
     };
 
-    /// <summary>Packs as many whole words as leave room for whole stores.</summary>
-    /// <returns>How many words.</returns>
-    public static int FoldMany(ReadOnlySpan<byte> codes, int bits, Span<byte> packed)
+    /// <summary>Packs all whole words of eight codes.</summary>
+    public static void FoldMany(ReadOnlySpan<byte> codes, int bits, Span<byte> packed)
     {
-        int words = WholeWords(codes.Length, packed.Length, bits);
+        int words = codes.Length / 8;
         fixed (byte* source = codes, destination = packed)
         {
             switch (bits)
@@ -55,15 +54,12 @@ internal static unsafe class BitFields
                 default: codes[..(8 * words)].CopyTo(packed); break;
             }
         }
-
-        return words;
     }
 
-    /// <summary>Unpacks as many whole words as leave room for whole loads.</summary>
-    /// <returns>How many words.</returns>
-    public static int UnfoldMany(ReadOnlySpan<byte> packed, int bits, Span<byte> codes)
+    /// <summary>Unpacks all whole words of eight codes.</summary>
+    public static void UnfoldMany(ReadOnlySpan<byte> packed, int bits, Span<byte> codes)
     {
-        int words = WholeWords(codes.Length, packed.Length, bits);
+        int words = codes.Length / 8;
         fixed (byte* source = packed, destination = codes)
         {
             switch (bits)
@@ -78,24 +74,67 @@ internal static unsafe class BitFields
                 default: packed[..(8 * words)].CopyTo(codes); break;
             }
         }
-
-        return words;
     }
-
-    private static int WholeWords(int codes, int bytes, int bits) => Math.Min(codes / 8, bytes < 8 ? 0 : ((bytes - 8) / bits) + 1);
 
     private static void FoldMany<T>(byte* source, byte* destination, int words)
         where T : struct, IBits
     {
-        for (int i = 0; i < words; i++)
-            Unsafe.WriteUnaligned(destination + (i * T.Bits), Little(Fold<T>(Little(Unsafe.ReadUnaligned<ulong>(source + (8 * i))))));
+        int i = 0;
+        if (SimdSupport.Active >= SimdWidth.Bits256 && BitConverter.IsLittleEndian)
+        {
+            // Four bits are the usual case and half a word: eight words narrow to one register.
+            for (; T.Bits == 4 && i + 8 <= words; i += 8)
+            {
+                Vector256<ulong> low = Fold<T>(Vector256.Load((ulong*)(source + (8 * i)))), high = Fold<T>(Vector256.Load((ulong*)(source + (8 * i) + 32)));
+                Vector256.Narrow(low, high).AsByte().Store(destination + (4 * i));
+            }
+
+            for (; i + 4 <= words; i += 4)
+            {
+                Vector256<ulong> folded = Fold<T>(Vector256.Load((ulong*)(source + (8 * i))));
+                Store<T>(destination + (i * T.Bits), folded[0]);
+                Store<T>(destination + ((i + 1) * T.Bits), folded[1]);
+                Store<T>(destination + ((i + 2) * T.Bits), folded[2]);
+                Store<T>(destination + ((i + 3) * T.Bits), folded[3]);
+            }
+        }
+
+        for (; i < words; i++)
+            Store<T>(destination + (i * T.Bits), Fold<T>(BinaryPrimitives.ReadUInt64LittleEndian(new(source + (8 * i), 8))));
     }
 
     private static void UnfoldMany<T>(byte* source, byte* destination, int words)
         where T : struct, IBits
     {
         for (int i = 0; i < words; i++)
-            Unsafe.WriteUnaligned(destination + (8 * i), Little(Unfold<T>(Little(Unsafe.ReadUnaligned<ulong>(source + (i * T.Bits))))));
+            BinaryPrimitives.WriteUInt64LittleEndian(new(destination + (8 * i), 8), Unfold<T>(Load<T>(source + (i * T.Bits))));
+    }
+
+    // Writes the b low bytes of a word, and no other: at most three stores, of 4, 2 and 1 bytes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<T>(byte* destination, ulong word)
+        where T : struct, IBits
+    {
+        if ((T.Bits & 4) != 0)
+            BinaryPrimitives.WriteUInt32LittleEndian(new(destination, 4), (uint)word);
+        if ((T.Bits & 2) != 0)
+            BinaryPrimitives.WriteUInt16LittleEndian(new(destination + (T.Bits & 4), 2), (ushort)(word >> (8 * (T.Bits & 4))));
+        if ((T.Bits & 1) != 0)
+            destination[T.Bits & 6] = (byte)(word >> (8 * (T.Bits & 6)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Load<T>(byte* source)
+        where T : struct, IBits
+    {
+        ulong word = 0;
+        if ((T.Bits & 4) != 0)
+            word = BinaryPrimitives.ReadUInt32LittleEndian(new(source, 4));
+        if ((T.Bits & 2) != 0)
+            word |= (ulong)BinaryPrimitives.ReadUInt16LittleEndian(new(source + (T.Bits & 4), 2)) << (8 * (T.Bits & 4));
+        if ((T.Bits & 1) != 0)
+            word |= (ulong)source[T.Bits & 6] << (8 * (T.Bits & 6));
+        return word;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -109,6 +148,17 @@ internal static unsafe class BitFields
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ulong> Fold<T>(Vector256<ulong> x)
+        where T : struct, IBits
+    {
+        Vector256<ulong> low1 = Vector256.Create(Low1<T>()), low2 = Vector256.Create(Low2<T>()), low4 = Vector256.Create(Low4<T>());
+        x &= Vector256.Create(Low1<T>() | (Low1<T>() << 8));
+        x = (x & low1) | Vector256.ShiftRightLogical(Vector256.AndNot(x, low1), 8 - T.Bits);
+        x = (x & low2) | Vector256.ShiftRightLogical(Vector256.AndNot(x, low2), 16 - (2 * T.Bits));
+        return (x & low4) | Vector256.ShiftRightLogical(Vector256.AndNot(x, low4), 32 - (4 * T.Bits));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Unfold<T>(ulong x)
         where T : struct, IBits
     {
@@ -118,16 +168,17 @@ internal static unsafe class BitFields
     }
 
     // The lowest b, 2b, 4b bits of every 16, 32, 64.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Low1<T>()
         where T : struct, IBits => ((1UL << T.Bits) - 1) * 0x0001000100010001;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Low2<T>()
         where T : struct, IBits => ((1UL << (2 * T.Bits)) - 1) * 0x0000000100000001;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Low4<T>()
         where T : struct, IBits => (1UL << (4 * T.Bits)) - 1;
-
-    private static ulong Little(ulong x) => BitConverter.IsLittleEndian ? x : BinaryPrimitives.ReverseEndianness(x);
 
     private interface IBits
     {

@@ -3,67 +3,92 @@ using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
 
-/// <summary>For every number of a row: which level of a symmetric codebook is nearest, and what that level is.</summary>
+/// <summary>For every number of a row: which level of a symmetric codebook is nearest, and what that level is. And, as both are at
+/// hand, the two sums from which scales are made.</summary>
 /// <remarks>
 /// The codebook is given by its positive half: levels[0] below levels[1] and so on, with thresholds[k] between levels[k]
-/// and levels[k + 1]. The scalar loop is the definition: m = |x * factor|; the level's index is the number of thresholds
-/// below m; negative numbers take the mirrored level. Codes run from the lowest level, 0, to the highest. Wide code does
-/// the same comparisons lane by lane, all thresholds one after the other; up to eight positive levels are then looked up in a
-/// register, more fall out of the comparisons by selection. Numbers behind the last whole four registers take the next narrower
-/// width.
+/// and levels[k + 1]. The scalar loop is the definition: y = x * factor; the level's index is the number of thresholds
+/// below |y|; negative numbers take the mirrored level. Codes run from the lowest level, 0, to the highest. Sums have the shape
+/// of <see cref="Reductions"/>. Wide code does the same comparisons lane by lane, all thresholds one after the other; up to eight
+/// positive levels are then looked up in a register, more fall out of the comparisons by selection. It takes four registers
+/// at a time, a multiple of 16 numbers, so partial sums carry over; the numbers behind go to the next narrower width.
 /// </remarks>
 internal static unsafe class NearestLevel
 {
-    private const int TableLength = 8;
+    /// <summary>The fewest floats that the array of levels may have; a register of them is loaded at once.</summary>
+    public const int TableLength = 8;
 
     /// <summary>Finds the nearest levels.</summary>
     /// <param name="row">The numbers.</param>
     /// <param name="factor">What they are multiplied by first.</param>
-    /// <param name="levels">The positive levels, ascending.</param>
-    /// <param name="thresholds">One fewer, ascending.</param>
-    /// <param name="codes">Receives a code per number, 0 to 2 * levels.Length - 1.</param>
-    /// <param name="nearest">Receives the level per number, with its sign.</param>
-    public static void Find(ReadOnlySpan<float> row, float factor, ReadOnlySpan<float> levels, ReadOnlySpan<float> thresholds, Span<byte> codes, Span<float> nearest)
+    /// <param name="levels">The positive levels, ascending; fewer than <see cref="TableLength"/> are padded to it.</param>
+    /// <param name="thresholds">One fewer than there are levels, ascending.</param>
+    /// <param name="codes">Receives a code per number, 0 to 2 * thresholds.Length + 1.</param>
+    /// <param name="nearest">Receives the level per number, with its sign. Empty if neither they nor the product is wanted.</param>
+    /// <returns>The sums of y times level (0 if <paramref name="nearest"/> is empty), and of level squared.</returns>
+    public static (float Product, float Square) Find(
+        ReadOnlySpan<float> row, float factor, ReadOnlySpan<float> levels, ReadOnlySpan<float> thresholds, Span<byte> codes, Span<float> nearest)
     {
+        float* sums = stackalloc float[2 * Reductions.Partials];
+        new Span<float>(sums, 2 * Reductions.Partials).Clear();
         fixed (float* x = row, l = levels, t = thresholds, n = nearest)
         {
             fixed (byte* c = codes)
             {
-                int done = 0;
-                if (SimdSupport.Active >= SimdWidth.Bits512)
-                    done = Wide<Vector512<float>, Simd512>(x, factor, l, t, thresholds.Length, c, n, done, row.Length);
-                if (SimdSupport.Active >= SimdWidth.Bits256)
-                    done = Wide<Vector256<float>, Simd256>(x, factor, l, t, thresholds.Length, c, n, done, row.Length);
-                if (SimdSupport.Active >= SimdWidth.Bits128)
-                    done = Wide<Vector128<float>, Simd128>(x, factor, l, t, thresholds.Length, c, n, done, row.Length);
-                Scalar(x, factor, l, t, thresholds.Length, c, n, done, row.Length);
+                var work = new Work
+                {
+                    Row = x,
+                    Factor = factor,
+                    Levels = l,
+                    Thresholds = t,
+                    Count = thresholds.Length,
+                    Codes = c,
+                    Nearest = n,
+                    Products = sums,
+                    Squares = sums + Reductions.Partials,
+                };
+                if (SimdSupport.Active >= SimdWidth.Bits512 && work.Done + 64 <= row.Length)
+                    Wide<Vector512<float>, Simd512>(ref work, row.Length);
+                if (SimdSupport.Active >= SimdWidth.Bits256 && work.Done + 32 <= row.Length)
+                    Wide<Vector256<float>, Simd256>(ref work, row.Length);
+                if (SimdSupport.Active >= SimdWidth.Bits128 && work.Done + 16 <= row.Length)
+                    Wide<Vector128<float>, Simd128>(ref work, row.Length);
+                if (work.Done < row.Length)
+                    Scalar(ref work, row.Length);
             }
         }
+
+        return (Reductions.Total(sums), Reductions.Total(sums + Reductions.Partials));
     }
 
-    private static void Scalar(float* row, float factor, float* levels, float* thresholds, int count, byte* codes, float* nearest, int start, int length)
+    private static void Scalar(ref Work work, int length)
     {
-        for (int i = start; i < length; i++)
+        for (int i = work.Done; i < length; i++)
         {
-            float scaled = row[i] * factor, magnitude = MathF.Abs(scaled);
+            float scaled = work.Row[i] * work.Factor, magnitude = MathF.Abs(scaled);
             int level = 0;
-            while (level < count && magnitude > thresholds[level])
+            while (level < work.Count && magnitude > work.Thresholds[level])
                 level++;
             bool negative = float.IsNegative(scaled);
-            codes[i] = (byte)(negative ? count - level : count + 1 + level);
-            nearest[i] = negative ? -levels[level] : levels[level];
+            float nearest = negative ? -work.Levels[level] : work.Levels[level];
+            work.Codes[i] = (byte)(negative ? work.Count - level : work.Count + 1 + level);
+            if (work.Nearest != null)
+            {
+                work.Nearest[i] = nearest;
+                work.Products[i % Reductions.Partials] += scaled * nearest;
+            }
+
+            work.Squares[i % Reductions.Partials] += nearest * nearest;
         }
     }
 
-    private static int Wide<TVector, TSimd>(float* row, float factor, float* levels, float* thresholds, int count, byte* codes, float* nearest, int start, int length)
+    private static void Wide<TVector, TSimd>(ref Work work, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>
     {
-        int lanes = TSimd.Lanes, i = start;
-        float* table = stackalloc float[TableLength];
-        for (int k = 0; k < TableLength; k++)
-            table[k] = levels[Math.Min(k, count)];
-        TVector scale = TSimd.Broadcast(factor), first = TSimd.Broadcast(levels[0]);
+        int lanes = TSimd.Lanes, i = work.Done, count = work.Count;
+        float* row = work.Row, levels = work.Levels, thresholds = work.Thresholds;
+        TVector scale = TSimd.Broadcast(work.Factor), first = TSimd.Broadcast(levels[0]);
         for (; i + (4 * lanes) <= length; i += 4 * lanes)
         {
             TVector x0 = TSimd.Multiply(TSimd.Load(row + i), scale), x1 = TSimd.Multiply(TSimd.Load(row + i + lanes), scale);
@@ -81,10 +106,10 @@ internal static unsafe class NearestLevel
                     c3 = TSimd.Count(c3, TSimd.GreaterThan(m3, threshold));
                 }
 
-                n0 = TSimd.Lookup(table, c0);
-                n1 = TSimd.Lookup(table, c1);
-                n2 = TSimd.Lookup(table, c2);
-                n3 = TSimd.Lookup(table, c3);
+                n0 = TSimd.Lookup(levels, c0);
+                n1 = TSimd.Lookup(levels, c1);
+                n2 = TSimd.Lookup(levels, c2);
+                n3 = TSimd.Lookup(levels, c3);
             }
             else
             {
@@ -104,14 +129,22 @@ internal static unsafe class NearestLevel
                 TSimd.SignedLevel(c1, x1, @base, flip),
                 TSimd.SignedLevel(c2, x2, @base, flip),
                 TSimd.SignedLevel(c3, x3, @base, flip),
-                codes + i);
-            TSimd.Store(TSimd.CopySign(n0, x0), nearest + i);
-            TSimd.Store(TSimd.CopySign(n1, x1), nearest + i + lanes);
-            TSimd.Store(TSimd.CopySign(n2, x2), nearest + i + (2 * lanes));
-            TSimd.Store(TSimd.CopySign(n3, x3), nearest + i + (3 * lanes));
+                work.Codes + i);
+            AddTo<TVector, TSimd>(work.Squares, TSimd.Multiply(n0, n0), TSimd.Multiply(n1, n1), TSimd.Multiply(n2, n2), TSimd.Multiply(n3, n3));
+            if (work.Nearest == null)
+                continue;
+            n0 = TSimd.CopySign(n0, x0);
+            n1 = TSimd.CopySign(n1, x1);
+            n2 = TSimd.CopySign(n2, x2);
+            n3 = TSimd.CopySign(n3, x3);
+            AddTo<TVector, TSimd>(work.Products, TSimd.Multiply(x0, n0), TSimd.Multiply(x1, n1), TSimd.Multiply(x2, n2), TSimd.Multiply(x3, n3));
+            TSimd.Store(n0, work.Nearest + i);
+            TSimd.Store(n1, work.Nearest + i + lanes);
+            TSimd.Store(n2, work.Nearest + i + (2 * lanes));
+            TSimd.Store(n3, work.Nearest + i + (3 * lanes));
         }
 
-        return i;
+        work.Done = i;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -122,5 +155,43 @@ internal static unsafe class NearestLevel
         TVector above = TSimd.GreaterThan(magnitude, threshold);
         count = TSimd.Count(count, above);
         nearest = TSimd.Select(above, level, nearest);
+    }
+
+    // Adds four registers to the 16 partial sums, which fill one, two or four registers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddTo<TVector, TSimd>(float* sums, TVector a, TVector b, TVector c, TVector d)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        if (TSimd.Lanes == 16)
+        {
+            TSimd.Store(TSimd.Add(TSimd.Add(TSimd.Add(TSimd.Add(TSimd.Load(sums), a), b), c), d), sums);
+        }
+        else if (TSimd.Lanes == 8)
+        {
+            TSimd.Store(TSimd.Add(TSimd.Add(TSimd.Load(sums), a), c), sums);
+            TSimd.Store(TSimd.Add(TSimd.Add(TSimd.Load(sums + 8), b), d), sums + 8);
+        }
+        else
+        {
+            TSimd.Store(TSimd.Add(TSimd.Load(sums), a), sums);
+            TSimd.Store(TSimd.Add(TSimd.Load(sums + 4), b), sums + 4);
+            TSimd.Store(TSimd.Add(TSimd.Load(sums + 8), c), sums + 8);
+            TSimd.Store(TSimd.Add(TSimd.Load(sums + 12), d), sums + 12);
+        }
+    }
+
+    private struct Work
+    {
+        public float* Row;
+        public float Factor;
+        public float* Levels;
+        public float* Thresholds;
+        public int Count;
+        public byte* Codes;
+        public float* Nearest;
+        public float* Products;
+        public float* Squares;
+        public int Done; // numbers that are finished
     }
 }

@@ -11,7 +11,8 @@ namespace Kvant.Kernels;
 /// </remarks>
 internal static unsafe class Reductions
 {
-    private const int Partials = 16;
+    /// <summary>How many partial sums there are.</summary>
+    public const int Partials = 16;
 
     /// <summary>The sum of a[i] * b[i].</summary>
     /// <param name="a">Floats.</param>
@@ -33,22 +34,27 @@ internal static unsafe class Reductions
 
         for (int i = whole; i < a.Length; i++)
             partials[i - whole] += a[i] * b[i];
+        return Total(partials);
+    }
+
+    /// <summary>Adds up the partial sums, in their fixed order.</summary>
+    /// <param name="partials"><see cref="Partials"/> floats; overwritten.</param>
+    public static float Total(float* partials)
+    {
         if (SimdSupport.Active == SimdWidth.Scalar)
-            return Tree(partials);
+        {
+            for (int h = Partials / 2; h > 0; h /= 2)
+            {
+                for (int i = 0; i < h; i++)
+                    partials[i] += partials[i + h];
+            }
+
+            return partials[0];
+        }
+
         Vector128<float> four = (Vector128.Load(partials) + Vector128.Load(partials + 8)) + (Vector128.Load(partials + 4) + Vector128.Load(partials + 12));
         Vector128<float> two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
         return two[0] + two[1];
-    }
-
-    private static float Tree(float* partials)
-    {
-        for (int h = Partials / 2; h > 0; h /= 2)
-        {
-            for (int i = 0; i < h; i++)
-                partials[i] += partials[i + h];
-        }
-
-        return partials[0];
     }
 
     private static void Scalar(float* a, float* b, int length, float* partials)
