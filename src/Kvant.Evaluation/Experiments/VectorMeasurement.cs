@@ -40,6 +40,10 @@ public sealed record VectorMeasurement
             throw new ArgumentException("There are no rows to measure; at least one is wanted.", nameof(rows));
         if (!decoded.IsEmpty && decoded.Length != rows.Length)
             throw new ArgumentException($"There is room for {decoded.Length} decoded floats; {rows.Length} are wanted.", nameof(decoded));
+        // With fewer rows everything would stay in 16-bit floats, and those would be measured.
+        int fewest = Math.Max(codec.CalibrationRows, codec.RowsPerBlock);
+        if (rows.Length / dimension < fewest)
+            throw new ArgumentException($"'{name}' needs at least {fewest} rows; there are {rows.Length / dimension}.", nameof(rows));
         EncodedRows encoded = EncodedRows.Encode(codec, rows);
         Span<float> result = decoded.IsEmpty ? new float[rows.Length] : decoded;
         encoded.Decode(result);

@@ -3,18 +3,27 @@ namespace Kvant.Caching;
 /// <summary>The shape of a model's key-value cache.</summary>
 public sealed record CacheGeometry
 {
+    private readonly int _layers = 1;
+    private readonly int _kvHeads = 1;
+    private readonly int _keyDimension = 1;
+    private readonly int _valueDimension = 1;
+
     /// <summary>Transformer layers.</summary>
-    public required int Layers { get; init; }
+    public required int Layers { get => _layers; init => _layers = Positive(value, nameof(Layers)); }
 
     /// <summary>Key-value heads in a layer (fewer than query heads where queries are grouped).</summary>
-    public required int KvHeads { get; init; }
+    public required int KvHeads { get => _kvHeads; init => _kvHeads = Positive(value, nameof(KvHeads)); }
 
     /// <summary>Numbers in a key.</summary>
-    public required int KeyDimension { get; init; }
+    public required int KeyDimension { get => _keyDimension; init => _keyDimension = Positive(value, nameof(KeyDimension)); }
 
     /// <summary>Numbers in a value.</summary>
-    public required int ValueDimension { get; init; }
+    public required int ValueDimension { get => _valueDimension; init => _valueDimension = Positive(value, nameof(ValueDimension)); }
 
     /// <summary>Bytes that one token takes in 16-bit floats, all layers and heads, keys and values.</summary>
     public long Fp16BytesPerToken => 2L * Layers * KvHeads * (KeyDimension + ValueDimension);
+
+    private static int Positive(int value, string name) => value > 0
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, "A cache has at least one of each.");
 }

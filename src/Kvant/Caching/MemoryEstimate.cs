@@ -37,6 +37,8 @@ public sealed record MemoryEstimate
     /// <exception cref="ArgumentException">The policy has another number of layers, or a codec does not take the dimension.</exception>
     public static MemoryEstimate For(CacheGeometry geometry, LayerPolicy policy, int tokens)
     {
+        ArgumentNullException.ThrowIfNull(geometry);
+        ArgumentNullException.ThrowIfNull(policy);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
         if (policy.Count != geometry.Layers)
             throw new ArgumentException($"The policy has {policy.Count} layers; the geometry has {geometry.Layers}.", nameof(policy));

@@ -77,8 +77,8 @@ public sealed class Codebook
 
     private static Codebook Get(int dimension, int bits, bool uniform)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 3);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(dimension, MaxDimension);
+        if (dimension is < 3 or > MaxDimension)
+            throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"a codebook takes a dimension of 3 to {MaxDimension}.");
         ArgumentOutOfRangeException.ThrowIfLessThan(bits, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, 8);
         return Known.GetOrAdd((dimension, bits, uniform), static key => Make(key.Dimension, key.Bits, key.Uniform));

@@ -18,9 +18,9 @@ public abstract partial class Codec
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
         int count = WholeBlocks(queries.Length, Dimension, nameof(queries));
-        prepared.Begin(count, PreparedLength);
+        prepared.Begin(this, count);
         for (int i = 0; i < count; i++)
-            PrepareQuery(queries.Slice(i * Dimension, Dimension), prepared.Query(i));
+            PrepareQuery(queries.Slice(i * Dimension, Dimension), prepared.Slot(i));
     }
 
     /// <summary>Makes the buffer that <see cref="Prepare"/> fills; reuse it from step to step.</summary>
@@ -28,16 +28,17 @@ public abstract partial class Codec
     public PreparedQueries CreatePreparedQueries(int capacity) => new(capacity, PreparedLength);
 
     /// <summary>The dot product of every prepared query with every row of the blocks.</summary>
-    /// <param name="prepared">Queries from <see cref="Prepare"/>.</param>
+    /// <param name="prepared">Queries from <see cref="Prepare"/> of this very codec.</param>
     /// <param name="blocks">A run of whole blocks.</param>
     /// <param name="scores">Receives [query, row]: all rows of the first query, then all rows of the second.</param>
-    /// <exception cref="ArgumentException">A length is wrong.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, or another codec prepared the queries.</exception>
     public void Score(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
     {
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
         int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
-        RequireLength(prepared.Length, PreparedLength, nameof(prepared));
+        if (prepared.Owner != this)
+            throw new ArgumentException("These queries were prepared by another codec, or not at all; prepare them with the one that scores.", nameof(prepared));
         RequireLength(scores.Length, (long)prepared.Count * rows, nameof(scores));
         if (scores.Length > 0)
             ScoreBlocks(prepared, blocks, scores);

@@ -1,4 +1,5 @@
 using Kvant.Kernels;
+using Kvant.Rotations;
 
 namespace Kvant.Codecs;
 
@@ -8,7 +9,7 @@ namespace Kvant.Codecs;
 /// <remarks>
 /// <para>A row is a vector of <see cref="Dimension"/> floats: one token's key or value of one attention head.
 /// A block holds <see cref="RowsPerBlock"/> rows in exactly <see cref="BytesPerBlock"/> bytes. Blocks lie one after the other.</para>
-/// <para><see cref="Decode"/> is the definition of what a block means; <see cref="Score"/> and <see cref="Accumulate"/> give what
+/// <para><see cref="Decode(ReadOnlySpan{byte}, Span{float})"/> is the definition of what a block means; <see cref="Score"/> and <see cref="Accumulate"/> give what
 /// decoding first would give, but may be faster. A codec has no mutable state: any number of threads may share it.</para>
 /// <para>A new method derives from this class (or from <see cref="RotatedCodec"/>) and writes <see cref="EncodeBlock"/> and
 /// <see cref="DecodeBlock"/>; everything else has a correct default.</para>
@@ -16,7 +17,7 @@ namespace Kvant.Codecs;
 public abstract partial class Codec
 {
     /// <summary>The longest row that a codec takes.</summary>
-    public const int MaxDimension = 4096;
+    public const int MaxDimension = Rotation.MaxDimension;
 
     /// <summary>Sets the geometry of the codec.</summary>
     /// <param name="dimension">Numbers in a row, 1 to <see cref="MaxDimension"/>.</param>
@@ -27,6 +28,9 @@ public abstract partial class Codec
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(dimension, MaxDimension);
+        // Blocks are little-endian, and codecs copy numbers as they lie in memory.
+        if (!BitConverter.IsLittleEndian)
+            throw new PlatformNotSupportedException("Kvant runs on little-endian machines only.");
         ArgumentOutOfRangeException.ThrowIfLessThan(rowsPerBlock, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(bytesPerBlock, 1);
         Dimension = dimension;
@@ -51,7 +55,7 @@ public abstract partial class Codec
 
     /// <summary>Encodes whole blocks of rows.</summary>
     /// <param name="rows">Rows one after the other; a multiple of <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
-    /// <param name="blocks">Receives the blocks; exactly as long as they are.</param>
+    /// <param name="blocks">Receives the blocks; exactly as long as they are; must not be the memory of the rows.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or a scale does not fit its storage.
     /// The blocks are then untouched or all zero.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
@@ -62,22 +66,19 @@ public abstract partial class Codec
         int count = WholeBlocks(rows.Length, floatsPerBlock, nameof(rows));
         RequireLength(blocks.Length, (long)count * BytesPerBlock, nameof(blocks));
         RequireFinite(rows);
-        for (int i = 0; i < count; i++)
+        try
         {
-            try
-            {
-                EncodeBlock(rows.Slice(i * floatsPerBlock, floatsPerBlock), blocks.Slice(i * BytesPerBlock, BytesPerBlock));
-            }
-            catch (ArgumentException e)
-            {
-                blocks.Clear();
-                throw new ArgumentException($"Rows {i * RowsPerBlock} to {((i + 1) * RowsPerBlock) - 1}: {e.Message}", nameof(rows), e);
-            }
+            EncodeBlocks(rows, blocks);
+        }
+        catch (ArgumentException refused)
+        {
+            blocks.Clear();
+            throw RefusedBlock(rows, refused);
         }
     }
 
     /// <summary>Turns whole blocks back into rows.</summary>
-    /// <param name="blocks">A multiple of <see cref="BytesPerBlock"/> bytes that <see cref="Encode"/> wrote; any other bytes give some rows, never an error.</param>
+    /// <param name="blocks">A multiple of <see cref="BytesPerBlock"/> bytes that <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/> wrote; any other bytes give some rows, never an error.</param>
     /// <param name="rows">Receives the rows; exactly as long as they are.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
@@ -91,6 +92,18 @@ public abstract partial class Codec
             DecodeBlock(blocks.Slice(i * BytesPerBlock, BytesPerBlock), rows.Slice(i * floatsPerBlock, floatsPerBlock));
     }
 
+    /// <summary>What <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/> does after its checks: all blocks, one after the other.
+    /// Override it where several blocks at once are faster.</summary>
+    /// <param name="rows">Whole blocks of finite floats.</param>
+    /// <param name="blocks">As many blocks; all bytes must be written.</param>
+    /// <exception cref="ArgumentException">A scale does not fit its storage.</exception>
+    protected virtual void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)
+    {
+        int floatsPerBlock = RowsPerBlock * Dimension;
+        for (int i = 0, at = 0; i < rows.Length; i += floatsPerBlock, at += BytesPerBlock)
+            EncodeBlock(rows.Slice(i, floatsPerBlock), blocks.Slice(at, BytesPerBlock));
+    }
+
     /// <summary>Encodes one block. Lengths and finiteness are already checked.</summary>
     /// <param name="rows"><see cref="RowsPerBlock"/> times <see cref="Dimension"/> finite floats.</param>
     /// <param name="block"><see cref="BytesPerBlock"/> bytes; all of them must be written.</param>
@@ -101,6 +114,28 @@ public abstract partial class Codec
     /// <param name="block"><see cref="BytesPerBlock"/> bytes.</param>
     /// <param name="rows">Receives <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
     protected abstract void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows);
+
+    // Finds the block that was refused, so that the message can name it; only errors pay for the second pass.
+    private ArgumentException RefusedBlock(ReadOnlySpan<float> rows, ArgumentException refused)
+    {
+        int floatsPerBlock = RowsPerBlock * Dimension;
+        byte[] scratch = new byte[BytesPerBlock];
+        for (int i = 0; i < rows.Length; i += floatsPerBlock)
+        {
+            try
+            {
+                EncodeBlock(rows.Slice(i, floatsPerBlock), scratch);
+            }
+            catch (ArgumentException)
+            {
+                int first = i / Dimension;
+                string name = RowsPerBlock == 1 ? $"Row {first}" : $"Rows {first} to {first + RowsPerBlock - 1}";
+                return new ArgumentException($"{name}: {refused.Message}", nameof(rows), refused);
+            }
+        }
+
+        return refused;
+    }
 
     private static int WholeBlocks(int length, int unit, string name)
     {

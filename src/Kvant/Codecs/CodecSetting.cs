@@ -26,8 +26,7 @@ public sealed class CodecSetting
     public IReadOnlyList<string> Choices { get; }
 
     /// <summary>The allowed values in words, such as <c>1..8</c> or <c>max|l2</c>.</summary>
-    public string Allowed => Choices.Count > 0 ? string.Join('|', Choices)
-        : _maximum == long.MaxValue ? $"{_minimum}.." : $"{_minimum}..{_maximum}";
+    public string Allowed => Choices.Count > 0 ? string.Join('|', Choices) : $"{_minimum}..{_maximum}";
 
     /// <summary>A whole number from a range.</summary>
     internal static CodecSetting Integer(string name, long @default, long minimum, long maximum, string summary) =>

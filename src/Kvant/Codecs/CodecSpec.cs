@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace Kvant.Codecs;
@@ -52,6 +53,36 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
         return new CodecSpec(method, values);
     }
 
+    /// <summary>Reads a spec without throwing.</summary>
+    /// <param name="text">The spec.</param>
+    /// <param name="spec">The spec, or null if the text is none.</param>
+    /// <returns>Whether the text is a spec.</returns>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out CodecSpec? spec)
+    {
+        try
+        {
+            spec = text is null ? null : Parse(text);
+        }
+        catch (FormatException)
+        {
+            spec = null;
+        }
+
+        return spec is not null;
+    }
+
+    /// <summary>The same spec with one setting changed.</summary>
+    /// <param name="setting">Its name.</param>
+    /// <param name="value">Its value, as text.</param>
+    /// <exception cref="FormatException">The setting or the value is unknown.</exception>
+    public CodecSpec With(string setting, string value)
+    {
+        CodecSpec changed = Parse($"{Method.Name}:{setting}={value}");
+        string[] values = [.. _values];
+        values[IndexOf(Method, setting)] = changed[setting];
+        return new CodecSpec(Method, values);
+    }
+
     /// <summary>Makes the codec that the spec names.</summary>
     /// <param name="dimension">Numbers in a row (the head dimension).</param>
     /// <param name="role">What the rows are for; the default is vectors on their own.</param>
@@ -60,7 +91,15 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     {
         if (dimension is < 1 or > Codec.MaxDimension)
             throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"A row has 1 to {Codec.MaxDimension} numbers.");
-        return Method.Create(this, dimension, role);
+        try
+        {
+            return Method.Create(this, dimension, role);
+        }
+        catch (ArgumentException refused)
+        {
+            string reason = refused.Message.Split(" (Parameter", 2)[0];
+            throw new ArgumentException($"'{this}' does not take rows of {dimension} numbers: {reason}", nameof(dimension), refused);
+        }
     }
 
     /// <summary>The value of a setting.</summary>
@@ -87,6 +126,12 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as CodecSpec);
+
+    /// <summary>Whether two specs mean the same.</summary>
+    public static bool operator ==(CodecSpec? left, CodecSpec? right) => left is null ? right is null : left.Equals(right);
+
+    /// <summary>Whether two specs differ.</summary>
+    public static bool operator !=(CodecSpec? left, CodecSpec? right) => !(left == right);
 
     /// <inheritdoc/>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(FullText);

@@ -8,7 +8,7 @@ internal static class CommonSettings
     private static readonly string[] ScaleNames = ["norm", "corrected", "leastsquares", "unbiased"];
 
     /// <summary>Names the random signs or matrices.</summary>
-    public static CodecSetting Seed { get; } = CodecSetting.Integer("seed", 0, 0, long.MaxValue, "names the random rotation; part of the format");
+    public static CodecSetting Seed { get; } = CodecSetting.Integer("seed", 0, 0, long.MaxValue, "names the random choice; part of the format");
 
     /// <summary>Which number is stored per row; in the order of <see cref="ScaleRule"/>.</summary>
     public static CodecSetting Scale { get; } = CodecSetting.Choice(
@@ -27,9 +27,9 @@ internal static class CommonSettings
 
     /// <summary>Refuses a dimension that a method cannot split.</summary>
     /// <exception cref="ArgumentException">The dimension is not a multiple of <paramref name="unit"/>.</exception>
-    public static void RequireMultiple(CodecSpec spec, int dimension, int unit)
+    public static void RequireMultiple(int dimension, int unit)
     {
         if (dimension % unit != 0)
-            throw new ArgumentException($"'{spec}' needs a dimension that is a multiple of {unit}; it is {dimension}.", nameof(dimension));
+            throw new ArgumentException($"the dimension must be a multiple of {unit}.", nameof(dimension));
     }
 }

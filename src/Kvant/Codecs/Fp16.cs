@@ -14,9 +14,17 @@ internal static class Fp16
     {
         Half half = (Half)value;
         if (!Half.IsFinite(half))
-            throw new ArgumentException($"A scale of {value} does not fit fp16; the largest is 65504.");
+            throw new ArgumentException("the row is too large: its scale does not fit fp16, whose largest number is 65504.");
         BinaryPrimitives.WriteHalfLittleEndian(destination, half);
         return (float)half;
+    }
+
+    /// <summary>Writes a positive number, rounded up, and returns what will be read back.</summary>
+    /// <exception cref="ArgumentException">It is too large for half precision.</exception>
+    public static float WriteUp(Span<byte> destination, float value)
+    {
+        float rounded = Write(destination, value);
+        return rounded >= value ? rounded : Write(destination, (float)Half.BitIncrement((Half)rounded));
     }
 
     /// <summary>Reads a number.</summary>

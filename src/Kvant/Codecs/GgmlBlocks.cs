@@ -23,10 +23,10 @@ internal abstract class GgmlBlocks : RotatedCodec
     /// <summary>Decodes 32 numbers.</summary>
     protected abstract void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers);
 
-    protected sealed override void EncodeRotated(Span<float> rows, Span<byte> block)
+    protected sealed override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
-        for (int i = 0; i < Dimension / BlockLength; i++)
-            EncodeNumbers(rows.Slice(i * BlockLength, BlockLength), block.Slice(i * _blockBytes, _blockBytes));
+        for (int i = 0; i < rows.Length / BlockLength; i++)
+            EncodeNumbers(rows.Slice(i * BlockLength, BlockLength), blocks.Slice(i * _blockBytes, _blockBytes));
     }
 
     protected sealed override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
@@ -37,7 +37,7 @@ internal abstract class GgmlBlocks : RotatedCodec
 
     private static Rotation RotationFor(CodecSpec spec, int dimension)
     {
-        CommonSettings.RequireMultiple(spec, dimension, BlockLength);
+        CommonSettings.RequireMultiple(dimension, BlockLength);
         return RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
     }
 }

@@ -30,9 +30,9 @@ internal static class KiviCodec
             high = MathF.Max(high, numbers[i * stride]);
         }
 
-        // Codes refer to what will be read back, so that rounding minimum and step to fp16 costs no more than it must.
+        // Codes refer to what will be read back, and the step is rounded up: the range is covered even where fp16 is coarse.
         int top = (1 << bits) - 1;
-        float minimum = Fp16.Write(parameters, low), step = Fp16.Write(parameters[Fp16.Bytes..], (high - low) / top);
+        float minimum = Fp16.Write(parameters, low), step = Fp16.WriteUp(parameters[Fp16.Bytes..], (high - low) / top);
         for (int i = 0; i < count; i++)
             codes[i * stride] = step == 0 ? (byte)0 : (byte)Math.Clamp(MathF.Round((numbers[i * stride] - minimum) / step), 0, top);
     }

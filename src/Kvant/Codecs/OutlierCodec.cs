@@ -63,10 +63,13 @@ internal sealed class OutlierCodec : RotatedCodec
         return new OutlierCodec(_spec, Dimension, state.ToArray());
     }
 
-    protected override void EncodeRotated(Span<float> rows, Span<byte> block)
+    protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
-        _chosen.Coder.Encode(rows[.._chosen.Rotation.Dimension], block[.._chosen.Coder.Bytes]);
-        _rest.Coder.Encode(rows[_chosen.Rotation.Dimension..], block[_chosen.Coder.Bytes..]);
+        for (int i = 0, at = 0; i < rows.Length; i += Dimension, at += BytesPerBlock)
+        {
+            _chosen.Coder.Encode(rows.Slice(i, _chosen.Rotation.Dimension), blocks.Slice(at, _chosen.Coder.Bytes));
+            _rest.Coder.Encode(rows.Slice(i + _chosen.Rotation.Dimension, _rest.Rotation.Dimension), blocks.Slice(at + _chosen.Coder.Bytes, _rest.Coder.Bytes));
+        }
     }
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
@@ -78,7 +81,7 @@ internal sealed class OutlierCodec : RotatedCodec
     private static OutlierCodec Create(CodecSpec spec, int dimension)
     {
         if (dimension < Channels(spec) + 3)
-            throw new ArgumentException($"'{spec}' needs a dimension of at least {Channels(spec) + 3}; it is {dimension}.", nameof(dimension));
+            throw new ArgumentException($"the dimension must be at least {Channels(spec) + 3}.", nameof(dimension));
         return new OutlierCodec(spec, dimension, []);
     }
 

@@ -4,7 +4,7 @@ using Kvant.Rotations;
 namespace Kvant.Codecs;
 
 /// <summary>
-/// PolarQuant in blocks of 32 numbers with every block on the full codebook ("outlier" blocks, seed 001): one pattern of random
+/// PolarQuant in blocks of 32 numbers with every block on the full codebook ("outlier" blocks): one pattern of random
 /// signs, one Hadamard transform of 32, then per block a scale and codes. An outlier costs only its own block.
 /// </summary>
 /// <remarks>A row is the fp16 scale of each block, then the codes of the whole row. The scale is per coordinate; with
@@ -28,13 +28,13 @@ internal sealed class Polar32Codec : RotatedCodec
         ],
         (spec, dimension, _) => Create(spec, dimension));
 
-    protected override void EncodeRotated(Span<float> rows, Span<byte> block) => _coder.Encode(rows, block);
+    protected override void EncodeRotated(Span<float> rows, Span<byte> blocks) => _coder.Encode(rows, blocks);
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);
 
     private static Polar32Codec Create(CodecSpec spec, int dimension)
     {
-        CommonSettings.RequireMultiple(spec, dimension, BlockLength);
+        CommonSettings.RequireMultiple(dimension, BlockLength);
         int bits = spec.Integer("bits");
         ScaleRule rule = spec["norm"] == "max" ? ScaleRule.Max : ScaleRule.Norm;
         return new Polar32Codec(

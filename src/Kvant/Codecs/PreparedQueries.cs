@@ -25,21 +25,27 @@ public sealed class PreparedQueries
     /// <summary>Queries that the last <see cref="Codec.Prepare"/> put in.</summary>
     public int Count { get; private set; }
 
+    /// <summary>The codec whose basis the queries are in; scores against another codec's blocks would be wrong without a sign of it.</summary>
+    internal Codec? Owner { get; private set; }
+
     /// <summary>The prepared floats of one query.</summary>
     /// <param name="index">0 to <see cref="Count"/> - 1.</param>
-    public Span<float> Query(int index)
+    /// <exception cref="ArgumentOutOfRangeException">There is no such query.</exception>
+    public ReadOnlySpan<float> Query(int index)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
-        return _values.AsSpan(index * Length, Length);
+        return Slot(index);
     }
 
-    internal void Begin(int count, int length)
+    internal Span<float> Slot(int index) => _values.AsSpan(index * Length, Length);
+
+    internal void Begin(Codec owner, int count)
     {
-        if (length != Length)
-            throw new ArgumentException($"These prepared queries hold {Length} floats each; the codec needs {length}.");
+        if (owner.PreparedLength != Length)
+            throw new ArgumentException($"These prepared queries hold {Length} floats each; the codec needs {owner.PreparedLength}.");
         if (count > Capacity)
             throw new ArgumentException($"There are {count} queries; the buffer holds {Capacity}.");
-        Count = count;
+        (Owner, Count) = (owner, count);
     }
 }

@@ -4,7 +4,7 @@ using System.Numerics.Tensors;
 namespace Kvant.Codecs;
 
 /// <summary>
-/// 8-bit integers with one scale per row: x is stored as round(127 x / max|x|). No rotation: a row with one huge number loses
+/// 8-bit integers with one scale per row: x is stored as round(x / s), s = max|x| / 127. No rotation: a row with one huge number loses
 /// the others. The scale is an fp32, so any finite row fits; a row of zeros decodes to zeros.
 /// </summary>
 internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float) + dimension)

@@ -9,6 +9,9 @@ namespace Kvant.Codecs;
 /// </summary>
 public abstract class RotatedCodec : Codec
 {
+    // 16 rows of 128: little enough for the first-level cache.
+    private const int TileFloats = 2048;
+
     /// <summary>Sets geometry and basis.</summary>
     /// <param name="rotation">The rotation; its dimension is the codec's.</param>
     /// <param name="rowsPerBlock">Rows that are encoded together.</param>
@@ -19,30 +22,33 @@ public abstract class RotatedCodec : Codec
     /// <summary>From the caller's basis into that of the codes.</summary>
     public Rotation Rotation { get; }
 
-    /// <summary>Encodes one block of rows that are already rotated.</summary>
-    /// <param name="rows"><see cref="Codec.RowsPerBlock"/> times <see cref="Codec.Dimension"/> floats; may be overwritten.</param>
-    /// <param name="block">Receives the bytes.</param>
-    protected abstract void EncodeRotated(Span<float> rows, Span<byte> block);
+    /// <summary>Encodes blocks of rows that are already rotated.</summary>
+    /// <param name="rows">Whole blocks of rows; may be overwritten.</param>
+    /// <param name="blocks">Receives as many blocks.</param>
+    /// <exception cref="ArgumentException">A scale does not fit its storage.</exception>
+    protected abstract void EncodeRotated(Span<float> rows, Span<byte> blocks);
 
     /// <inheritdoc/>
     protected abstract override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows);
 
     /// <inheritdoc/>
-    protected sealed override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+    protected sealed override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => EncodeBlocks(rows, block);
+
+    // A tile of blocks at a time: every stage goes over all rows of the tile before the next begins, so that the processor
+    // works on several rows at once where the stages of one row would wait for each other.
+    /// <inheritdoc/>
+    protected sealed override void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)
     {
-        if (RowsPerBlock == 1)
+        int floatsPerBlock = RowsPerBlock * Dimension, tile = Math.Max(1, TileFloats / floatsPerBlock);
+        float[] rented = ArrayPool<float>.Shared.Rent(tile * floatsPerBlock);
+        for (int i = 0, at = 0; i < rows.Length; i += tile * floatsPerBlock, at += tile * BytesPerBlock)
         {
-            Span<float> row = stackalloc float[Dimension];
-            Rotation.Forward(rows, row);
-            EncodeRotated(row, block);
-            return;
+            int count = Math.Min(tile, (rows.Length - i) / floatsPerBlock);
+            Span<float> rotated = rented.AsSpan(0, count * floatsPerBlock);
+            Rotation.Forward(rows.Slice(i, rotated.Length), rotated);
+            EncodeRotated(rotated, blocks.Slice(at, count * BytesPerBlock));
         }
 
-        float[] rented = ArrayPool<float>.Shared.Rent(rows.Length);
-        Span<float> rotated = rented.AsSpan(0, rows.Length);
-        for (int i = 0; i < rows.Length; i += Dimension)
-            Rotation.Forward(rows.Slice(i, Dimension), rotated.Slice(i, Dimension));
-        EncodeRotated(rotated, block);
         ArrayPool<float>.Shared.Return(rented);
     }
 
@@ -50,8 +56,7 @@ public abstract class RotatedCodec : Codec
     protected sealed override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
     {
         DecodeInBasis(block, rows);
-        for (int i = 0; i < rows.Length; i += Dimension)
-            Rotation.Inverse(rows.Slice(i, Dimension), rows.Slice(i, Dimension));
+        Rotation.Inverse(rows, rows);
     }
 
     /// <inheritdoc/>

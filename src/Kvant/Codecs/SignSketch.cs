@@ -7,10 +7,13 @@ namespace Kvant.Codecs;
 
 /// <summary>
 /// The quantized Johnson-Lindenstrauss sketch (Zandieh et al., 2024, "QJL"): of a vector r only the signs of m random projections
-/// S r and its norm are kept, and <c>|r| k/m (S q, sign(S r))</c> estimates (q, r) without bias, k = 1 / E|projection of a unit vector|.
+/// S r and its norm are kept, and <c>|r| k/m (S q, sign(S r))</c> estimates (q, r), k = 1 / E|projection of a unit vector|;
+/// without bias for the first two kinds, nearly so for entries +-1.
 /// </summary>
 internal sealed class SignSketch
 {
+    private const int Largest = 1 << 22; // drawn anew for every codec, so a file that names one must not stall its reader
+
     private readonly int _dimension;
     private readonly float[] _rows; // m rows of d
     private readonly float _factor; // k/m
@@ -22,6 +25,8 @@ internal sealed class SignSketch
     /// <param name="seed">Names the random choice.</param>
     public SignSketch(string kind, int dimension, int length, ulong seed)
     {
+        if ((long)length * dimension > Largest)
+            throw new ArgumentException($"a sketch holds at most {Largest} numbers, dimension times length.", nameof(length));
         (_dimension, Length) = (dimension, length);
         var random = new SeededRandom(seed, stream: 1);
         _rows = new float[checked(length * dimension)];

@@ -4,7 +4,7 @@ using Kvant.Kernels;
 namespace Kvant.Codecs;
 
 /// <summary>
-/// Codes the numbers of one rotated row (or group of them) against a codebook for unit vectors of its dimension, and finds
+/// Codes the numbers of rotated rows (or of groups, which are rows of their own here) against a codebook for unit vectors of its dimension, and finds
 /// the scale that is stored beside the codes. The part that TurboQuant, its inner-product variant, PolarQuant and the outlier split share.
 /// </summary>
 internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int search = 0)
@@ -19,34 +19,47 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     /// <summary>Numbers in a row.</summary>
     public int Dimension => codebook.Dimension;
 
-    /// <summary>Finds codes and scale.</summary>
-    /// <param name="row">The rotated numbers.</param>
+    /// <summary>Finds codes and scales.</summary>
+    /// <param name="rows">Rotated rows one after the other.</param>
     /// <param name="codes">Receives a code per number.</param>
-    /// <param name="levels">Receives the decoded numbers for a scale of 1; scratch as long as the row for callers that do not need them.</param>
-    /// <param name="wantLevels">Whether the caller needs them.</param>
-    /// <returns>The scale, not rounded; 0 for a row of zeros.</returns>
-    public float Encode(ReadOnlySpan<float> row, Span<byte> codes, Span<float> levels, bool wantLevels = false)
+    /// <param name="scales">Receives the scale of each row, not rounded; 0 for a row of zeros.</param>
+    /// <param name="levels">Receives the decoded numbers for a scale of 1; empty if they are not wanted.</param>
+    public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales, Span<float> levels)
     {
-        float square = Reductions.Dot(row, row), unit = MathF.Sqrt(square / Dimension);
-        float coded = rule == ScaleRule.Max ? Largest(row) / codebook.Levels[^1]
-            : search == 0 || square == 0 ? unit
-            : unit * Search(row, unit, codes, levels);
-        if (coded < Nothing)
+        Span<float> squares = stackalloc float[scales.Length], scratch = stackalloc float[Dimension];
+        for (int r = 0; r < scales.Length; r++)
         {
-            NearestLevel.Find(row, 0, codebook.Levels, codebook.Thresholds, codes, levels);
-            return 0;
+            ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
+            squares[r] = Reductions.Dot(row, row);
         }
 
         bool wantProduct = rule is ScaleRule.LeastSquares or ScaleRule.Unbiased;
-        (float product, float levelSquare) = NearestLevel.Find(
-            row, 1 / coded, codebook.Levels, codebook.Thresholds, codes, wantProduct || wantLevels ? levels : []);
-        return rule switch
+        for (int r = 0; r < scales.Length; r++)
         {
-            ScaleRule.Corrected => MathF.Sqrt(square / levelSquare),
-            ScaleRule.LeastSquares => coded * product / levelSquare,
-            ScaleRule.Unbiased => square / (coded * product),
-            _ => coded,
-        };
+            ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
+            Span<byte> rowCodes = codes.Slice(r * Dimension, Dimension);
+            Span<float> nearest = levels.IsEmpty ? scratch : levels.Slice(r * Dimension, Dimension);
+            float square = squares[r], unit = MathF.Sqrt(square / Dimension);
+            float coded = rule == ScaleRule.Max ? Largest(row) / codebook.Levels[^1]
+                : search == 0 || unit < Nothing ? unit
+                : unit * Search(row, unit, rowCodes, nearest);
+            if (coded < Nothing)
+            {
+                NearestLevel.Find(row, 0, codebook.Levels, codebook.Thresholds, rowCodes, nearest);
+                scales[r] = 0;
+                continue;
+            }
+
+            (float product, float levelSquare) = NearestLevel.Find(
+                row, 1 / coded, codebook.Levels, codebook.Thresholds, rowCodes, wantProduct || !levels.IsEmpty ? nearest : []);
+            scales[r] = rule switch
+            {
+                ScaleRule.Corrected => MathF.Sqrt(square / levelSquare),
+                ScaleRule.LeastSquares => coded * product / levelSquare,
+                ScaleRule.Unbiased => square / (coded * product),
+                _ => coded,
+            };
+        }
     }
 
     /// <summary>Turns codes back into numbers.</summary>
@@ -60,7 +73,7 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
             row[i] = centroids[codes[i]] * scale;
     }
 
-    // Codes the row at several multiples of its norm's scale and returns the one whose best scale leaves the least squared error:
+    // Codes a row at several multiples of its norm's scale and returns the one whose best scale leaves the least squared error:
     // |x|^2 - (x,c)^2 / (c,c), so the largest (x,c)^2 / (c,c) wins.
     private float Search(ReadOnlySpan<float> row, float unit, Span<byte> codes, Span<float> levels)
     {

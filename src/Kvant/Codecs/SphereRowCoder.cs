@@ -2,7 +2,7 @@ using Kvant.Packing;
 
 namespace Kvant.Codecs;
 
-/// <summary>The bytes of a rotated row: the fp16 scale of each group, then the codes of the whole row without gaps.</summary>
+/// <summary>The bytes of rotated rows: the fp16 scale of each group, then the codes of the whole row without gaps.</summary>
 internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer quantizer)
 {
     private readonly int _groups = dimension / quantizer.Dimension;
@@ -10,16 +10,23 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
     /// <summary>Bytes of a row.</summary>
     public int Bytes => (_groups * Fp16.Bytes) + BitPacking.ByteCount(dimension, bits);
 
-    /// <summary>Codes a row.</summary>
+    /// <summary>Codes rows.</summary>
+    /// <param name="rows">Rotated rows one after the other, at most a few thousand floats.</param>
+    /// <param name="bytes">Receives <see cref="Bytes"/> bytes per row.</param>
     /// <exception cref="ArgumentException">A scale does not fit fp16.</exception>
-    public void Encode(ReadOnlySpan<float> row, Span<byte> bytes)
+    public void Encode(ReadOnlySpan<float> rows, Span<byte> bytes)
     {
-        int length = quantizer.Dimension;
-        Span<byte> codes = stackalloc byte[dimension];
-        Span<float> levels = stackalloc float[length];
-        for (int g = 0; g < _groups; g++)
-            Fp16.Write(bytes[(g * Fp16.Bytes)..], quantizer.Encode(row.Slice(g * length, length), codes.Slice(g * length, length), levels));
-        BitPacking.Pack(codes, bits, bytes[(_groups * Fp16.Bytes)..]);
+        Span<byte> codes = stackalloc byte[rows.Length];
+        Span<float> scales = stackalloc float[rows.Length / quantizer.Dimension];
+        quantizer.Encode(rows, codes, scales, []);
+        int size = Bytes;
+        for (int r = 0; r < rows.Length / dimension; r++)
+        {
+            Span<byte> row = bytes.Slice(r * size, size);
+            for (int g = 0; g < _groups; g++)
+                Fp16.Write(row[(g * Fp16.Bytes)..], scales[(r * _groups) + g]);
+            BitPacking.Pack(codes.Slice(r * dimension, dimension), bits, row[(_groups * Fp16.Bytes)..]);
+        }
     }
 
     /// <summary>Turns the bytes back into numbers.</summary>

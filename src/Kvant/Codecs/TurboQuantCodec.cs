@@ -29,14 +29,14 @@ internal sealed class TurboQuantCodec : RotatedCodec
         ],
         (spec, dimension, _) => Create(spec, dimension));
 
-    protected override void EncodeRotated(Span<float> rows, Span<byte> block) => _coder.Encode(rows, block);
+    protected override void EncodeRotated(Span<float> rows, Span<byte> blocks) => _coder.Encode(rows, blocks);
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);
 
     private static TurboQuantCodec Create(CodecSpec spec, int dimension)
     {
         int bits = spec.Integer("bits"), group = spec.Integer("group") == 0 ? dimension : spec.Integer("group");
-        CommonSettings.RequireMultiple(spec, dimension, group);
+        CommonSettings.RequireMultiple(dimension, group);
         Codebook codebook = spec["code"] == "uniform" ? Codebook.Uniform(group, bits) : Codebook.LloydMax(group, bits);
         return new TurboQuantCodec(
             RotationCatalog.Create(spec["rotation"], dimension, spec.Seed()),

@@ -48,22 +48,10 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
 
     public override int PreparedLength => Dimension + _sketch.Length;
 
-    protected override void EncodeRotated(Span<float> rows, Span<byte> block)
+    protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
-        if (_quantizer is not null)
-        {
-            Span<byte> codes = stackalloc byte[Dimension];
-            Span<float> levels = stackalloc float[Dimension];
-            float scale = Fp16.Write(block, _quantizer.Encode(rows, codes, levels, wantLevels: true));
-            BitPacking.Pack(codes, _bits, block[_codesAt.._signsAt]);
-            // The residual is what decoding will leave, with the scale as it is stored.
-            Elementwise.MultiplyAdd(levels, -scale, rows);
-        }
-
-        Fp16.Write(block[(_codesAt - Fp16.Bytes)..], MathF.Sqrt(Reductions.Dot(rows, rows)) / MathF.Sqrt(Dimension));
-        Span<byte> signs = stackalloc byte[_sketch.Length];
-        _sketch.Encode(rows, signs);
-        BitPacking.Pack(signs, 1, block[_signsAt..]);
+        for (int i = 0, at = 0; i < rows.Length; i += Dimension, at += BytesPerBlock)
+            EncodeRow(rows.Slice(i, Dimension), blocks.Slice(at, BytesPerBlock));
     }
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
@@ -98,6 +86,24 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
     private static int CodesAt(int bits) => bits == 1 ? Fp16.Bytes : 2 * Fp16.Bytes;
 
     private static int CodeBytes(int dimension, int bits) => bits == 1 ? 0 : BitPacking.ByteCount(dimension, bits - 1);
+
+    private void EncodeRow(Span<float> row, Span<byte> block)
+    {
+        if (_quantizer is not null)
+        {
+            Span<byte> codes = stackalloc byte[Dimension];
+            Span<float> levels = stackalloc float[Dimension], scale = stackalloc float[1];
+            _quantizer.Encode(row, codes, scale, levels);
+            BitPacking.Pack(codes, _bits, block[_codesAt.._signsAt]);
+            // The residual is what decoding will leave, with the scale as it is stored.
+            Elementwise.MultiplyAdd(levels, -Fp16.Write(block, scale[0]), row);
+        }
+
+        Fp16.Write(block[(_codesAt - Fp16.Bytes)..], MathF.Sqrt(Reductions.Dot(row, row)) / MathF.Sqrt(Dimension));
+        Span<byte> signs = stackalloc byte[_sketch.Length];
+        _sketch.Encode(row, signs);
+        BitPacking.Pack(signs, 1, block[_signsAt..]);
+    }
 
     // The codes as numbers, the signs of the residual's sketch, and its norm.
     private float DecodeParts(ReadOnlySpan<byte> block, Span<float> row, Span<byte> signs)

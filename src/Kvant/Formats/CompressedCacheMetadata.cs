@@ -10,6 +10,7 @@ internal static class CompressedCacheMetadata
 {
     internal const string VersionKey = "kvant.cache";
     internal const string Version = "1";
+    private const int MaxCodecs = 64;
     private const string HeaderChecksumKey = "crc32c.header";
     private const string NoChecksum = "00000000";
     private const string SourcePrefix = "source.";
@@ -77,20 +78,24 @@ internal static class CompressedCacheMetadata
         VerifyHeader(file);
         CacheGeometry geometry = new()
         {
-            Layers = Number(file, "layers"),
-            KvHeads = Number(file, "kv_heads"),
-            KeyDimension = Number(file, "key_dimension"),
-            ValueDimension = Number(file, "value_dimension"),
+            Layers = Number(file, "layers", least: 1),
+            KvHeads = Number(file, "kv_heads", least: 1),
+            KeyDimension = Number(file, "key_dimension", least: 1),
+            ValueDimension = Number(file, "value_dimension", least: 1),
         };
         // Each head has at least a key and a value tensor, so the file's own size bounds every loop and list below.
-        if ((long)geometry.Layers * geometry.KvHeads is 0 || (long)geometry.Layers * geometry.KvHeads > file.Tensors.Count / 2)
+        if ((long)geometry.Layers * geometry.KvHeads > file.Tensors.Count / 2)
             throw Invalid(file, $"{geometry.Layers} layers of {geometry.KvHeads} heads do not fit {file.Tensors.Count} tensors");
         int queryHeads = Number(file, "query_heads");
+        var policy = new LayerPolicy(Enumerable.Range(0, geometry.Layers).Select(layer => new LayerSpecs(Spec(file, KeySpecKey(layer)), Spec(file, ValueSpecKey(layer)))));
+        // Making a codec can take a good part of a second; a small file must not ask for thousands.
+        int codecs = policy.SelectMany(l => (CodecSpec[])[l.Keys, l.Values]).Distinct().Count();
+        if (codecs > MaxCodecs) throw Invalid(file, $"{codecs} different codecs found, at most {MaxCodecs} are allowed");
         return new CompressedCacheLayout
         {
             Geometry = geometry,
             Tokens = Number(file, "tokens"),
-            Policy = new LayerPolicy(Enumerable.Range(0, geometry.Layers).Select(layer => new LayerSpecs(Spec(file, KeySpecKey(layer)), Spec(file, ValueSpecKey(layer))))),
+            Policy = policy,
             QueryHeads = queryHeads,
             QueryElementType = queryHeads > 0 ? file.Tensor(TraceLayer.QueryName(0)).ElementType : ElementType.F16,
             SourceMetadata = Source(file),
@@ -108,12 +113,12 @@ internal static class CompressedCacheMetadata
     private static string Required(SafetensorsFile file, string key) =>
         file.Metadata.TryGetValue(key, out string? text) ? text : throw Invalid(file, $"the metadata '{key}' is missing");
 
-    private static int Number(SafetensorsFile file, string key)
+    private static int Number(SafetensorsFile file, string key, int least = 0)
     {
         string text = Required(file, key);
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && Text(number) == text
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && Text(number) == text && number >= least
             ? number
-            : throw Invalid(file, $"the metadata '{key}' is '{text}', a whole number from 0 to {int.MaxValue} is wanted");
+            : throw Invalid(file, $"the metadata '{key}' is '{text}', a whole number from {least} to {int.MaxValue} is wanted");
     }
 
     private static CodecSpec Spec(SafetensorsFile file, string key)

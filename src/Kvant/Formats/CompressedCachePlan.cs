@@ -76,13 +76,11 @@ internal sealed class CompressedCachePlan
     private static void Check(CompressedCacheLayout layout)
     {
         CacheGeometry geometry = layout.Geometry;
-        Require(geometry.Layers >= 1, $"{geometry.Layers} layers; at least 1 is wanted");
         Require(layout.Policy.Count == geometry.Layers, $"codecs for {layout.Policy.Count} layers; {geometry.Layers} are wanted");
-        Require(geometry.KvHeads >= 1, $"{geometry.KvHeads} key-value heads; at least 1 is wanted");
         Require(layout.Tokens >= 1, $"{layout.Tokens} tokens; at least 1 is wanted");
         foreach (int dimension in (ReadOnlySpan<int>)[geometry.KeyDimension, geometry.ValueDimension])
         {
-            Require(dimension is >= 1 and <= Codecs.Codec.MaxDimension, $"a dimension of {dimension}; 1 to {Codecs.Codec.MaxDimension} are wanted");
+            Require(dimension <= Codecs.Codec.MaxDimension, $"a dimension of {dimension}; at most {Codecs.Codec.MaxDimension} is allowed");
             Require((long)layout.Tokens * dimension <= int.MaxValue, $"{layout.Tokens} x {dimension} numbers in a head; at most {int.MaxValue} are allowed");
         }
         Require(layout.QueryHeads >= 0 && layout.QueryHeads % geometry.KvHeads == 0, $"{layout.QueryHeads} query heads; a multiple of the {geometry.KvHeads} key-value heads is wanted");

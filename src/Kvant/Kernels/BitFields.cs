@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -39,6 +40,7 @@ internal static unsafe class BitFields
     /// <summary>Packs all whole words of eight codes.</summary>
     public static void FoldMany(ReadOnlySpan<byte> codes, int bits, Span<byte> packed)
     {
+        Debug.Assert(packed.Length >= codes.Length / 8 * bits, "There is no room for the codes.");
         int words = codes.Length / 8;
         fixed (byte* source = codes, destination = packed)
         {
@@ -59,6 +61,7 @@ internal static unsafe class BitFields
     /// <summary>Unpacks all whole words of eight codes.</summary>
     public static void UnfoldMany(ReadOnlySpan<byte> packed, int bits, Span<byte> codes)
     {
+        Debug.Assert(packed.Length >= codes.Length / 8 * bits, "There are fewer packed bytes than codes.");
         int words = codes.Length / 8;
         fixed (byte* source = packed, destination = codes)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
@@ -10,6 +11,7 @@ internal static unsafe class Elementwise
     /// <summary>product = a * b.</summary>
     public static void Multiply(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> product)
     {
+        Debug.Assert(a.Length >= product.Length && b.Length >= product.Length, "The inputs are shorter than the product.");
         fixed (float* x = a, y = b, z = product)
         {
             int done = 0, length = product.Length;
@@ -27,6 +29,7 @@ internal static unsafe class Elementwise
     /// <summary>sum += row * factor.</summary>
     public static void MultiplyAdd(ReadOnlySpan<float> row, float factor, Span<float> sum)
     {
+        Debug.Assert(row.Length >= sum.Length, "The row is shorter than the sum.");
         fixed (float* x = row, z = sum)
         {
             int done = 0, length = sum.Length;

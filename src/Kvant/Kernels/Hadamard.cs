@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -20,6 +21,7 @@ internal static unsafe class Hadamard
     /// <param name="destination">Receives the row; a power of two long; may be the source.</param>
     public static void Transform(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
     {
+        Debug.Assert(int.IsPow2(destination.Length) && source.Length == destination.Length && signs.Length == destination.Length, "A transform takes 2^k numbers.");
         fixed (float* s = source, g = signs, d = destination)
         {
             switch (SimdSupport.For(destination.Length))

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -29,6 +30,8 @@ internal static unsafe class NearestLevel
     public static (float Product, float Square) Find(
         ReadOnlySpan<float> row, float factor, ReadOnlySpan<float> levels, ReadOnlySpan<float> thresholds, Span<byte> codes, Span<float> nearest)
     {
+        Debug.Assert(levels.Length >= Math.Max(TableLength, thresholds.Length + 1), "The levels are not padded.");
+        Debug.Assert(codes.Length == row.Length && (nearest.IsEmpty || nearest.Length == row.Length), "The outputs differ in length from the row.");
         float* sums = stackalloc float[2 * Reductions.Partials];
         new Span<float>(sums, 2 * Reductions.Partials).Clear();
         fixed (float* x = row, l = levels, t = thresholds, n = nearest)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -19,6 +20,7 @@ internal static unsafe class Reductions
     /// <param name="b">As many.</param>
     public static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {
+        Debug.Assert(a.Length == b.Length, "The rows differ in length.");
         float* partials = stackalloc float[Partials];
         int whole = a.Length & -Partials;
         fixed (float* x = a, y = b)

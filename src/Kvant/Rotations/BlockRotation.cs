@@ -1,6 +1,6 @@
 namespace Kvant.Rotations;
 
-/// <summary>The same small rotation in every block of a row, as seed 001 does with blocks of 32. It spreads energy inside a block only.</summary>
+/// <summary>The same small rotation in every block of a row. It spreads energy inside a block only.</summary>
 internal sealed class BlockRotation : Rotation
 {
     private readonly Rotation _block;
@@ -11,7 +11,7 @@ internal sealed class BlockRotation : Rotation
         : base(dimension)
     {
         if (dimension % block.Dimension != 0)
-            throw new ArgumentException($"The dimension is {dimension}; a rotation in blocks needs a multiple of {block.Dimension}.", nameof(dimension));
+            throw new ArgumentException($"a rotation in blocks needs a dimension that is a multiple of {block.Dimension}.", nameof(dimension));
         _block = block;
     }
 

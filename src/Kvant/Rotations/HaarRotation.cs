@@ -10,7 +10,7 @@ namespace Kvant.Rotations;
 internal sealed class HaarRotation : Rotation
 {
     /// <summary>The largest dimension: making the matrix takes d^3 steps, and a file that names a spec must not stall its reader.</summary>
-    public const int MaxDimension = 1024;
+    public const int Largest = 512;
 
     private readonly float[] _matrix;
     private readonly float[] _transpose;
@@ -31,8 +31,8 @@ internal sealed class HaarRotation : Rotation
     /// <summary>An orthogonal matrix, row by row.</summary>
     internal static float[] Matrix(int dimension, SeededRandom random)
     {
-        if (dimension > MaxDimension)
-            throw new ArgumentException($"A dense random rotation takes a dimension of at most {MaxDimension}; it is {dimension}. Use hadamard.", nameof(dimension));
+        if (dimension > Largest)
+            throw new ArgumentException($"a dense random matrix takes a dimension of at most {Largest}.", nameof(dimension));
 
         // Gram-Schmidt in double precision, twice per row, is the QR factorization with a positive diagonal.
         double[][] rows = new double[dimension][];

@@ -4,12 +4,13 @@ using Kvant.Numerics;
 namespace Kvant.Rotations;
 
 /// <summary>
-/// The randomized Hadamard rotation: random signs, then a Walsh-Hadamard transform, twice (H D2 H D1). Costs d log d additions
-/// and mixes every row, even one with a single number that is not zero; one round alone leaves such a row flat and badly coded.
+/// The randomized Hadamard rotation: random signs, then a Walsh-Hadamard transform, three times (H D3 H D2 H D1). Costs d log d
+/// additions per round and mixes every row, even one with a single number that is not zero.
 /// </summary>
-/// <remarks>Any dimension, without padding: d = 2^k m with m odd. The transform acts inside each of the m segments of 2^k numbers,
-/// and an orthogonal m x m matrix (the discrete Hartley transform) mixes the segments. Its entries are not all of one size, so
-/// where m > 1 two rounds leave some segments with half of their share of a one-hot row's energy; a third round evens that out.</remarks>
+/// <remarks><para>One round leaves such a row flat. Two, as published, give every such row the same coarse set of numbers, multiples of
+/// 2 / sqrt(d), so that the seed alone decides whether all of them are coded well or all badly; the third round ends that.</para>
+/// <para>Any dimension, without padding: d = 2^k m with m odd. The transform acts inside each of the m segments of 2^k numbers,
+/// and an orthogonal m x m matrix (the discrete Hartley transform) mixes the segments.</para></remarks>
 internal sealed class HadamardRotation : Rotation
 {
     private readonly int _segment;
@@ -17,37 +18,41 @@ internal sealed class HadamardRotation : Rotation
     private readonly float[][] _signs; // one vector of +-1 per round; the first carries the factor that makes the whole orthonormal
     private readonly float[] _ones;
 
-    /// <summary>A rotation of <paramref name="dimension"/> numbers; 0 rounds stands for as many as mix every row well.</summary>
-    public HadamardRotation(int dimension, ulong seed, int rounds = 0)
+    /// <summary>A rotation of <paramref name="dimension"/> numbers.</summary>
+    public HadamardRotation(int dimension, ulong seed, int rounds = 3)
         : base(dimension)
     {
         _segment = dimension & -dimension;
         int segments = dimension / _segment;
-        if (rounds == 0)
-            rounds = segments == 1 ? 2 : 3;
         _mix = segments == 1 ? null : new HartleyMix(segments);
         _ones = new float[_segment];
         Array.Fill(_ones, 1f);
         var random = new SeededRandom(seed);
-        // Every round lengthens rows by sqrt(segment); two rounds by a power of two, which costs no rounding.
-        float factor = 1;
-        for (int round = 0; round < rounds; round += 2)
-            factor *= rounds - round >= 2 ? 1f / _segment : (float)(1 / Math.Sqrt(_segment));
+        // Every round lengthens rows by sqrt(segment).
+        double factor = 1;
+        for (int round = 0; round < rounds; round++)
+            factor /= Math.Sqrt(_segment);
         _signs = new float[rounds][];
         for (int round = 0; round < rounds; round++)
         {
             _signs[round] = new float[dimension];
             for (int i = 0; i < dimension; i++)
-                _signs[round][i] = random.NextSign() * (round == 0 ? factor : 1);
+                _signs[round][i] = random.NextSign() * (round == 0 ? (float)factor : 1);
         }
     }
 
-    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination)
+    // One round over all rows before the next: the rows do not wait for each other, the rounds of one row do.
+    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
     {
-        Round(source, _signs[0], destination);
-        for (int round = 1; round < _signs.Length; round++)
-            Round(destination, _signs[round], destination);
+        for (int round = 0; round < _signs.Length; round++)
+        {
+            ReadOnlySpan<float> rows = round == 0 ? source : destination;
+            for (int i = 0; i < destination.Length; i += Dimension)
+                Round(rows.Slice(i, Dimension), _signs[round], destination.Slice(i, Dimension));
+        }
     }
+
+    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination) => ForwardRows(source, destination);
 
     private protected override void InverseRow(ReadOnlySpan<float> source, Span<float> destination)
     {

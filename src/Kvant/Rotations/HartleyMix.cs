@@ -9,12 +9,17 @@ namespace Kvant.Rotations;
 /// </summary>
 internal sealed class HartleyMix
 {
+    /// <summary>The most segments; the matrix has their square, and a file that names a spec must not stall its reader.</summary>
+    public const int Largest = 1023;
+
     private readonly int _count;
     private readonly float[] _matrix;
 
     /// <summary>A mix of <paramref name="count"/> segments.</summary>
     public HartleyMix(int count)
     {
+        if (count > Largest)
+            throw new ArgumentException($"it has the odd factor {count}; a Hadamard rotation takes one of at most {Largest}.", nameof(count));
         _count = count;
         _matrix = new float[count * count];
         for (long j = 0; j < count; j++)

@@ -6,33 +6,44 @@ namespace Kvant.Rotations;
 /// </summary>
 public abstract class Rotation
 {
+    /// <summary>The longest row.</summary>
+    public const int MaxDimension = 4096;
+
     private protected Rotation(int dimension)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dimension, MaxDimension);
         Dimension = dimension;
     }
 
     /// <summary>Numbers in a row.</summary>
     public int Dimension { get; }
 
-    /// <summary>Rotates one row.</summary>
-    /// <param name="source"><see cref="Dimension"/> floats.</param>
-    /// <param name="destination">Receives <see cref="Dimension"/> floats; may be the same memory.</param>
+    /// <summary>Rotates rows.</summary>
+    /// <param name="source">Rows of <see cref="Dimension"/> floats one after the other.</param>
+    /// <param name="destination">Receives as many floats; may be the same memory.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     public void Forward(ReadOnlySpan<float> source, Span<float> destination)
     {
         Check(source, destination);
-        ForwardRow(source, destination);
+        ForwardRows(source, destination);
     }
 
-    /// <summary>Turns one row back: the transpose of <see cref="Forward"/>.</summary>
-    /// <param name="source"><see cref="Dimension"/> floats.</param>
-    /// <param name="destination">Receives <see cref="Dimension"/> floats; may be the same memory.</param>
+    /// <summary>Turns rows back: the transpose of <see cref="Forward"/>.</summary>
+    /// <param name="source">Rows of <see cref="Dimension"/> floats one after the other.</param>
+    /// <param name="destination">Receives as many floats; may be the same memory.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     public void Inverse(ReadOnlySpan<float> source, Span<float> destination)
     {
         Check(source, destination);
-        InverseRow(source, destination);
+        for (int i = 0; i < source.Length; i += Dimension)
+            InverseRow(source.Slice(i, Dimension), destination.Slice(i, Dimension));
+    }
+
+    private protected virtual void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
+    {
+        for (int i = 0; i < source.Length; i += Dimension)
+            ForwardRow(source.Slice(i, Dimension), destination.Slice(i, Dimension));
     }
 
     private protected abstract void ForwardRow(ReadOnlySpan<float> source, Span<float> destination);
@@ -41,7 +52,7 @@ public abstract class Rotation
 
     private void Check(ReadOnlySpan<float> source, Span<float> destination)
     {
-        if (source.Length != Dimension || destination.Length != Dimension)
-            throw new ArgumentException($"The rows have {source.Length} and {destination.Length} floats; the rotation takes {Dimension}.");
+        if (source.Length % Dimension != 0 || destination.Length != source.Length)
+            throw new ArgumentException($"The rows have {source.Length} and {destination.Length} floats; the rotation takes as many on both sides, in rows of {Dimension}.");
     }
 }

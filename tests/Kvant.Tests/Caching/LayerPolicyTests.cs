@@ -56,4 +56,14 @@ public sealed class LayerPolicyTests
         Assert.Contains("3 layers; the geometry has 2", e.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new LayerPolicy([]));
     }
+
+    [Fact]
+    public void GeometryOfNothingIsRefused()
+    {
+        var good = new CacheGeometry { Layers = 2, KvHeads = 1, KeyDimension = 64, ValueDimension = 64 };
+        Assert.Equal("Layers", Assert.Throws<ArgumentOutOfRangeException>(() => good with { Layers = 0 }).ParamName);
+        Assert.Equal("KvHeads", Assert.Throws<ArgumentOutOfRangeException>(() => good with { KvHeads = -8 }).ParamName);
+        Assert.Equal("KeyDimension", Assert.Throws<ArgumentOutOfRangeException>(() => good with { KeyDimension = 0 }).ParamName);
+        Assert.Equal("ValueDimension", Assert.Throws<ArgumentOutOfRangeException>(() => good with { ValueDimension = 0 }).ParamName);
+    }
 }

@@ -65,4 +65,19 @@ public sealed class CodebookTests
                 Assert.True(LloydMaxReference.NmseOf(128, [.. levels.Select(l => l * factor)]) > error, $"{bits} bits: a step times {factor} is better.");
         }
     }
+
+    [Fact]
+    public void ConstantsAreWhatTheSolverFindsBitForBit()
+    {
+        foreach (int dimension in (int[])[32, 48, 64, 80, 96, 112, 128, 192, 256])
+        {
+            for (int bits = 1; bits <= 8; bits++)
+            {
+                Assert.False(LloydMaxConstants.Find(dimension, bits).IsEmpty);
+                Assert.Equal(Codebook.Solve(dimension, bits), LloydMaxConstants.Find(dimension, bits).ToArray());
+            }
+        }
+
+        Assert.True(LloydMaxConstants.Find(72, 4).IsEmpty);
+    }
 }

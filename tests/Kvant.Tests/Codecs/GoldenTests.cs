@@ -14,7 +14,7 @@ namespace Kvant.Tests.Codecs;
 [Trait(Widths.Trait, "width")]
 public sealed class GoldenTests
 {
-    private static readonly int[] s_dimensions = [32, 64, 80, 96, 128];
+    private static readonly int[] s_dimensions = [32, 64, 80, 96, 112, 128, 256];
 
     [Fact]
     public void EveryMethodWritesTheGoldenBytesAtEveryWidth()

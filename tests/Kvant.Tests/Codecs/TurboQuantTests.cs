@@ -131,6 +131,19 @@ public sealed class TurboQuantTests
         Assert.True(error <= Tolerances.OneHotAtThreeBits, $"dimension {dimension}: {error:G4}");
     }
 
+    [Theory]
+    [InlineData(128)]
+    [InlineData(256)]
+    public void NoSeedCodesOneHotRowsBadly(int dimension)
+    {
+        float[] rows = TestRows.OneHot(dimension);
+        for (int seed = 0; seed < 50; seed++)
+        {
+            double error = Measure.Nmse(rows, CodecCases.RoundTrip(CodecSpec.Parse($"turboquant:bits=3,scale=norm,seed={seed}").CreateCodec(dimension), rows));
+            Assert.True(error <= Tolerances.OneHotAtThreeBits, $"dimension {dimension}, seed {seed}: {error:G4}");
+        }
+    }
+
     [Fact]
     public void RowsOfAnyLengthLoseTheSame()
     {

@@ -178,8 +178,6 @@ public sealed class CompressedCacheTests : IDisposable
     {
         CompressedCacheLayout good = Layout(TraceSamples.Geometry(), 5, Mixed);
         Refused("codecs for 2 layers; 3 are wanted", good with { Geometry = TraceSamples.Geometry(layers: 3) });
-        Refused("0 key-value heads", good with { Geometry = TraceSamples.Geometry(kvHeads: 0) });
-        Refused("a dimension of 0", good with { Geometry = TraceSamples.Geometry(keyDimension: 0) });
         Refused("a dimension of 4097", good with { Geometry = TraceSamples.Geometry(valueDimension: 4097) });
         Refused("0 tokens", good with { Tokens = 0 });
         Refused("numbers in a head", good with { Tokens = int.MaxValue });
