@@ -111,7 +111,7 @@ internal static class CompressedCacheMetadata
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static string Required(SafetensorsFile file, string key) =>
-        file.Metadata.TryGetValue(key, out string? text) ? text : throw Invalid(file, $"the metadata '{key}' is missing");
+        file.Metadata.TryGetValue(key, out string? text) ? text : throw Invalid(file, key == VersionKey ? $"not a compressed cache: the metadata '{key}' is missing" : $"the metadata '{key}' is missing");
 
     private static int Number(SafetensorsFile file, string key, int least = 0)
     {

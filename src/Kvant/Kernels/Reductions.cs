@@ -41,6 +41,7 @@ internal static unsafe class Reductions
 
     /// <summary>Adds up the partial sums, in their fixed order.</summary>
     /// <param name="partials"><see cref="Partials"/> floats; overwritten.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Total(float* partials)
     {
         if (SimdSupport.Active == SimdWidth.Scalar)
