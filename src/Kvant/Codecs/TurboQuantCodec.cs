@@ -24,7 +24,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CommonSettings.Seed,
             CommonSettings.Scale,
             CodecSetting.Choice("group", "0", ["0", "32", "64"], "numbers that share a scale; 0 = the whole row"),
-            CodecSetting.Integer("search", 0, 0, 64, "scales tried per row to lower the error; 0 = the norm alone"),
+            CodecSetting.Integer("search", 0, 0, 64, "scales tried per group to lower the error; 0 = the norm alone"),
             CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform"], "levels of least squared error, or evenly spaced"),
         ],
         (spec, dimension, _) => Create(spec, dimension));
