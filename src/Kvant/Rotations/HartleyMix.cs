@@ -32,16 +32,8 @@ internal sealed class HartleyMix
     /// <summary>Replaces segment j by the sum over k of matrix[j, k] times segment k.</summary>
     public void Apply(Span<float> row)
     {
-        int segment = row.Length / _count;
         Span<float> mixed = stackalloc float[row.Length];
-        for (int j = 0; j < _count; j++)
-        {
-            Span<float> sum = mixed.Slice(j * segment, segment);
-            sum.Clear();
-            for (int k = 0; k < _count; k++)
-                Elementwise.MultiplyAdd(row.Slice(k * segment, segment), _matrix[(j * _count) + k], sum);
-        }
-
+        SegmentMix.Apply(row, _matrix, _count, mixed);
         mixed.CopyTo(row);
     }
 }

@@ -83,6 +83,35 @@ public sealed class KernelTests
     }
 
     [Theory]
+    [InlineData(3, 32)]
+    [InlineData(5, 16)]
+    [InlineData(7, 16)]
+    [InlineData(9, 64)]
+    [InlineData(9, 8)]
+    [InlineData(3, 4)]
+    [InlineData(31, 1)]
+    [InlineData(25, 2)]
+    public void SegmentsAreMixedByTheMatrixAndTheSameBitsAtEveryWidth(int count, int segment)
+    {
+        float[] row = TestRows.Gaussian(1, count * segment, seed: count), matrix = TestRows.Gaussian(count, count, seed: segment);
+        float[][] results = Widths.AtEach(() =>
+        {
+            var result = new float[row.Length];
+            SegmentMix.Apply(row, matrix, count, result);
+            return result;
+        });
+        for (int i = 0; i < row.Length; i++)
+        {
+            double sum = 0;
+            for (int k = 0; k < count; k++)
+                sum += (double)matrix[(i / segment * count) + k] * row[(k * segment) + (i % segment)];
+            Assert.Equal(sum, results[0][i], 1e-5 * count);
+        }
+
+        Assert.All(results, r => Assert.Equal(results[0], r));
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
