@@ -10,7 +10,8 @@ namespace Kvant.Kernels;
 /// <remarks>
 /// The scalar loop is the definition: stages h = 1, 2, 4, ..., each replacing a pair (a, b) that lies h apart by
 /// (a + b, a - b). Wide code does the same additions in the same order: stages below the register's lanes as butterflies
-/// inside a register, the others between registers, two stages (four registers) per pass through memory.
+/// inside a register, three more between eight registers in the same pass through memory, the others two stages (four registers)
+/// per pass.
 /// A length that does not fill whole registers takes the widest width that it fills.
 /// </remarks>
 internal static unsafe class Hadamard
@@ -55,18 +56,11 @@ internal static unsafe class Hadamard
         where TSimd : ISimd<TVector>
     {
         int lanes = TSimd.Lanes, h;
-        if (length >= 4 * lanes)
+        if (length >= 8 * lanes)
         {
-            for (int i = 0; i < length; i += 4 * lanes)
-            {
-                TVector a = Inside<TVector, TSimd>(source + i, signs + i);
-                TVector b = Inside<TVector, TSimd>(source + i + lanes, signs + i + lanes);
-                TVector c = Inside<TVector, TSimd>(source + i + (2 * lanes), signs + i + (2 * lanes));
-                TVector d = Inside<TVector, TSimd>(source + i + (3 * lanes), signs + i + (3 * lanes));
-                Radix4<TVector, TSimd>(a, b, c, d, destination + i, lanes);
-            }
-
-            h = 4 * lanes;
+            for (int i = 0; i < length; i += 8 * lanes)
+                Eight<TVector, TSimd>(source + i, signs + i, destination + i);
+            h = 8 * lanes;
         }
         else
         {
@@ -96,6 +90,45 @@ internal static unsafe class Hadamard
                 TSimd.Store(TSimd.Subtract(a, b), destination + i + h);
             }
         }
+    }
+
+    // All stages of eight registers that lie side by side.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Eight<TVector, TSimd>(float* source, float* signs, float* destination)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        int lanes = TSimd.Lanes;
+        TVector a = Inside<TVector, TSimd>(source, signs), b = Inside<TVector, TSimd>(source + lanes, signs + lanes);
+        TVector c = Inside<TVector, TSimd>(source + (2 * lanes), signs + (2 * lanes)), d = Inside<TVector, TSimd>(source + (3 * lanes), signs + (3 * lanes));
+        Butterfly<TVector, TSimd>(ref a, ref b);
+        Butterfly<TVector, TSimd>(ref c, ref d);
+        Butterfly<TVector, TSimd>(ref a, ref c);
+        Butterfly<TVector, TSimd>(ref b, ref d);
+        TVector e = Inside<TVector, TSimd>(source + (4 * lanes), signs + (4 * lanes)), f = Inside<TVector, TSimd>(source + (5 * lanes), signs + (5 * lanes));
+        TVector g = Inside<TVector, TSimd>(source + (6 * lanes), signs + (6 * lanes)), h = Inside<TVector, TSimd>(source + (7 * lanes), signs + (7 * lanes));
+        Butterfly<TVector, TSimd>(ref e, ref f);
+        Butterfly<TVector, TSimd>(ref g, ref h);
+        Butterfly<TVector, TSimd>(ref e, ref g);
+        Butterfly<TVector, TSimd>(ref f, ref h);
+        TSimd.Store(TSimd.Add(a, e), destination);
+        TSimd.Store(TSimd.Add(b, f), destination + lanes);
+        TSimd.Store(TSimd.Add(c, g), destination + (2 * lanes));
+        TSimd.Store(TSimd.Add(d, h), destination + (3 * lanes));
+        TSimd.Store(TSimd.Subtract(a, e), destination + (4 * lanes));
+        TSimd.Store(TSimd.Subtract(b, f), destination + (5 * lanes));
+        TSimd.Store(TSimd.Subtract(c, g), destination + (6 * lanes));
+        TSimd.Store(TSimd.Subtract(d, h), destination + (7 * lanes));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Butterfly<TVector, TSimd>(ref TVector a, ref TVector b)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        TVector sum = TSimd.Add(a, b);
+        b = TSimd.Subtract(a, b);
+        a = sum;
     }
 
     // The stages inside one register.
