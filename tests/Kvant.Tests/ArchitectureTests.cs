@@ -14,8 +14,9 @@ public sealed class ArchitectureTests
         ["Rotations"] = ["Kernels", "Numerics"],
         ["Codebooks"] = ["Numerics", "Kernels"],
         ["Packing"] = ["Kernels"],
-        ["Codecs"] = ["Rotations", "Codebooks", "Packing", "Kernels", "Numerics"],
-        ["Caching"] = ["Codecs", "Kernels"],
+        ["Memory"] = [],
+        ["Codecs"] = ["Rotations", "Codebooks", "Packing", "Kernels", "Memory", "Numerics"],
+        ["Caching"] = ["Codecs", "Kernels", "Memory"],
         ["Formats"] = ["Codecs", "Caching"],
     };
 

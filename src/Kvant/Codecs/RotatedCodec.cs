@@ -1,4 +1,4 @@
-using System.Buffers;
+using Kvant.Memory;
 using Kvant.Rotations;
 
 namespace Kvant.Codecs;
@@ -40,16 +40,14 @@ public abstract class RotatedCodec : Codec
     protected sealed override void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)
     {
         int floatsPerBlock = RowsPerBlock * Dimension, tile = Math.Max(1, TileFloats / floatsPerBlock);
-        float[] rented = ArrayPool<float>.Shared.Rent(tile * floatsPerBlock);
+        Span<float> scratch = AlignedScratch.Floats(tile * floatsPerBlock);
         for (int i = 0, at = 0; i < rows.Length; i += tile * floatsPerBlock, at += tile * BytesPerBlock)
         {
             int count = Math.Min(tile, (rows.Length - i) / floatsPerBlock);
-            Span<float> rotated = rented.AsSpan(0, count * floatsPerBlock);
+            Span<float> rotated = scratch[..(count * floatsPerBlock)];
             Rotation.Forward(rows.Slice(i, rotated.Length), rotated);
             EncodeRotated(rotated, blocks.Slice(at, count * BytesPerBlock));
         }
-
-        ArrayPool<float>.Shared.Return(rented);
     }
 
     /// <inheritdoc/>

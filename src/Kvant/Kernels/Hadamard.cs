@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Kernels;
 
 /// <summary>
-/// The Walsh-Hadamard transform of 2^k floats, not normalized, with the row first multiplied by a vector of signs (and a factor).
+/// The Walsh-Hadamard transform of runs of 2^k floats, not normalized, each first multiplied by a vector of signs (and a factor).
 /// </summary>
 /// <remarks>
 /// The scalar loop is the definition: stages h = 1, 2, 4, ..., each replacing a pair (a, b) that lies h apart by
@@ -16,32 +16,38 @@ namespace Kvant.Kernels;
 /// </remarks>
 internal static unsafe class Hadamard
 {
-    /// <summary>destination = H (source * signs).</summary>
-    /// <param name="source">The row; as long as <paramref name="destination"/>.</param>
-    /// <param name="signs">As many factors.</param>
-    /// <param name="destination">Receives the row; a power of two long; may be the source.</param>
-    public static void Transform(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
+    /// <summary>destination = H (source * signs), for every run of <paramref name="length"/> floats.</summary>
+    /// <param name="source">The runs one after the other.</param>
+    /// <param name="signs">Factors, one or several runs long; they repeat as often as needed.</param>
+    /// <param name="destination">Receives as many floats as there are in the source; may be the source.</param>
+    /// <param name="length">Floats of a run, a power of two.</param>
+    public static void Transform(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination, int length)
     {
-        Debug.Assert(int.IsPow2(destination.Length) && source.Length == destination.Length && signs.Length == destination.Length, "A transform takes 2^k numbers.");
+        Debug.Assert(int.IsPow2(length) && source.Length == destination.Length, "A transform takes runs of 2^k numbers.");
+        Debug.Assert(signs.Length % length == 0 && destination.Length % signs.Length == 0, "The signs do not repeat in whole runs.");
+        SimdWidth width = SimdSupport.For(length);
         fixed (float* s = source, g = signs, d = destination)
         {
-            switch (SimdSupport.For(destination.Length))
+            for (int i = 0; i < destination.Length; i += signs.Length)
             {
-                case SimdWidth.Bits512: Wide<Vector512<float>, Simd512>(s, g, d, destination.Length); break;
-                case SimdWidth.Bits256: Wide<Vector256<float>, Simd256>(s, g, d, destination.Length); break;
-                case SimdWidth.Bits128: Wide<Vector128<float>, Simd128>(s, g, d, destination.Length); break;
-                default: Scalar(source, signs, destination); break;
+                switch (width)
+                {
+                    case SimdWidth.Bits512: Wide<Vector512<float>, Simd512>(s + i, g, d + i, signs.Length, length); break;
+                    case SimdWidth.Bits256: Wide<Vector256<float>, Simd256>(s + i, g, d + i, signs.Length, length); break;
+                    case SimdWidth.Bits128: Wide<Vector128<float>, Simd128>(s + i, g, d + i, signs.Length, length); break;
+                    default: Scalar(s + i, g, d + i, signs.Length, length); break;
+                }
             }
         }
     }
 
-    private static void Scalar(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
+    private static void Scalar(float* source, float* signs, float* destination, int total, int length)
     {
-        for (int i = 0; i < destination.Length; i++)
+        for (int i = 0; i < total; i++)
             destination[i] = source[i] * signs[i];
-        for (int h = 1; h < destination.Length; h *= 2)
+        for (int h = 1; h < length; h *= 2)
         {
-            for (int i = 0; i < destination.Length; i++)
+            for (int i = 0; i < total; i++)
             {
                 if ((i & h) != 0)
                     continue;
@@ -51,27 +57,28 @@ internal static unsafe class Hadamard
         }
     }
 
-    private static void Wide<TVector, TSimd>(float* source, float* signs, float* destination, int length)
+    // The passes go over all runs of a row before the next, as if they were one: no stage reaches from a run into the next.
+    private static void Wide<TVector, TSimd>(float* source, float* signs, float* destination, int total, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>
     {
         int lanes = TSimd.Lanes, h;
         if (length >= 8 * lanes)
         {
-            for (int i = 0; i < length; i += 8 * lanes)
+            for (int i = 0; i < total; i += 8 * lanes)
                 Eight<TVector, TSimd>(source + i, signs + i, destination + i);
             h = 8 * lanes;
         }
         else
         {
-            for (int i = 0; i < length; i += lanes)
+            for (int i = 0; i < total; i += lanes)
                 TSimd.Store(Inside<TVector, TSimd>(source + i, signs + i), destination + i);
             h = lanes;
         }
 
         for (; 4 * h <= length; h *= 4)
         {
-            for (int block = 0; block < length; block += 4 * h)
+            for (int block = 0; block < total; block += 4 * h)
             {
                 for (int i = block; i < block + h; i += lanes)
                 {
@@ -81,9 +88,11 @@ internal static unsafe class Hadamard
             }
         }
 
-        if (h < length)
+        if (h == length)
+            return;
+        for (int block = 0; block < total; block += 2 * h)
         {
-            for (int i = 0; i < h; i += lanes)
+            for (int i = block; i < block + h; i += lanes)
             {
                 TVector a = TSimd.Load(destination + i), b = TSimd.Load(destination + i + h);
                 TSimd.Store(TSimd.Add(a, b), destination + i);

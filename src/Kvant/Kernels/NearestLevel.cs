@@ -61,7 +61,7 @@ internal static unsafe class NearestLevel
             }
         }
 
-        return (Reductions.Total(sums), Reductions.Total(sums + Reductions.Partials));
+        return (nearest.IsEmpty ? 0 : Reductions.Total(sums), Reductions.Total(sums + Reductions.Partials));
     }
 
     private static void Scalar(ref Work work, int length)

@@ -15,15 +15,7 @@ internal sealed class BlockRotation : Rotation
         _block = block;
     }
 
-    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination)
-    {
-        for (int i = 0; i < Dimension; i += _block.Dimension)
-            _block.Forward(source.Slice(i, _block.Dimension), destination.Slice(i, _block.Dimension));
-    }
+    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination) => _block.Forward(source, destination);
 
-    private protected override void InverseRow(ReadOnlySpan<float> source, Span<float> destination)
-    {
-        for (int i = 0; i < Dimension; i += _block.Dimension)
-            _block.Inverse(source.Slice(i, _block.Dimension), destination.Slice(i, _block.Dimension));
-    }
+    private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination) => _block.Inverse(source, destination);
 }

@@ -56,18 +56,21 @@ internal sealed class HaarRotation : Rotation
         return [.. rows.SelectMany(r => r).Select(x => (float)x)];
     }
 
-    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination) => Apply(_transpose, source, destination);
+    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination) => Apply(_transpose, source, destination);
 
-    private protected override void InverseRow(ReadOnlySpan<float> source, Span<float> destination) => Apply(_matrix, source, destination);
+    private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination) => Apply(_matrix, source, destination);
 
-    // destination = the sum of source[j] times row j of the matrix.
+    // Every row becomes the sum of its numbers j times row j of the matrix.
     private void Apply(float[] matrix, ReadOnlySpan<float> source, Span<float> destination)
     {
         Span<float> sum = stackalloc float[Dimension];
-        sum.Clear();
-        for (int j = 0; j < Dimension; j++)
-            Elementwise.MultiplyAdd(matrix.AsSpan(j * Dimension, Dimension), source[j], sum);
-        sum.CopyTo(destination);
+        for (int i = 0; i < source.Length; i += Dimension)
+        {
+            sum.Clear();
+            for (int j = 0; j < Dimension; j++)
+                Elementwise.MultiplyAdd(matrix.AsSpan(j * Dimension, Dimension), source[i + j], sum);
+            sum.CopyTo(destination[i..]);
+        }
     }
 
     private static double Dot(double[] a, double[] b)

@@ -25,7 +25,7 @@ internal sealed class HadamardRotation : Rotation
         _segment = dimension & -dimension;
         int segments = dimension / _segment;
         _mix = segments == 1 ? null : new HartleyMix(segments);
-        _ones = new float[_segment];
+        _ones = new float[dimension];
         Array.Fill(_ones, 1f);
         var random = new SeededRandom(seed);
         // Every round lengthens rows by sqrt(segment).
@@ -45,30 +45,25 @@ internal sealed class HadamardRotation : Rotation
     private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
     {
         for (int round = 0; round < _signs.Length; round++)
-        {
-            ReadOnlySpan<float> rows = round == 0 ? source : destination;
-            for (int i = 0; i < destination.Length; i += Dimension)
-                Round(rows.Slice(i, Dimension), _signs[round], destination.Slice(i, Dimension));
-        }
+            Round(round == 0 ? source : destination, _signs[round], destination);
     }
 
-    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination) => ForwardRows(source, destination);
-
-    private protected override void InverseRow(ReadOnlySpan<float> source, Span<float> destination)
+    private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination)
     {
         // Hadamard and Hartley matrices are symmetric and their own inverses, and act on different indices, so their order is free.
-        for (int i = 0; i < Dimension; i += _segment)
-            Hadamard.Transform(source.Slice(i, _segment), _ones, destination.Slice(i, _segment));
-        _mix?.Apply(destination);
+        Round(source, _ones, destination);
         for (int round = _signs.Length - 1; round > 0; round--)
             Round(destination, _signs[round], destination);
-        Elementwise.Multiply(destination, _signs[0], destination);
+        for (int i = 0; i < destination.Length; i += Dimension)
+            Elementwise.Multiply(destination.Slice(i, Dimension), _signs[0], destination.Slice(i, Dimension));
     }
 
     private void Round(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
     {
-        for (int i = 0; i < Dimension; i += _segment)
-            Hadamard.Transform(source.Slice(i, _segment), signs.Slice(i, _segment), destination.Slice(i, _segment));
-        _mix?.Apply(destination);
+        Hadamard.Transform(source, signs, destination, _segment);
+        if (_mix is null)
+            return;
+        for (int i = 0; i < destination.Length; i += Dimension)
+            _mix.Apply(destination.Slice(i, Dimension));
     }
 }

@@ -36,19 +36,12 @@ public abstract class Rotation
     public void Inverse(ReadOnlySpan<float> source, Span<float> destination)
     {
         Check(source, destination);
-        for (int i = 0; i < source.Length; i += Dimension)
-            InverseRow(source.Slice(i, Dimension), destination.Slice(i, Dimension));
+        InverseRows(source, destination);
     }
 
-    private protected virtual void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
-    {
-        for (int i = 0; i < source.Length; i += Dimension)
-            ForwardRow(source.Slice(i, Dimension), destination.Slice(i, Dimension));
-    }
+    private protected abstract void ForwardRows(ReadOnlySpan<float> source, Span<float> destination);
 
-    private protected abstract void ForwardRow(ReadOnlySpan<float> source, Span<float> destination);
-
-    private protected abstract void InverseRow(ReadOnlySpan<float> source, Span<float> destination);
+    private protected abstract void InverseRows(ReadOnlySpan<float> source, Span<float> destination);
 
     private void Check(ReadOnlySpan<float> source, Span<float> destination)
     {

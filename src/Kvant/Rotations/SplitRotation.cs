@@ -14,21 +14,27 @@ internal sealed class SplitRotation : Rotation
     public SplitRotation(int[] order, Rotation first, Rotation rest)
         : base(order.Length) => (_order, _first, _rest) = (order, first, rest);
 
-    private protected override void ForwardRow(ReadOnlySpan<float> source, Span<float> destination)
+    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
     {
         Span<float> gathered = stackalloc float[Dimension];
-        for (int i = 0; i < Dimension; i++)
-            gathered[i] = source[_order[i]];
-        _first.Forward(gathered[.._first.Dimension], destination[.._first.Dimension]);
-        _rest.Forward(gathered[_first.Dimension..], destination[_first.Dimension..]);
+        for (int row = 0; row < source.Length; row += Dimension)
+        {
+            for (int i = 0; i < Dimension; i++)
+                gathered[i] = source[row + _order[i]];
+            _first.Forward(gathered[.._first.Dimension], destination.Slice(row, _first.Dimension));
+            _rest.Forward(gathered[_first.Dimension..], destination.Slice(row + _first.Dimension, _rest.Dimension));
+        }
     }
 
-    private protected override void InverseRow(ReadOnlySpan<float> source, Span<float> destination)
+    private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination)
     {
         Span<float> gathered = stackalloc float[Dimension];
-        _first.Inverse(source[.._first.Dimension], gathered[.._first.Dimension]);
-        _rest.Inverse(source[_first.Dimension..], gathered[_first.Dimension..]);
-        for (int i = 0; i < Dimension; i++)
-            destination[_order[i]] = gathered[i];
+        for (int row = 0; row < source.Length; row += Dimension)
+        {
+            _first.Inverse(source.Slice(row, _first.Dimension), gathered[.._first.Dimension]);
+            _rest.Inverse(source.Slice(row + _first.Dimension, _rest.Dimension), gathered[_first.Dimension..]);
+            for (int i = 0; i < Dimension; i++)
+                destination[row + _order[i]] = gathered[i];
+        }
     }
 }

@@ -27,7 +27,7 @@ public sealed class KernelTests
         float[][] results = Widths.AtEach(() =>
         {
             var result = new float[length];
-            Hadamard.Transform(row, signs, result);
+            Hadamard.Transform(row, signs, result, length);
             return result;
         });
 
@@ -45,8 +45,28 @@ public sealed class KernelTests
         }
 
         Assert.All(results, r => Assert.Equal(results[0], r));
-        Hadamard.Transform(row, signs, row); // in place
+        Hadamard.Transform(row, signs, row, length); // in place
         Assert.Equal(results[0], row);
+    }
+
+    [Theory]
+    [InlineData(8, 3, 1)]
+    [InlineData(16, 5, 2)]
+    [InlineData(32, 3, 4)]
+    [InlineData(128, 1, 5)]
+    public void HadamardOfManyRunsIsThatOfEach(int length, int runs, int rows)
+    {
+        float[] signs = TestRows.Gaussian(1, length * runs, seed: 1), all = TestRows.Gaussian(rows, length * runs, seed: 2);
+        float[][] together = Widths.AtEach(() =>
+        {
+            var result = new float[all.Length];
+            Hadamard.Transform(all, signs, result, length);
+            return result;
+        });
+        var apart = new float[all.Length];
+        for (int i = 0; i < all.Length; i += length)
+            Hadamard.Transform(all.AsSpan(i, length), signs.AsSpan(i % signs.Length, length), apart.AsSpan(i, length), length);
+        Assert.All(together, r => Assert.Equal(apart, r));
     }
 
     [Theory]
