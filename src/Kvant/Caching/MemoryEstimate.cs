@@ -43,11 +43,10 @@ public sealed record MemoryEstimate
         if (policy.Count != geometry.Layers)
             throw new ArgumentException($"The policy has {policy.Count} layers; the geometry has {geometry.Layers}.", nameof(policy));
         long keys = 0, values = 0, tail = 0, state = 0;
-        foreach (LayerSpecs specs in policy)
-        {
-            keys += Add(specs.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys));
-            values += Add(specs.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values));
-        }
+        foreach (IGrouping<CodecSpec, LayerSpecs> layers in policy.GroupBy(l => l.Keys))
+            keys += Add(layers.Key.CreateCodec(geometry.KeyDimension, CodecRole.Keys), layers.Count());
+        foreach (IGrouping<CodecSpec, LayerSpecs> layers in policy.GroupBy(l => l.Values))
+            values += Add(layers.Key.CreateCodec(geometry.ValueDimension, CodecRole.Values), layers.Count());
 
         return new MemoryEstimate
         {
@@ -58,12 +57,13 @@ public sealed record MemoryEstimate
             Fp16Bytes = geometry.Fp16BytesPerToken * tokens,
         };
 
-        long Add(Codec codec)
+        long Add(Codec codec, int layers)
         {
             int body = codec.RowsInBlocks(tokens);
-            tail += 2L * (tokens - body) * codec.Dimension * geometry.KvHeads;
-            state += body > 0 ? (long)codec.StateBytes * geometry.KvHeads : 0;
-            return (long)(body / codec.RowsPerBlock) * codec.BytesPerBlock * geometry.KvHeads;
+            long heads = (long)layers * geometry.KvHeads;
+            tail += 2L * (tokens - body) * codec.Dimension * heads;
+            state += body > 0 ? codec.StateBytes * heads : 0;
+            return (long)(body / codec.RowsPerBlock) * codec.BytesPerBlock * heads;
         }
     }
 }

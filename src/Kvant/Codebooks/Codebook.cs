@@ -10,7 +10,7 @@ namespace Kvant.Codebooks;
 /// </summary>
 public sealed class Codebook
 {
-    private const int MaxDimension = 4096;
+    private const int MaxDimension = 4096; // the longest row of a rotation, and so of a codec
 
     private static readonly ConcurrentDictionary<(int Dimension, int Bits, bool Uniform), Codebook> Known = new();
 

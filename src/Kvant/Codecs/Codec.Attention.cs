@@ -13,6 +13,7 @@ public abstract partial class Codec
     /// <param name="queries">Queries one after the other, <see cref="Dimension"/> floats each; at most the capacity of <paramref name="prepared"/>.</param>
     /// <param name="prepared">Receives them; made by <see cref="CreatePreparedQueries"/>.</param>
     /// <exception cref="ArgumentException">A length is wrong, or <paramref name="prepared"/> belongs to another shape.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Prepare(ReadOnlySpan<float> queries, PreparedQueries prepared)
     {
         RequireCalibrated();
@@ -24,7 +25,8 @@ public abstract partial class Codec
     }
 
     /// <summary>Makes the buffer that <see cref="Prepare"/> fills; reuse it from step to step.</summary>
-    /// <param name="capacity">The most queries that it holds: the query heads that share one key head.</param>
+    /// <param name="capacity">The most queries that it holds, at least 1: the query heads that share one key head.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The capacity is below 1.</exception>
     public PreparedQueries CreatePreparedQueries(int capacity) => new(capacity, PreparedLength);
 
     /// <summary>The dot product of every prepared query with every row of the blocks.</summary>
@@ -32,6 +34,7 @@ public abstract partial class Codec
     /// <param name="blocks">A run of whole blocks.</param>
     /// <param name="scores">Receives [query, row]: all rows of the first query, then all rows of the second.</param>
     /// <exception cref="ArgumentException">A length is wrong, or another codec prepared the queries.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Score(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
     {
         RequireCalibrated();
@@ -49,6 +52,7 @@ public abstract partial class Codec
     /// <param name="blocks">A run of whole blocks.</param>
     /// <param name="accumulators">[query, <see cref="Dimension"/>]; added to, so clear them before the first run.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Accumulate(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
     {
         RequireCalibrated();
@@ -63,6 +67,7 @@ public abstract partial class Codec
     /// <param name="accumulators">[query, <see cref="Dimension"/>] from <see cref="Accumulate"/>.</param>
     /// <param name="outputs">Receives as many floats; may be the same memory.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Finish(ReadOnlySpan<float> accumulators, Span<float> outputs)
     {
         RequireCalibrated();

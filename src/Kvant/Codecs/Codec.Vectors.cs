@@ -42,6 +42,7 @@ public abstract partial class Codec
     /// <param name="blocks">Whole blocks.</param>
     /// <returns>An estimate per row.</returns>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public float[] InnerProducts(ReadOnlySpan<float> query, ReadOnlySpan<byte> blocks)
     {
         RequireLength(query.Length, Dimension, nameof(query));
@@ -56,6 +57,7 @@ public abstract partial class Codec
     /// <param name="blocks">Whole blocks.</param>
     /// <returns>A norm per row.</returns>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
+    /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public float[] Norms(ReadOnlySpan<byte> blocks)
     {
         float[] rows = Decode(blocks), norms = new float[rows.Length / Dimension];

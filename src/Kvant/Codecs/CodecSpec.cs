@@ -116,7 +116,7 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
 
     internal int Integer(string setting) => int.Parse(this[setting], CultureInfo.InvariantCulture);
 
-    internal ulong Seed(string setting = "seed") => ulong.Parse(this[setting], CultureInfo.InvariantCulture);
+    internal ulong Seed() => ulong.Parse(this["seed"], CultureInfo.InvariantCulture);
 
     /// <summary>The short form: the method and the settings that differ from their defaults; <c>bits</c> always.</summary>
     public override string ToString() => Format(i => Method.Settings[i].Name == "bits" || _values[i] != Method.Settings[i].Default);

@@ -14,6 +14,9 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
         float scale = MathF.Abs(TensorPrimitives.MaxMagnitude(rows)) / 127;
+        // For the very largest numbers the quotient rounds up and 127 times it would be infinite.
+        if (!float.IsFinite(127 * scale))
+            scale = MathF.BitDecrement(scale);
         BinaryPrimitives.WriteSingleLittleEndian(block, scale);
         Span<byte> codes = block[sizeof(float)..];
         for (int i = 0; i < codes.Length; i++)

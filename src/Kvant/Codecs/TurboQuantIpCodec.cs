@@ -15,7 +15,7 @@ namespace Kvant.Codecs;
 /// then the signs.</remarks>
 internal sealed class TurboQuantIpCodec : RotatedCodec
 {
-    private readonly int _bits;
+    private readonly int _levelBits;
     private readonly SignSketch _sketch;
     private readonly SphereQuantizer? _quantizer;
     private readonly int _codesAt;
@@ -25,13 +25,13 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         : base(
             RotationCatalog.Create(spec["rotation"], dimension, spec.Seed()),
             1,
-            CodesAt(spec.Integer("bits")) + CodeBytes(dimension, spec.Integer("bits")) + BitPacking.ByteCount(length, 1))
+            CodesAt(LevelBits(spec)) + CodeBytes(dimension, LevelBits(spec)) + BitPacking.ByteCount(length, 1))
     {
-        _bits = spec.Integer("bits") - 1;
+        _levelBits = LevelBits(spec);
         _sketch = new SignSketch(spec["sketch"], dimension, length, spec.Seed());
-        _quantizer = _bits == 0 ? null : new SphereQuantizer(Codebook.LloydMax(dimension, _bits), ScaleRule.Norm);
-        _codesAt = CodesAt(_bits + 1);
-        _signsAt = _codesAt + CodeBytes(dimension, _bits + 1);
+        _quantizer = _levelBits == 0 ? null : new SphereQuantizer(Codebook.LloydMax(dimension, _levelBits), ScaleRule.Norm);
+        _codesAt = CodesAt(_levelBits);
+        _signsAt = _codesAt + CodeBytes(dimension, _levelBits);
     }
 
     public static CodecMethod Method { get; } = new(
@@ -83,9 +83,12 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         }
     }
 
-    private static int CodesAt(int bits) => bits == 1 ? Fp16.Bytes : 2 * Fp16.Bytes;
+    // One bit per number goes to the signs; at 1 bit there are no codes, and no scale of theirs.
+    private static int LevelBits(CodecSpec spec) => spec.Integer("bits") - 1;
 
-    private static int CodeBytes(int dimension, int bits) => bits == 1 ? 0 : BitPacking.ByteCount(dimension, bits - 1);
+    private static int CodesAt(int levelBits) => levelBits == 0 ? Fp16.Bytes : 2 * Fp16.Bytes;
+
+    private static int CodeBytes(int dimension, int levelBits) => levelBits == 0 ? 0 : BitPacking.ByteCount(dimension, levelBits);
 
     private void EncodeRow(Span<float> row, Span<byte> block)
     {
@@ -94,7 +97,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
             Span<byte> codes = stackalloc byte[Dimension];
             Span<float> levels = stackalloc float[Dimension], scale = stackalloc float[1];
             _quantizer.Encode(row, codes, scale, levels);
-            BitPacking.Pack(codes, _bits, block[_codesAt.._signsAt]);
+            BitPacking.Pack(codes, _levelBits, block[_codesAt.._signsAt]);
             // The residual is what decoding will leave, with the scale as it is stored.
             Elementwise.MultiplyAdd(levels, -Fp16.Write(block, scale[0]), row);
         }
@@ -115,7 +118,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         else
         {
             Span<byte> codes = stackalloc byte[Dimension];
-            BitPacking.Unpack(block[_codesAt.._signsAt], _bits, codes);
+            BitPacking.Unpack(block[_codesAt.._signsAt], _levelBits, codes);
             _quantizer.Decode(codes, Fp16.Read(block), row);
         }
 

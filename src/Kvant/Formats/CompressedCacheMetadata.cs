@@ -10,7 +10,6 @@ internal static class CompressedCacheMetadata
 {
     internal const string VersionKey = "kvant.cache";
     internal const string Version = "1";
-    private const int MaxCodecs = 64;
     private const string HeaderChecksumKey = "crc32c.header";
     private const string NoChecksum = "00000000";
     private const string SourcePrefix = "source.";
@@ -88,9 +87,6 @@ internal static class CompressedCacheMetadata
             throw Invalid(file, $"{geometry.Layers} layers of {geometry.KvHeads} heads do not fit {file.Tensors.Count} tensors");
         int queryHeads = Number(file, "query_heads");
         var policy = new LayerPolicy(Enumerable.Range(0, geometry.Layers).Select(layer => new LayerSpecs(Spec(file, KeySpecKey(layer)), Spec(file, ValueSpecKey(layer)))));
-        // Making a codec can take a good part of a second; a small file must not ask for thousands.
-        int codecs = policy.SelectMany(l => (CodecSpec[])[l.Keys, l.Values]).Distinct().Count();
-        if (codecs > MaxCodecs) throw Invalid(file, $"{codecs} different codecs found, at most {MaxCodecs} are allowed");
         return new CompressedCacheLayout
         {
             Geometry = geometry,

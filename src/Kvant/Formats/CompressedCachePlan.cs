@@ -10,6 +10,8 @@ namespace Kvant.Formats;
 /// </summary>
 internal sealed class CompressedCachePlan
 {
+    private const int MaxCodecs = 64;
+
     private readonly Codec[] _keys;
     private readonly Codec[] _values;
 
@@ -77,6 +79,9 @@ internal sealed class CompressedCachePlan
     {
         CacheGeometry geometry = layout.Geometry;
         Require(layout.Policy.Count == geometry.Layers, $"codecs for {layout.Policy.Count} layers; {geometry.Layers} are wanted");
+        // Making a codec can take a good part of a second; a small file must not ask for thousands.
+        int codecs = layout.Policy.SelectMany(l => (CodecSpec[])[l.Keys, l.Values]).Distinct().Count();
+        Require(codecs <= MaxCodecs, $"{codecs} different codecs; at most {MaxCodecs} are allowed");
         Require(layout.Tokens >= 1, $"{layout.Tokens} tokens; at least 1 is wanted");
         foreach (int dimension in (ReadOnlySpan<int>)[geometry.KeyDimension, geometry.ValueDimension])
         {

@@ -109,8 +109,29 @@ public sealed class CompressedCacheWriter : IDisposable
         }
         SetChecksum(CompressedCachePlan.BlocksName(layer, kind, head), EncodeBlocks(codec, layer, kind, head, rows[..body]));
         if (body == rows.Length) return;
-        HeadRows.RequireStorable(ElementType.F16, layer, kind, head, codec.Dimension, rows[body..]);
+        // The rows that do not fill a block stay in 16-bit floats.
+        HeadRows.RequireStorable(ElementType.F16, layer, kind, head, codec.Dimension, rows[body..], body / codec.Dimension);
         SetChecksum(CompressedCachePlan.TailName(layer, kind, head), HeadRows.Write(_writer, ElementType.F16, rows[body..]));
+    }
+
+    // Finds the block that the codec refused, so that the message can name its token; only errors pay for it.
+    private static ArgumentException Refused(Codec codec, int layer, HeadKind kind, int head, ReadOnlySpan<float> rows, int token)
+    {
+        int floatsPerBlock = codec.RowsPerBlock * codec.Dimension;
+        byte[] block = new byte[codec.BytesPerBlock];
+        for (; token * codec.Dimension < rows.Length; token += codec.RowsPerBlock)
+        {
+            try
+            {
+                codec.Encode(rows.Slice(token * codec.Dimension, floatsPerBlock), block);
+            }
+            catch (ArgumentException e)
+            {
+                return new ArgumentException($"layer {layer}, {kind.ToString().ToLowerInvariant()} head {head}, token {token}: {e.InnerException?.Message ?? e.Message}", nameof(rows), e);
+            }
+        }
+
+        throw new InvalidOperationException("A run of blocks was refused, but none of its blocks is.");
     }
 
     private uint EncodeBlocks(Codec codec, int layer, HeadKind kind, int head, ReadOnlySpan<float> rows)
@@ -128,9 +149,9 @@ public sealed class CompressedCacheWriter : IDisposable
             {
                 codec.Encode(rows.Slice(first * floatsPerBlock, count * floatsPerBlock), bytes);
             }
-            catch (ArgumentException e)
+            catch (ArgumentException)
             {
-                throw new ArgumentException($"layer {layer}, {kind} head {head}, counted from token {first * codec.RowsPerBlock}: {e.Message}", nameof(rows), e);
+                throw Refused(codec, layer, kind, head, rows, first * codec.RowsPerBlock);
             }
             _writer.Write(bytes);
             checksum = Crc32C.Append(checksum, bytes);

@@ -18,11 +18,11 @@ internal static class HeadRows
         throw new InvalidDataException($"{path}: {tensor}: layer {layer}, head {head}, token {index / dimension}, channel {index % dimension} is {rows[index]}");
     }
 
-    internal static void RequireStorable(ElementType type, int layer, HeadKind kind, int head, int dimension, ReadOnlySpan<float> rows)
+    internal static void RequireStorable(ElementType type, int layer, HeadKind kind, int head, int dimension, ReadOnlySpan<float> rows, int firstToken = 0)
     {
         int index = ElementTypes.FirstRefused(type, rows);
         if (index >= 0)
-            throw new ArgumentException($"layer {layer}, {kind} head {head}, token {index / dimension}, channel {index % dimension} is {rows[index]}; finite numbers that fit {type.Name()} are wanted", nameof(rows));
+            throw new ArgumentException($"layer {layer}, {kind.ToString().ToLowerInvariant()} head {head}, token {firstToken + (index / dimension)}, channel {index % dimension} is {rows[index]}; finite numbers that fit {type.Name()} are wanted", nameof(rows));
     }
 
     /// <summary>Streams numbers that <see cref="RequireStorable"/> let pass and returns the CRC-32C of what came before and of them.</summary>

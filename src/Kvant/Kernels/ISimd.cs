@@ -1,7 +1,7 @@
 namespace Kvant.Kernels;
 
 /// <summary>
-/// The dozen float operations that kernels are written in, once, for registers of any width. All of them are exact or
+/// The few float operations that kernels are written in, once, for registers of any width. All of them are exact or
 /// correctly rounded and none fuses a multiplication with an addition in a way that shows, so that every width gives the same bits.
 /// </summary>
 /// <typeparam name="TVector">The register type.</typeparam>
