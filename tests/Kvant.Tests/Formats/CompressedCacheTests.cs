@@ -137,7 +137,7 @@ public sealed class CompressedCacheTests : IDisposable
         using (CompressedCacheWriter writer = CompressedCacheWriter.Create(_folder.File("cache"), Layout(geometry, 1, new LayerPolicy([Specs("fp16", "fp16")]))))
         {
             string message = Assert.Throws<ArgumentException>(() => writer.WriteKeys(0, 0, [1, 1e6f])).Message;
-            Assert.Contains("layer 0, Key head 0", message);
+            Assert.Contains("layer 0, key head 0", message);
             Assert.ThrowsAny<InvalidOperationException>(writer.Commit);
         }
         using (CompressedCacheWriter writer = CompressedCacheWriter.Create(_folder.File("cache"), Layout(geometry, 1, new LayerPolicy([Specs("fp16", "fp16")]))))
