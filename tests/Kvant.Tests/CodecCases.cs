@@ -19,8 +19,11 @@ internal static class CodecCases
     /// <summary>Of every method the defaults, and each value of each setting with the other settings at their defaults.</summary>
     public static TheoryData<string> Specs => [.. CodecCatalog.Methods.SelectMany(SpecsOf)];
 
-    /// <summary>The methods that have a number of bits.</summary>
-    public static IEnumerable<CodecMethod> MethodsWithBits => CodecCatalog.Methods.Where(m => m.Settings.Any(s => s.Name == "bits"));
+    /// <summary>Those of <see cref="Specs"/> that take rows of 128 numbers.</summary>
+    public static TheoryData<string> SpecsOfDimension128 => [.. CodecCatalog.Methods.SelectMany(SpecsOf).Where(s => TryCreate(s, 128, CodecRole.Rows) is not null)];
+
+    /// <summary>The names of the methods that have a number of bits.</summary>
+    public static TheoryData<string> MethodsWithBits => [.. CodecCatalog.Methods.Where(m => m.Settings.Any(s => s.Name == "bits")).Select(m => m.Name)];
 
     public static IEnumerable<string> SpecsOf(CodecMethod method)
     {

@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Packing;
 using Kvant.Tests.Reference;
 
 namespace Kvant.Tests.Codecs;
@@ -45,6 +46,79 @@ public sealed class SeedCounterpartTests
         Assert.Equal(["3", "3", "3", "3"], policy.Select(l => l.Values["bits"]));
         var geometry = new CacheGeometry { Layers = 4, KvHeads = 1, KeyDimension = 16, ValueDimension = 16 };
         Assert.Equal((2 * 10) + (2 * 8), MemoryEstimate.For(geometry, policy, 1).KeyBytes);
+    }
+
+    [Fact]
+    public void Seed000DenseRotationIsBuiltOnceAndIsTheSameForEveryCodec()
+    {
+        // The seed drew its matrix anew at every call.
+        const int Dimension = 128, Batches = 100;
+        CodecSpec spec = CodecSpec.Parse("turboquant:bits=3,rotation=haar,seed=5");
+        Codec codec = spec.CreateCodec(Dimension), other = spec.CreateCodec(Dimension);
+        float[] rows = TestRows.Gaussian(4, Dimension, seed: 126);
+        byte[] first = CodecCases.Encode(codec, rows), again = new byte[first.Length];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < Batches; i++)
+            codec.Encode(rows, again);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(allocated < Dimension * Dimension * sizeof(float), $"{Batches} batches allocate {allocated} bytes, as much as a matrix.");
+        Assert.Equal(first, again);
+        Assert.Equal(first, CodecCases.Encode(other, rows));
+    }
+
+    [Theory]
+    [InlineData(33)]
+    [InlineData(80)]
+    [InlineData(100)]
+    public void Seed001DimensionThatIsNotWholeBlocksIsRefused(int dimension) =>
+        Assert.Contains("multiple of 32", Assert.Throws<ArgumentException>(() => CodecSpec.Parse("polar32").CreateCodec(dimension)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(64, 3, 28)]
+    [InlineData(128, 2, 40)]
+    [InlineData(128, 3, 56)]
+    [InlineData(128, 4, 72)]
+    [InlineData(256, 3, 112)]
+    public void Seed001PackedRowIsAScalePerBlockAndCodesWithoutGaps(int dimension, int bits, int bytes) =>
+        Assert.Equal(bytes, CodecCases.Create($"polar32:bits={bits}", dimension).BytesPerBlock);
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Seed001EveryBlockIsOnTheFullCodebook(int bits)
+    {
+        const int Dimension = 128, Rows = 4096, Block = 32;
+        float[] rows = TestRows.UnitVectors(Rows, Dimension);
+        Codec codec = CodecCases.Create($"polar32:bits={bits}", Dimension);
+        byte[] blocks = CodecCases.Encode(codec, rows), codes = new byte[Dimension];
+        float[] decoded = CodecCases.Decode(codec, blocks);
+        for (int b = 0; b < Dimension / Block; b++)
+        {
+            float[] Part(float[] all) => [.. all.Where((_, i) => i % Dimension / Block == b)];
+            Measure.AssertInBand(Measure.Nmse(Part(rows), Part(decoded)), LloydMaxReference.Of(Block, bits).Nmse, Tolerances.Theory, $"block {b}, {bits} bits");
+            var found = new HashSet<byte>();
+            for (int r = 0; r < Rows; r++)
+            {
+                BitPacking.Unpack(blocks.AsSpan((r * codec.BytesPerBlock) + (Dimension / Block * 2), Dimension * bits / 8), bits, codes);
+                found.UnionWith(codes[(b * Block)..((b + 1) * Block)]);
+            }
+
+            Assert.Equal(1 << bits, found.Count);
+        }
+    }
+
+    [Fact]
+    public void Seed001CodecNeedsNoResetBetweenSequences()
+    {
+        Codec codec = CodecCases.Create("polar32:bits=3", 128);
+        float[] one = TestRows.Gaussian(9, 128, seed: 127), other = TestRows.Gaussian(5, 128, seed: 128, scale: 100);
+        byte[] first = CodecCases.Encode(codec, one), between = CodecCases.Encode(codec, other);
+        Assert.NotEqual(first.AsSpan(0, between.Length).ToArray(), between);
+        float[] decoded = CodecCases.Decode(codec, first);
+        Assert.Equal(first, CodecCases.Encode(codec, one));
+        CodecCases.Decode(codec, between);
+        Assert.Equal(decoded, CodecCases.Decode(codec, first));
     }
 
     [Theory]

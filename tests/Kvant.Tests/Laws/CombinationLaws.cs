@@ -10,18 +10,15 @@ public sealed class CombinationLaws
     private static readonly Config s_config = Config.QuickThrowOnFailure.WithMaxTest(150).WithQuietOnSuccess(true).WithReplay(20260, 7);
 
     [Fact]
-    public void AnySettingsTogetherKeepTheSpec() => ForAll((spec, _) =>
+    public void AnySettingsTogetherKeepTheSpec() => ForAllSpecs((spec, _) =>
     {
         CodecSpec parsed = CodecSpec.Parse(spec);
         return parsed.Equals(CodecSpec.Parse(parsed.ToString())) && parsed.Equals(CodecSpec.Parse(parsed.FullText));
     });
 
     [Fact]
-    public void AnySettingsTogetherScoreWhatTheyDecode() => ForAll((spec, seed) =>
+    public void AnySettingsTogetherScoreWhatTheyDecode() => ForAllCodecs((codec, seed) =>
     {
-        Codec? codec = RandomCodec(spec, seed);
-        if (codec is null)
-            return true;
         int dimension = codec.Dimension, rows = 2 * codec.RowsPerBlock;
         byte[] blocks = CodecCases.Encode(codec, TestRows.Gaussian(rows, dimension, seed));
         float[] decoded = CodecCases.Decode(codec, blocks), query = TestRows.Gaussian(1, dimension, seed + 1), scores = new float[rows];
@@ -36,11 +33,8 @@ public sealed class CombinationLaws
     });
 
     [Fact]
-    public void AnySettingsTogetherEncodeBlockByBlock() => ForAll((spec, seed) =>
+    public void AnySettingsTogetherEncodeBlockByBlock() => ForAllCodecs((codec, seed) =>
     {
-        Codec? codec = RandomCodec(spec, seed);
-        if (codec is null)
-            return true;
         int floats = codec.RowsPerBlock * codec.Dimension;
         float[] rows = TestRows.Gaussian(2 * codec.RowsPerBlock, codec.Dimension, seed);
         byte[] atOnce = CodecCases.Encode(codec, rows);
@@ -48,7 +42,23 @@ public sealed class CombinationLaws
             && atOnce.AsSpan(codec.BytesPerBlock).SequenceEqual(CodecCases.Encode(codec, rows.AsSpan(floats)));
     });
 
-    private static void ForAll(Func<string, int, bool> law) =>
+    private static void ForAllCodecs(Func<Codec, int, bool> law)
+    {
+        int all = 0, refused = 0;
+        ForAllSpecs((spec, seed) =>
+        {
+            all++;
+            if (RandomCodec(spec, seed) is { } codec)
+                return law(codec, seed);
+            refused++;
+            return true;
+        });
+
+        // A law that is hardly ever asked says nothing. Some dimensions are refused by the methods and rotations in blocks of 32, and by groups and channels that do not fit.
+        Assert.True(refused < all / 3, $"{refused} of {all} combinations were refused.");
+    }
+
+    private static void ForAllSpecs(Func<string, int, bool> law) =>
         Check.One(s_config, Prop.ForAll(Gen.Choose(0, int.MaxValue - 1).ToArbitrary(), seed =>
         {
             string spec = RandomSpec(seed);
@@ -71,6 +81,6 @@ public sealed class CombinationLaws
     private static Codec? RandomCodec(string spec, int seed)
     {
         var random = new Random(~seed);
-        return CodecCases.TryCreate(spec, CodecCases.Dimensions[random.Next(6)], CodecCases.Roles[random.Next(3)]);
+        return CodecCases.TryCreate(spec, CodecCases.Dimensions[random.Next(CodecCases.Dimensions.Length)], CodecCases.Roles[random.Next(CodecCases.Roles.Length)]);
     }
 }

@@ -6,11 +6,9 @@ namespace Kvant.Tests.Laws;
 public sealed class ErrorLaws
 {
     [Theory]
-    [MemberData(nameof(CodecCases.Methods), MemberType = typeof(CodecCases))]
+    [MemberData(nameof(CodecCases.MethodsWithBits), MemberType = typeof(CodecCases))]
     public void MoreBitsNeverMakeMoreError(string method)
     {
-        if (CodecCases.MethodsWithBits.All(m => m.Name != method))
-            return;
         string[] bits = [.. CodecCases.ValuesOf(CodecCatalog.Find(method)!.Settings.Single(s => s.Name == "bits"))];
         foreach (CodecRole role in CodecCases.Roles)
         {
@@ -50,6 +48,9 @@ public sealed class ErrorLaws
         {
             float[] rows = TestRows.UnitVectors(4096, 128)[..(128 * 128)];
             double error = Measure.Nmse(rows, CodecCases.RoundTrip(codec, rows));
+
+            // The worst is unbiased at 1 bit with .567. A sketch alone or of few signs loses as much as zeros would; its law is the correlation above.
+            Assert.True(error < 0.6 || spec is "turboquant-ip:bits=1" or "turboquant-ip:length=7", $"{name}: rows of length 1 lose {error:G3}.");
             foreach (double factor in (double[])[1e-2, 1e2, 1e4])
             {
                 float[] scaled = TestRows.Scaled(rows, factor);

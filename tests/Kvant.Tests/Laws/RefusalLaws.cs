@@ -61,6 +61,16 @@ public sealed class RefusalLaws
                 CheckSize(codec, source, $"{name}, one-hot times {scale:G1}");
                 CheckSize(codec, dense, $"{name}, gaussian times {scale:G1}");
             }
+
+            foreach (float size in (float[])[3e38f, float.MaxValue])
+            {
+                float[] signs = [.. TestRows.Gaussian(codec.RowsPerBlock, codec.Dimension, seed: 23).Select(x => MathF.CopySign(size, x))], same = new float[signs.Length];
+                CheckSize(codec, signs, $"{name}, all +-{size:G2}");
+                same.AsSpan().Fill(size);
+                CheckSize(codec, same, $"{name}, all {size:G2}");
+                same.AsSpan().Fill(-size);
+                CheckSize(codec, same, $"{name}, all -{size:G2}");
+            }
         }
     }
 
@@ -98,18 +108,53 @@ public sealed class RefusalLaws
             Assert.Contains($"{dimension}", Assert.ThrowsAny<ArgumentException>(() => CodecSpec.Parse(method).CreateCodec(dimension)).Message, StringComparison.Ordinal);
         foreach (string spec in CodecCases.SpecsOf(CodecCatalog.Find(method)!))
         {
-            foreach (int dimension in (int[])[1, 3, 17, 80, 112])
+            CodecSpec parsed = CodecSpec.Parse(spec);
+            foreach (int dimension in (int[])[1, 2, 3, 17, 32, 35, 80, 96, 112, 513])
             {
-                try
-                {
-                    CodecSpec.Parse(spec).CreateCodec(dimension);
-                }
-                catch (ArgumentException e)
-                {
-                    Assert.Contains($"{dimension}", e.Message, StringComparison.Ordinal);
-                }
+                Exception? refused = Record.Exception(() => parsed.CreateCodec(dimension));
+                Assert.True(Takes(parsed, dimension) == (refused is null), $"{spec}, dimension {dimension}: {refused?.Message ?? "was not refused"}.");
+                if (refused is not null)
+                    Assert.Contains($"{dimension}", Assert.IsType<ArgumentException>(refused, exactMatch: false).Message, StringComparison.Ordinal);
             }
         }
+    }
+
+    [Theory]
+    [InlineData("q8_0", 80, "multiple of 32")]
+    [InlineData("q4_0", 80, "multiple of 32")]
+    [InlineData("polar32", 80, "multiple of 32")]
+    [InlineData("turboquant:rotation=block32", 80, "multiple of 32")]
+    [InlineData("turboquant-ip:rotation=block32", 80, "multiple of 32")]
+    [InlineData("turboquant:group=64", 96, "multiple of 64")]
+    [InlineData("turboquant", 1, "3 to 4096")]
+    [InlineData("turboquant", 2, "3 to 4096")]
+    [InlineData("turboquant-ip", 2, "3 to 4096")]
+    [InlineData("outlier", 32, "at least 35")]
+    [InlineData("turboquant:rotation=haar", 513, "at most 512")]
+    [InlineData("turboquant-ip:rotation=haar", 513, "at most 512")]
+    [InlineData("turboquant-ip:sketch=orthogonal", 513, "at most 512")]
+    public void RefusalOfADimensionSaysWhichOnesAreTaken(string spec, int dimension, string taken)
+    {
+        string message = Assert.Throws<ArgumentException>(() => CodecSpec.Parse(spec).CreateCodec(dimension)).Message;
+        Assert.Contains($"{dimension}", message, StringComparison.Ordinal);
+        Assert.Contains(taken, message, StringComparison.Ordinal);
+        Assert.False(Takes(CodecSpec.Parse(spec), dimension));
+    }
+
+    // What the documentation of the methods says; here on purpose a second time.
+    private static bool Takes(CodecSpec spec, int dimension)
+    {
+        string name = spec.Method.Name;
+        string Setting(string setting) => spec.Method.Settings.Any(s => s.Name == setting) ? spec[setting] : "";
+        int smallest = name switch
+        {
+            "turboquant" => 3, // on fewer numbers the density of the sphere has no optimum
+            "turboquant-ip" => spec["bits"] == "1" ? 1 : 3,
+            "outlier" => int.Parse(spec["channels"]) + 3,
+            _ => 1,
+        };
+        int unit = name is "q8_0" or "q4_0" or "polar32" || Setting("rotation") == "block32" ? 32 : name == "turboquant" && spec["group"] != "0" ? int.Parse(spec["group"]) : 1;
+        return dimension >= smallest && dimension % unit == 0 && ((Setting("rotation") != "haar" && Setting("sketch") != "orthogonal") || dimension <= 512);
     }
 
     private static void CheckSize(Codec codec, float[] source, string name)
