@@ -16,12 +16,12 @@ internal static class CommonOptions
     /// <summary>A whole number of a range; the description says everything but the range.</summary>
     public static Option<T> Number<T>(string name, T @default, T minimum, T maximum, string description)
         where T : struct, IBinaryInteger<T> => new(name)
-    {
-        Description = maximum.Equals(int.MaxValue) ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
-        HelpName = "N",
-        DefaultValueFactory = _ => @default,
-        CustomParser = result => Parse(result, name, minimum, maximum),
-    };
+        {
+            Description = maximum.Equals(int.MaxValue) ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
+            HelpName = "N",
+            DefaultValueFactory = _ => @default,
+            CustomParser = result => Parse(result, name, minimum, maximum),
+        };
 
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
