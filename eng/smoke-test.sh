@@ -114,4 +114,20 @@ grep -q 'layers\.' err || fail "the error does not name the damaged tensor"
 expect 1 decompress broken.kvant -o none.safetensors
 no_file "$scratch/none.safetensors"
 
+# The packed tool, as 'dotnet tool install' gives it; not where another executable is tested.
+if [[ -z ${KVANT:-} ]]; then
+    project="$root/src/Kvant.Cli"
+    dotnet pack "$project" -c Release --no-build -o "$scratch/packages" >out 2>err || fail "the tool cannot be packed"
+    package=$(basename "$(echo "$scratch"/packages/Kvant.Cli.*.nupkg)" .nupkg)
+    if dotnet tool install Kvant.Cli --tool-path "$scratch/tools" --add-source "$scratch/packages" --version "${package#Kvant.Cli.}" >out 2>err; then
+        tool="$scratch/tools/kvant"
+        expect 0 codecs
+        json 'length == 1' evaluate --codec fp32
+    elif grep -qiE 'NU1301|service index|network|connection|timed out' out err; then
+        echo "smoke test: no package feed, so the packed tool was not installed"
+    else
+        fail "the packed tool cannot be installed"
+    fi
+fi
+
 echo "smoke test: $passed commands as expected"

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Numerics;
 using Kvant.Codecs;
 
 namespace Kvant.Cli;
@@ -13,13 +14,14 @@ internal static class CommonOptions
     public static Option<bool> Json() => new("--json") { Description = "Write JSON for machines instead of a table." };
 
     /// <summary>A whole number of a range; the description says everything but the range.</summary>
-    public static Option<int> Number(string name, int @default, int minimum, int maximum, string description) => new(name)
-    {
-        Description = maximum == int.MaxValue ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
-        HelpName = "N",
-        DefaultValueFactory = _ => @default,
-        CustomParser = result => Parse(result, name, minimum, maximum),
-    };
+    public static Option<T> Number<T>(string name, T @default, T minimum, T maximum, string description)
+        where T : struct, IBinaryInteger<T> => new(name)
+        {
+            Description = maximum.Equals(int.MaxValue) ? $"{description}, {minimum} or more." : $"{description}, {minimum} to {maximum}.",
+            HelpName = "N",
+            DefaultValueFactory = _ => @default,
+            CustomParser = result => Parse(result, name, minimum, maximum),
+        };
 
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
@@ -85,15 +87,16 @@ internal static class CommonOptions
         return argument;
     }
 
-    private static int Parse(ArgumentResult result, string name, int minimum, int maximum)
+    private static T Parse<T>(ArgumentResult result, string name, T minimum, T maximum)
+        where T : struct, IBinaryInteger<T>
     {
         string text = result.Tokens[0].Value;
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= minimum && value <= maximum)
+        if (T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out T value) && value >= minimum && value <= maximum)
             return value;
-        result.AddError(maximum == int.MaxValue
+        result.AddError(maximum.Equals(int.MaxValue)
             ? $"{name} must be a whole number, {minimum} or more; found '{text}'"
             : $"{name} must be a whole number from {minimum} to {maximum}; found '{text}'");
-        return 0;
+        return default;
     }
 
     private static CodecSpec? Parse(ArgumentResult result, Token token)

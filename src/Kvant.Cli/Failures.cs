@@ -5,7 +5,7 @@ internal static class Failures
 {
     public static (int ExitCode, string Message) Describe(Exception e) => e switch
     {
-        UsageException => (Tool.WrongUsage, OneLine(e.Message)),
+        UsageException => (Tool.WrongUsage, LowerCase(OneLine(e.Message))),
         OperationCanceledException => (Tool.Interrupted, "interrupted; no file was written"),
         AggregateException { InnerException: { } inner } => Describe(inner),
         FileNotFoundException { FileName: { } file } => (Tool.Failure, $"the file '{file}' does not exist; check the path"),
@@ -17,12 +17,22 @@ internal static class Failures
         _ => (Tool.Failure, $"a fault of the tool, please report it: {e.GetType().Name}: {Sentence(e)}"),
     };
 
-    private static string Sentence(Exception e)
+    /// <summary>The message as one line that can follow a colon: without a parameter's name, a capital or a full stop.</summary>
+    public static string Sentence(Exception e)
     {
         string message = e.Message;
         if (e is ArgumentException { ParamName: { } name })
             message = message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal);
-        return OneLine(message);
+        message = OneLine(message);
+        return e is InvalidDataException ? message : LowerCase(message); // those begin with the name of a file
+    }
+
+    // Only a plain word: an acronym, a name such as TurboQuant, what is quoted and what may be a file stay as they are.
+    private static string LowerCase(string message)
+    {
+        string word = message.Split(' ', 2)[0];
+        bool isPlain = word.Length > 0 && char.IsAsciiLetterUpper(word[0]) && word.AsSpan(1).IndexOfAnyExceptInRange('a', 'z') < 0;
+        return isPlain && !Path.Exists(word) ? char.ToLowerInvariant(message[0]) + message[1..] : message;
     }
 
     private static string OneLine(string text) =>

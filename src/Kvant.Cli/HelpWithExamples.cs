@@ -12,7 +12,11 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
     public override int Invoke(ParseResult parseResult)
     {
         TextWriter output = parseResult.InvocationConfiguration.Output;
+        using var text = new StringWriter();
+        parseResult.InvocationConfiguration.Output = text;
         int code = new HelpAction().Invoke(parseResult);
+        parseResult.InvocationConfiguration.Output = output;
+        output.Write(MarkOptional(text.ToString(), parseResult.CommandResult.Command));
         if (parseResult.CommandResult.Command is not Verb verb)
         {
             output.WriteLine("Start here: 'kvant evaluate' compares the methods on the keys and values that ship with the tool.");
@@ -34,5 +38,17 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
             output.WriteLine($"  {example}");
         output.WriteLine();
         return code;
+    }
+
+    // The list of commands does not say which arguments may be left out, though the help of a command does.
+    private static string MarkOptional(string help, Command command)
+    {
+        foreach (Command verb in command.Subcommands)
+        {
+            foreach (Argument argument in verb.Arguments.Where(a => a.Arity.MinimumNumberOfValues == 0))
+                help = help.Replace($"  {verb.Name} <{argument.Name}>", $"  {verb.Name} [{argument.Name}]", StringComparison.Ordinal);
+        }
+
+        return help;
     }
 }

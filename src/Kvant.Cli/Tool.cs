@@ -83,7 +83,7 @@ public static class Tool
             new DecompressVerb().On(terminal),
             new InspectVerb().On(terminal),
         };
-        root.SetAction(result => new HelpAction().Invoke(result));
+        root.SetAction(result => new HelpWithExamples().Invoke(result));
         foreach (Option option in root.Options)
         {
             if (option is VersionOption)

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Formats;
 
 namespace Kvant.Cli.Tests;
@@ -47,7 +49,7 @@ public sealed class CompressVerbTests : IDisposable
             Sum("keyBytes", "valueBytes", "tailBytes", "stateBytes"));
         Assert.Equal(new FileInfo(_folder["cache.kvant"]).Length, found.GetProperty("fileBytes").GetInt64());
         JsonElement specs = Assert.Single(found.GetProperty("specs").EnumerateArray());
-        Assert.Equal("turboquant:bits=4", specs.GetProperty("keys").GetString());
+        Assert.Equal(CodecSpec.Parse("turboquant:bits=4").FullText, specs.GetProperty("keys").GetString());
 
         long Sum(params string[] fields) => fields.Sum(f => found.GetProperty(f).GetInt64());
     }
@@ -55,12 +57,13 @@ public sealed class CompressVerbTests : IDisposable
     [Fact]
     public void BoundaryLayersHaveTheirOwnCodecs()
     {
+        string coarse = CodecSpec.Parse("turboquant:bits=2").FullText;
         Compress("turboquant:bits=2", "turboquant:bits=2", "--boundary-layers", "1", "--boundary-keys", "fp16");
         JsonElement[] specs = [.. ToolResult.JsonOf("inspect", _folder["cache.kvant"]).GetProperty("specs").EnumerateArray()];
         Assert.Equal(
-            [(0, 0, "fp16"), (1, 2, "turboquant:bits=2"), (3, 3, "fp16")],
+            [(0, 0, "fp16"), (1, 2, coarse), (3, 3, "fp16")],
             specs.Select(s => (s.GetProperty("firstLayer").GetInt32(), s.GetProperty("lastLayer").GetInt32(), s.GetProperty("keys").GetString()!)));
-        Assert.All(specs, s => Assert.Equal("turboquant:bits=2", s.GetProperty("values").GetString()));
+        Assert.All(specs, s => Assert.Equal(coarse, s.GetProperty("values").GetString()));
     }
 
     [Theory]
@@ -68,6 +71,26 @@ public sealed class CompressVerbTests : IDisposable
     [InlineData("--boundary-keys", "fp16")]
     public void HalfOfABoundaryIsWrongUsage(string option, string value) =>
         CompressFails([option, value], 2, "--boundary-layers");
+
+    [Fact]
+    public void MoreBoundaryLayersThanLayersIsWrongUsage() =>
+        CompressFails(["--boundary-layers", "3", "--boundary-keys", "fp16"], 2, "4 layers", "at most 2");
+
+    [Fact]
+    public void NumbersThatDoNotFitHalfPrecisionFailWithTheWayOut()
+    {
+        using (TraceWriter writer = TraceWriter.Create(_folder["in.safetensors"], new CacheGeometry { Layers = 1, KvHeads = 1, KeyDimension = 2, ValueDimension = 2 }, 1, elementType: ElementType.F32))
+        {
+            writer.WriteKeys(0, 0, [1e10f, 1]);
+            writer.WriteValues(0, 0, [1, 2]);
+            writer.Commit();
+        }
+
+        ToolResult.JsonOf("compress", _folder["in.safetensors"], "-o", _folder["cache.kvant"], "--keys", "fp32", "--values", "fp32");
+        ToolResult.Of("decompress", _folder["cache.kvant"], "-o", _folder["out.safetensors"]).AssertFailed(1, "cache.kvant: ", "use --type f32");
+        Assert.Equal(["cache.kvant", "in.safetensors"], _folder.Names);
+        ToolResult.JsonOf("decompress", _folder["cache.kvant"], "-o", _folder["out.safetensors"], "--type", "f32");
+    }
 
     [Fact]
     public void MissingOutputIsWrongUsage() =>

@@ -65,6 +65,16 @@ public sealed class EvaluateVerbTests : IDisposable
     }
 
     [Fact]
+    public void CodecThatNeedsMoreTokensIsRefusedButNotTakenByDefault()
+    {
+        string trace = Tiny(tokens: 16);
+        ToolResult.Of("evaluate", trace, "--codec", "kivi:bits=2").AssertFailed(1, "tiny.safetensors: 'kivi:bits=2' needs at least 32 tokens; the trace has 16");
+        JsonElement rows = ToolResult.JsonOf("evaluate", trace);
+        Assert.DoesNotContain(rows.EnumerateArray(), r => r.GetProperty("keys").GetString()!.StartsWith("kivi", StringComparison.Ordinal));
+        Assert.True(rows.GetArrayLength() > 3);
+    }
+
+    [Fact]
     public void ThreadsDoNotChangeTheNumbers() =>
         Assert.Equal(
             ToolResult.Of("evaluate", Tiny(), "--codec", "turboquant:bits=3", "--threads", "1", "--json").Out,
@@ -102,13 +112,12 @@ public sealed class EvaluateVerbTests : IDisposable
         Assert.Equal(["tiny.safetensors"], _folder.Names);
     }
 
-    private string Tiny()
+    private string Tiny(int tokens = 40)
     {
         var geometry = new CacheGeometry { Layers = 1, KvHeads = 2, KeyDimension = 32, ValueDimension = 32 };
-        const int Tokens = 40;
         var random = new Random(5);
-        float[] rows = new float[Tokens * 32];
-        using TraceWriter writer = TraceWriter.Create(_folder["tiny.safetensors"], geometry, Tokens, elementType: ElementType.F32);
+        float[] rows = new float[tokens * 32];
+        using TraceWriter writer = TraceWriter.Create(_folder["tiny.safetensors"], geometry, tokens, elementType: ElementType.F32);
         for (int head = 0; head < 4; head++)
         {
             for (int i = 0; i < rows.Length; i++)

@@ -38,6 +38,14 @@ public sealed class FrameTests
     [MemberData(nameof(Verbs))]
     public void HelpOfTheToolListsTheVerb(string verb) => Assert.Matches($@"\n  {verb}\b", ToolResult.Of("--help").Out);
 
+    [Fact]
+    public void HelpOfTheToolMarksOptionalArguments()
+    {
+        string help = ToolResult.Of("--help").Out;
+        foreach (string words in (string[])["evaluate [TRACE]", "measure [VECTORS.npy]", "compress <TRACE>", "inspect <FILE>"])
+            Assert.Contains(words, help, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Verbs))]
     public void UnknownOptionIsWrongUsage(string verb) => ToolResult.Of(verb, "--nonsense").AssertFailed(2, "--nonsense", $"kvant {verb} --help");
@@ -67,7 +75,7 @@ public sealed class FrameTests
         using var stdout = new BrokenWriter(new IOException("No space left on device"));
         using var stderr = new StringWriter();
         int code = Tool.Run(["codebook"], stdout, stderr);
-        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "No space left on device");
+        new ToolResult(code, "", stderr.ToString()).AssertFailed(1, "kvant: no space left on device");
     }
 
     [Fact]

@@ -45,9 +45,34 @@ public sealed class MeasureVerbTests : IDisposable
     }
 
     [Fact]
+    public void DefaultSetLeavesOutWhatNeedsMoreRows()
+    {
+        NpyFile.Write(_folder["in.npy"], 2, 64, [.. Enumerable.Range(1, 128).Select(i => (float)i)]);
+        string[] codecs = [.. ToolResult.JsonOf("measure", _folder["in.npy"]).EnumerateArray().Select(r => r.GetProperty("codec").GetString()!)];
+        Assert.Contains("fp16", codecs);
+        Assert.DoesNotContain(codecs, c => c.StartsWith("outlier", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void CodecThatNeedsMoreRowsIsRefusedWithFileAndShortSpec()
+    {
+        NpyFile.Write(_folder["in.npy"], 2, 64, new float[128]);
+        ToolResult.Of("measure", _folder["in.npy"], "--codec", "outlier:bits=2").AssertFailed(1, "in.npy: 'outlier:bits=2' needs at least", "there are 2");
+    }
+
+    [Fact]
+    public void DotProductsBeyondSinglePrecisionAreMeasured()
+    {
+        NpyFile.Write(_folder["large.npy"], 1, 128, [.. Enumerable.Repeat(3e38f, 128)]);
+        JsonElement row = ToolResult.JsonOf("measure", _folder["large.npy"], "--codec", "fp32")[0];
+        Assert.InRange(row.GetProperty("innerProductRmse").GetDouble(), 0, 1e-6);
+        Assert.InRange(row.GetProperty("innerProductBias").GetDouble(), -1e-6, 1e-6);
+    }
+
+    [Fact]
     public void SeedNamesTheVectors()
     {
-        double first = Nmse("1"), again = Nmse("1"), other = Nmse("2");
+        double first = Nmse("1"), again = Nmse("1"), other = Nmse("9223372036854775807");
         Assert.Equal(first, again);
         Assert.NotEqual(first, other);
 
@@ -88,7 +113,7 @@ public sealed class MeasureVerbTests : IDisposable
     [InlineData("turboquant:bit=3", "bits=")]
     [InlineData("turboquant:bits=3,bits=3", "twice")]
     [InlineData("turboquant:", "name=value")]
-    [InlineData("", "Unknown codec")]
+    [InlineData("", "unknown codec")]
     public void WrongSpecIsWrongUsageAndSaysWhatIsKnown(string spec, string words) =>
         ToolResult.Of("measure", "--codec", spec).AssertFailed(2, words, "kvant measure --help");
 
@@ -110,6 +135,11 @@ public sealed class MeasureVerbTests : IDisposable
         NpyFile.Write(_folder["in.npy"], 1, 4, [1, 2, 3, 4]);
         ToolResult.Of("measure", _folder["in.npy"], option, "4").AssertFailed(2, option, "VECTORS.npy");
     }
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("9223372036854775808")]
+    public void SeedOutOfRangeIsWrongUsage(string seed) => ToolResult.Of("measure", "--seed", seed).AssertFailed(2, "from 0 to 9223372036854775807");
 
     [Fact]
     public void MoreNumbersThanAnArrayHoldsAreRefused() =>
@@ -136,7 +166,7 @@ public sealed class MeasureVerbTests : IDisposable
     public void RefusedNumberFailsAndLeavesNoFile(float bad)
     {
         NpyFile.Write(_folder["in.npy"], 2, 4, [1, 2, 3, 4, 5, bad, 7, 8]);
-        ToolResult.Of("measure", _folder["in.npy"], "--codec", "fp16", "--output", _folder["out.npy"]).AssertFailed(1);
+        ToolResult.Of("measure", _folder["in.npy"], "--codec", "fp16", "--output", _folder["out.npy"]).AssertFailed(1, "in.npy: ");
         Assert.Equal(["in.npy"], _folder.Names);
     }
 

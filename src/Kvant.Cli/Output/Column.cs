@@ -42,7 +42,7 @@ internal sealed class Column<TRow>
             IsMinor = minor,
         };
 
-    /// <summary>A column of numbers; a null or a number that is not finite is <c>null</c> in JSON and a dash in the table.</summary>
+    /// <summary>A column of numbers; a null or a number that is not finite is <c>null</c> in JSON; the table shows a dash or <c>inf</c>.</summary>
     public static Column<TRow> OfReal(string field, string title, string format, Func<TRow, double?> value, bool minor = false) =>
         new(field, title, row => Show(value(row), format), (json, row) => WriteReal(json, value(row)))
         {
@@ -63,8 +63,10 @@ internal sealed class Column<TRow>
 
     private static string Show(double? value, string format)
     {
-        if (value is not { } number || !double.IsFinite(number))
+        if (value is not { } number || double.IsNaN(number))
             return "-";
+        if (double.IsInfinity(number))
+            return number > 0 ? "inf" : "-inf";
         string text = number.ToString(format, CultureInfo.InvariantCulture);
         return text.AsSpan().ContainsAnyInRange('1', '9') ? text : text.TrimStart('-'); // no minus before a rounded zero
     }

@@ -59,6 +59,8 @@ internal sealed class CompressVerb : Verb
 
         OutputFile.Check(output, input);
         using Trace trace = Trace.Open(input);
+        if (boundary > trace.Layers / 2)
+            throw new UsageException($"--boundary-layers {boundary} is too much: the trace has {trace.Layers} layers, so at most {trace.Layers / 2} at each end");
         LayerPolicy policy = LayerPolicy.Uniform(trace.Layers, result.GetRequiredValue(_keys), result.GetRequiredValue(_values))
             .WithBoundary(boundary, boundaryKeys, boundaryValues);
         terminal.WithProgress("compressing", json, done => OutputFile.Write(output, () =>

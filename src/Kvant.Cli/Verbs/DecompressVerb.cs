@@ -16,7 +16,6 @@ internal sealed class DecompressVerb : Verb
         DefaultValueFactory = _ => "f16",
     };
 
-
     private static readonly Column<Trace>[] Columns =
     [
         Column<Trace>.OfText("file", "file", t => t.Path),
@@ -51,8 +50,16 @@ internal sealed class DecompressVerb : Verb
         ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
         OutputFile.Check(output, input);
         using CompressedCacheFile file = CompressedCacheFile.Open(input);
-        terminal.WithProgress("decompressing", json, done => OutputFile.Write(output, () =>
-            CompressedCache.Decompress(file, output, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation)));
+        try
+        {
+            terminal.WithProgress("decompressing", json, done => OutputFile.Write(output, () =>
+                CompressedCache.Decompress(file, output, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation)));
+        }
+        catch (ArgumentException e) when (type == ElementType.F16)
+        {
+            throw new InvalidDataException($"{input}: {Failures.Sentence(e)}; use --type f32", e);
+        }
+
         using Trace written = Trace.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }

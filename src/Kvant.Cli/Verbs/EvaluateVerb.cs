@@ -48,7 +48,8 @@ internal sealed class EvaluateVerb : Verb
             16-bit floats, and the part of the energy that is lost in keys and values (nMSE). Where the trace has queries, attention
             over the decoded keys and values is compared with the exact one: the error of its output as a part of the output's energy,
             the share of queries whose largest weight stays on the same token (top-1), the divergence of the weights in nats (KL) and
-            the error of the logits. Without --codec, --keys and --values every method is compared at matched bytes.
+            the error of the logits. Without --codec, --keys and --values every compressing method is compared, at sizes near each
+            other; those that the trace has too few tokens for are left out.
             """;
 
     public override IReadOnlyList<string> Examples =>
@@ -67,7 +68,13 @@ internal sealed class EvaluateVerb : Verb
 
         using Trace trace = Trace.Open(input ?? Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors"));
         if (pairs.Count == 0)
-            pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.ValueDimension, CodecRole.Values))];
+            pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(trace.Tokens, trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.Tokens, trace.ValueDimension, CodecRole.Values))];
+        foreach (CodecPair pair in pairs)
+        {
+            RequireTokens(pair.Keys, trace.KeyDimension, CodecRole.Keys, trace);
+            RequireTokens(pair.Values, trace.ValueDimension, CodecRole.Values, trace);
+        }
+
         var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = result.GetValue(_threads) };
         TraceReport? found = null;
         terminal.WithProgress("evaluating", json, done =>
@@ -79,6 +86,14 @@ internal sealed class EvaluateVerb : Verb
             terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
         else
             Tables.Write(terminal, json: false, Columns, sorted.Results);
+    }
+
+    // With fewer tokens everything would stay in 16-bit floats, and those would be compared.
+    private static void RequireTokens(CodecSpec spec, int dimension, CodecRole role, Trace trace)
+    {
+        int fewest = spec.FewestRows(dimension, role);
+        if (trace.Tokens < fewest)
+            throw new InvalidDataException($"{trace.Path}: '{spec}' needs at least {fewest} tokens; the trace has {trace.Tokens}");
     }
 
     private static List<CodecPair> Pairs(CodecSpec[] both, CodecSpec[] keys, CodecSpec[] values)

@@ -37,8 +37,8 @@ internal sealed class InspectVerb : Verb
     [
         Column<LayerRun>.OfInteger("firstLayer", "", r => r.First),
         Column<LayerRun>.OfInteger("lastLayer", "", r => r.Last),
-        Column<LayerRun>.OfText("keys", "", r => r.Specs.Keys.ToString()),
-        Column<LayerRun>.OfText("values", "", r => r.Specs.Values.ToString()),
+        Column<LayerRun>.OfText("keys", "", r => r.Specs.Keys.FullText),
+        Column<LayerRun>.OfText("values", "", r => r.Specs.Values.FullText),
     ];
 
     /// <summary>Layers one after the other that have the same codecs.</summary>

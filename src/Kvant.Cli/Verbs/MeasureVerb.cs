@@ -14,11 +14,11 @@ internal sealed class MeasureVerb : Verb
     private const int MostRows = 1 << 24;
 
     private readonly Argument<string?> _vectors = CommonOptions.OptionalFile("VECTORS.npy", "Vectors as rows: float32, float16 or uint8 in C order. Without it: random unit vectors.");
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec to measure; may be repeated. Without it: every method of the default comparison.");
+    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec to measure; may be repeated. Without it: the keys' codecs of the default comparison that take the vectors.");
     private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Also write the decoded vectors, as float32 npy; takes exactly one --codec.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a random vector");
     private readonly Option<int> _rows = CommonOptions.Number("--rows", 4096, 1, MostRows, "How many random vectors");
-    private readonly Option<int> _seed = CommonOptions.Number("--seed", 1, 0, int.MaxValue, "Which random vectors");
+    private readonly Option<long> _seed = CommonOptions.Number("--seed", 1L, 0, long.MaxValue, "Which random vectors");
 
     private static readonly Column<VectorResult>[] Columns =
     [
@@ -67,19 +67,21 @@ internal sealed class MeasureVerb : Verb
         if (output is not null)
             OutputFile.Check(output, input);
 
-        int dimension = result.GetValue(_dimension), seed = result.GetValue(_seed);
-        float[] rows = input is null ? Random(result.GetValue(_rows), dimension, seed) : Read(input, out dimension);
+        ulong seed = (ulong)result.GetValue(_seed);
+        (float[] rows, int dimension) = terminal.WaitFor(() => input is null
+            ? Random(result.GetValue(_rows), result.GetValue(_dimension), seed)
+            : Read(input));
         if (codecs.Length == 0)
-            codecs = DefaultSpecs(dimension);
+            codecs = DefaultSpecs(rows.Length / dimension, dimension);
         float[] decoded = output is null ? [] : new float[rows.Length];
         // Other random numbers than those of the rows: a query must not be one of them.
-        var measurement = new VectorMeasurement { Seed = ~(ulong)seed };
+        var measurement = new VectorMeasurement { Seed = ~seed };
         var results = new List<VectorResult>();
         terminal.WithProgress("measuring", json, done =>
         {
             foreach (CodecSpec codec in codecs)
             {
-                results.Add(terminal.WaitFor(() => measurement.Run(rows, dimension, codec, decoded)));
+                results.Add(terminal.WaitFor(() => Measure(codec)));
                 done((double)results.Count / codecs.Length);
             }
 
@@ -90,26 +92,38 @@ internal sealed class MeasureVerb : Verb
             terminal.Out.WriteLine(EvaluationJson.Serialize(results));
         else
             Tables.Write(terminal, json: false, Columns, results);
+
+        VectorResult Measure(CodecSpec codec)
+        {
+            try
+            {
+                return measurement.Run(rows, dimension, codec, decoded);
+            }
+            catch (ArgumentException e) when (input is not null)
+            {
+                throw new InvalidDataException($"{input}: {Failures.Sentence(e)}", e);
+            }
+        }
     }
 
-    private static float[] Random(int rows, int dimension, int seed) => (long)rows * dimension <= Array.MaxLength
-        ? RandomVectors.Unit(rows, dimension, (ulong)seed)
+    private static (float[] Rows, int Dimension) Random(int rows, int dimension, ulong seed) => (long)rows * dimension <= Array.MaxLength
+        ? (RandomVectors.Unit(rows, dimension, seed), dimension)
         : throw new UsageException($"{rows} rows of {dimension} numbers are too many; at most {Array.MaxLength / dimension} rows fit");
 
-    private static float[] Read(string path, out int dimension)
+    private static (float[] Rows, int Dimension) Read(string path)
     {
         using NpyFile file = NpyFile.Open(path);
-        dimension = file.Columns;
+        int dimension = file.Columns;
         if (dimension > Codec.MaxDimension)
             throw new InvalidDataException($"{path}: a row has {dimension} numbers; codecs take at most {Codec.MaxDimension}");
         if (file.Rows is 0 || file.Rows * dimension > Array.MaxLength)
             throw new InvalidDataException($"{path}: there are {file.Rows} rows of {dimension} numbers; 1 to {Array.MaxLength / dimension} rows can be measured at once");
         float[] rows = new float[file.Rows * dimension];
         file.ReadRows(0, rows);
-        return rows;
+        return (rows, dimension);
     }
 
-    // Not every method takes every dimension; whoever names none gets those that do.
-    private static CodecSpec[] DefaultSpecs(int dimension) =>
-        [.. DefaultCodecs.Pairs.Select(p => p.Keys).Distinct().Where(spec => spec.Takes(dimension))];
+    // Not every method takes every dimension, or so few rows; whoever names none gets those that do.
+    private static CodecSpec[] DefaultSpecs(int rows, int dimension) =>
+        [.. DefaultCodecs.Pairs.Select(p => p.Keys).Distinct().Where(spec => spec.Takes(rows, dimension))];
 }

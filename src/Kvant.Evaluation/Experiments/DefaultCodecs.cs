@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>
-/// The comparison that runs when nobody asks for another: every method, at sizes that can be compared with each other.
+/// The comparison that runs when nobody asks for another: every compressing method, at sizes that can be compared with each other.
 /// TurboQuant stores keys with the norm corrected and values with the least-squares scale, which is what each is read for:
 /// keys must keep the size of dot products, values are summed and must be near.
 /// </summary>

@@ -29,10 +29,10 @@ public sealed record VectorMeasurement
     public VectorResult Run(ReadOnlySpan<float> rows, int dimension, CodecSpec spec, Span<float> decoded = default)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return Run(rows, spec.CreateCodec(dimension), spec.FullText, decoded);
+        return Run(rows, spec.CreateCodec(dimension), spec.FullText, decoded, spec.ToString());
     }
 
-    internal VectorResult Run(ReadOnlySpan<float> rows, Codec codec, string name, Span<float> decoded = default)
+    internal VectorResult Run(ReadOnlySpan<float> rows, Codec codec, string name, Span<float> decoded = default, string? shortName = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Queries, 1);
         int dimension = codec.Dimension;
@@ -43,7 +43,7 @@ public sealed record VectorMeasurement
         // With fewer rows everything would stay in 16-bit floats, and those would be measured.
         int fewest = Math.Max(codec.CalibrationRows, codec.RowsPerBlock);
         if (rows.Length / dimension < fewest)
-            throw new ArgumentException($"'{name}' needs at least {fewest} rows; there are {rows.Length / dimension}.", nameof(rows));
+            throw new ArgumentException($"'{shortName ?? name}' needs at least {fewest} rows; there are {rows.Length / dimension}.", nameof(rows));
         EncodedRows encoded = EncodedRows.Encode(codec, rows);
         Span<float> result = decoded.IsEmpty ? new float[rows.Length] : decoded;
         encoded.Decode(result);
@@ -91,7 +91,10 @@ public sealed record VectorMeasurement
             for (int q = 0; q < Queries; q++)
             {
                 ReadOnlySpan<float> query = queries.AsSpan(q * dimension, dimension);
-                double estimate = r < body ? scores[(q * body) + r] : Dot(query, decoded.Slice(r * dimension, dimension));
+                // Scores are single precision; a product that is too large for it is taken from the decoded row.
+                double estimate = r < body && float.IsFinite(scores[(q * body) + r])
+                    ? scores[(q * body) + r]
+                    : Dot(query, decoded.Slice(r * dimension, dimension));
                 errors.Add(Dot(query, row), estimate, norm);
             }
         }

@@ -4,7 +4,7 @@ using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.Reports;
 
-/// <summary>Results as JSON: camelCase names, numbers as numbers, what was not measured left out.</summary>
+/// <summary>Results as JSON: camelCase names, numbers as numbers, what is not finite as null, what was not measured left out.</summary>
 public static class EvaluationJson
 {
     /// <summary>An array with one object per codec.</summary>
@@ -31,7 +31,7 @@ public static class EvaluationJson
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals, // an error against nothing but zeros is infinite
+    Converters = [typeof(FiniteNumberConverter)], // an error against nothing but zeros is infinite
     WriteIndented = true)]
 [JsonSerializable(typeof(IReadOnlyList<VectorResult>))]
 [JsonSerializable(typeof(IReadOnlyList<PairResult>))]

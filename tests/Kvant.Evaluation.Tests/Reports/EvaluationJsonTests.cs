@@ -43,6 +43,17 @@ public sealed class EvaluationJsonTests
     }
 
     [Fact]
+    public void NumbersThatAreNotFiniteAreNull()
+    {
+        VectorResult result = new VectorMeasurement { Repetitions = 0 }.Run([1, 2, 3, 4], 2, CodecSpec.Parse("fp16")) with { Nmse = double.PositiveInfinity, Cosine = double.NaN };
+        using var json = JsonDocument.Parse(EvaluationJson.Serialize([result]));
+        Assert.Equal(JsonValueKind.Null, json.RootElement[0].GetProperty("nmse").ValueKind);
+        Assert.Equal(JsonValueKind.Null, json.RootElement[0].GetProperty("cosine").ValueKind);
+        TraceReport report = SampleReports.Of(SampleReports.Pair("fp16", "fp16", 512, 1) with { KeyNmse = double.PositiveInfinity });
+        Assert.Equal(double.NaN, EvaluationJson.ParseReport(EvaluationJson.Serialize(report)).Results[0].KeyNmse);
+    }
+
+    [Fact]
     public void ReportSurvivesTheRoundTrip()
     {
         TraceReport report = SampleReports.Of(SampleReports.Pair("fp16", "fp16", 512, 1e-9), SampleReports.Pair("fp32", "fp16", 768, 0));
