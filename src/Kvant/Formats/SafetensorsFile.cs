@@ -115,7 +115,7 @@ public sealed class SafetensorsFile : IDisposable
     {
         if (file.Length < SafetensorsHeader.Start) throw file.InvalidData(0, $"{file.Length} bytes are too few for a safetensors file");
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(file.Bytes(0, SafetensorsHeader.Start));
-        if (length > SafetensorsHeader.LongestHeader) throw file.InvalidData(0, $"the header claims {length} bytes, at most {SafetensorsHeader.LongestHeader} are allowed");
+        if (length > SafetensorsHeader.LongestHeader) throw file.InvalidData(0, $"not a safetensors file: the header claims {length} bytes, at most {SafetensorsHeader.LongestHeader} are allowed");
         long remaining = file.Length - SafetensorsHeader.Start;
         if ((long)length > remaining) throw file.InvalidData(0, $"the header claims {length} bytes, the file has {remaining} left");
         return (int)length;

@@ -142,8 +142,10 @@ internal sealed class SafetensorsHeader
         {
             long dataStart = Start + _bytes.Length;
             long dataLength = _file.Length - dataStart;
-            if (range.Length != 2 || range[0] > range[1] || range[1] > dataLength)
-                throw Refuse($"the tensor '{name}' has data_offsets [{string.Join(", ", range)}], wanted are two rising numbers up to {dataLength}");
+            if (range.Length == 2 && range[0] <= range[1] && range[1] > dataLength)
+                throw Refuse($"the tensor '{name}' ends at byte {range[1]} of the data, the file has {dataLength}; it is cut short or its header is wrong");
+            if (range.Length != 2 || range[0] > range[1])
+                throw Refuse($"the tensor '{name}' has data_offsets [{string.Join(", ", range)}], wanted are two rising numbers");
             long elements = 1;
             try
             {
