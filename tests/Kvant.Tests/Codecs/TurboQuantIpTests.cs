@@ -35,6 +35,11 @@ public sealed class TurboQuantIpTests
             squares += sigmas * sigmas / Pairs;
         }
 
+        // All pairs of a seed in one number: the mean over 200 seeds is within 3 standard errors of zero.
+        double[] perSeed = [.. Enumerable.Range(0, Seeds).Select(s => Enumerable.Range(0, Pairs).Average(p => errors[s, p]))];
+        double bias = perSeed.Average(), deviation = Math.Sqrt(perSeed.Average(e => (e - bias) * (e - bias)));
+        Assert.True(Math.Abs(bias) < Tolerances.Sigmas * deviation / Math.Sqrt(Seeds), $"{sketch}, {bits} bits: all pairs together are biased by {bias * Math.Sqrt(Seeds) / deviation:G3} standard errors.");
+
         // The queries correlate strongly with their rows, so a bias of a few percent is dozens of sigmas in every pair;
         // together they see a bias of one sigma: the mean of their squares scatters around 1 by sqrt(2 / 16).
         Assert.True(squares < 1 + (Tolerances.Sigmas * Math.Sqrt(2.0 / Pairs)), $"{sketch}, {bits} bits: the mean errors are {Math.Sqrt(squares):G3} standard errors in the mean square.");
