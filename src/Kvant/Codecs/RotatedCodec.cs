@@ -40,11 +40,11 @@ public abstract class RotatedCodec : Codec
     protected sealed override void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)
     {
         int floatsPerBlock = RowsPerBlock * Dimension, tile = Math.Max(1, TileFloats / floatsPerBlock);
-        Span<float> scratch = AlignedScratch.Floats(tile * floatsPerBlock);
+        using var scratch = new AlignedScratch(tile * floatsPerBlock);
         for (int i = 0, at = 0; i < rows.Length; i += tile * floatsPerBlock, at += tile * BytesPerBlock)
         {
             int count = Math.Min(tile, (rows.Length - i) / floatsPerBlock);
-            Span<float> rotated = scratch[..(count * floatsPerBlock)];
+            Span<float> rotated = scratch.Floats[..(count * floatsPerBlock)];
             Rotation.Forward(rows.Slice(i, rotated.Length), rotated);
             EncodeRotated(rotated, blocks.Slice(at, count * BytesPerBlock));
         }

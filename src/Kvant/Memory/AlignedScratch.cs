@@ -3,30 +3,44 @@ using System.Runtime.CompilerServices;
 namespace Kvant.Memory;
 
 /// <summary>
-/// One buffer of floats per thread, kept from call to call, that begins at a cache line. Vectors that straddle two lines take twice
-/// the time, and arrays of the runtime begin anywhere.
+/// A buffer of floats that begins at a cache line, for as long as a call takes. Vectors that straddle two lines take twice the
+/// time, and arrays of the runtime begin anywhere. Each thread keeps its last buffer for its next call; a call inside a call gets
+/// one of its own.
 /// </summary>
-internal static unsafe class AlignedScratch
+internal unsafe ref struct AlignedScratch
 {
     private const int LineBytes = 64;
 
     [ThreadStatic]
-    private static float[]? t_buffer;
+    private static float[]? t_kept;
 
-    /// <summary>The thread's buffer. It holds what was last written to it, by anybody on this thread.</summary>
+    private float[]? _buffer;
+
+    /// <summary>Takes a buffer; what it holds is left over from others.</summary>
     /// <param name="count">Floats that are needed.</param>
-    public static Span<float> Floats(int count)
+    public AlignedScratch(int count)
     {
-        float[]? buffer = t_buffer;
+        float[]? buffer = t_kept;
+        t_kept = null;
         if (buffer is null || buffer.Length < count + (LineBytes / sizeof(float)))
         {
             // Pinned for good, so that the line where it begins stays the same.
             buffer = GC.AllocateUninitializedArray<float>(count + (LineBytes / sizeof(float)), pinned: true);
-            t_buffer = buffer;
         }
 
         nint address = (nint)Unsafe.AsPointer(ref buffer[0]);
         int skip = (int)((LineBytes - (address % LineBytes)) % LineBytes / sizeof(float));
-        return buffer.AsSpan(skip, count);
+        _buffer = buffer;
+        Floats = buffer.AsSpan(skip, count);
+    }
+
+    /// <summary>The floats.</summary>
+    public Span<float> Floats { get; }
+
+    /// <summary>Leaves the buffer to the thread's next call.</summary>
+    public void Dispose()
+    {
+        t_kept = _buffer ?? t_kept;
+        _buffer = null;
     }
 }
