@@ -33,9 +33,12 @@ public abstract partial class Codec
     /// <param name="prepared">Queries from <see cref="Prepare"/> of this very codec.</param>
     /// <param name="blocks">A run of whole blocks.</param>
     /// <param name="scores">Receives [query, row]: all rows of the first query, then all rows of the second.</param>
+    /// <param name="arithmetic">Floats, or the integers that a fast kernel may use instead.</param>
+    /// <param name="upcoming">Blocks that the next call will read, so that a kernel can fetch them ahead; empty if unknown.</param>
     /// <exception cref="ArgumentException">A length is wrong, or another codec prepared the queries.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
-    public void Score(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
+    public void Score(
+        PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic = Arithmetic.Float, ReadOnlySpan<byte> upcoming = default)
     {
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
@@ -44,23 +47,26 @@ public abstract partial class Codec
             throw new ArgumentException("These queries were prepared by another codec, or not at all; prepare them with the one that scores.", nameof(prepared));
         RequireLength(scores.Length, (long)prepared.Count * rows, nameof(scores));
         if (scores.Length > 0)
-            ScoreBlocks(prepared, blocks, scores);
+            ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
     }
 
     /// <summary>Adds the weighted rows of the blocks to one accumulator per query, in the basis of the codes.</summary>
     /// <param name="weights">[query, row], as <see cref="Score"/> lays out its scores.</param>
     /// <param name="blocks">A run of whole blocks.</param>
     /// <param name="accumulators">[query, <see cref="Dimension"/>]; added to, so clear them before the first run.</param>
+    /// <param name="arithmetic">Floats, or the integers that a fast kernel may use instead; these take weights of a softmax, none negative.</param>
+    /// <param name="upcoming">Blocks that the next call will read, so that a kernel can fetch them ahead; empty if unknown.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
-    public void Accumulate(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+    public void Accumulate(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic = Arithmetic.Float, ReadOnlySpan<byte> upcoming = default)
     {
         RequireCalibrated();
         int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
         int queries = WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
         RequireLength(weights.Length, (long)queries * rows, nameof(weights));
         if (weights.Length > 0)
-            AccumulateBlocks(weights, blocks, accumulators);
+            AccumulateBlocks(weights, blocks, accumulators, arithmetic, upcoming);
     }
 
     /// <summary>Turns accumulators out of the basis of the codes, once per query head.</summary>
@@ -93,7 +99,7 @@ public abstract partial class Codec
     protected virtual void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => DecodeBlock(block, rows);
 
     /// <summary>What <see cref="Score"/> does after its checks: decodes each block once and takes it to all queries.</summary>
-    protected virtual void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
+    protected virtual void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock;
         float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);
@@ -113,7 +119,8 @@ public abstract partial class Codec
     }
 
     /// <summary>What <see cref="Accumulate"/> does after its checks: decodes each block once and adds it to all accumulators.</summary>
-    protected virtual void AccumulateBlocks(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+    protected virtual void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension;
         float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);

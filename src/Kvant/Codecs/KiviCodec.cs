@@ -16,7 +16,7 @@ internal static class KiviCodec
             CodecSetting.Choice("bits", "2", ["2", "4"], "bits per number"),
             CodecSetting.Choice("group", "32", ["16", "32", "64", "128"], "tokens (keys) or channels (values) that share minimum and step"),
         ],
-        (spec, dimension, role) => role == CodecRole.Keys ? new Keys(spec, dimension) : new Values(spec, dimension));
+        (spec, dimension, role) => role is CodecRole.Keys or CodecRole.KeyTiles ? new Keys(spec, dimension) : new Values(spec, dimension));
 
     private const int ParameterBytes = 2 * Fp16.Bytes;
 

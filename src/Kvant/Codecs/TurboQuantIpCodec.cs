@@ -67,7 +67,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         _sketch.Project(prepared[..Dimension], prepared[Dimension..]);
     }
 
-    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores)
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         Span<float> row = stackalloc float[Dimension];
         Span<byte> signs = stackalloc byte[_sketch.Length];
