@@ -38,7 +38,7 @@ public abstract partial class Codec
     /// <exception cref="ArgumentException">A length is wrong, or another codec prepared the queries.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Score(
-        PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic = Arithmetic.Float, ReadOnlySpan<byte> upcoming = default)
+        PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default)
     {
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
@@ -59,7 +59,7 @@ public abstract partial class Codec
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Accumulate(
-        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic = Arithmetic.Float, ReadOnlySpan<byte> upcoming = default)
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default)
     {
         RequireCalibrated();
         int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
