@@ -79,8 +79,8 @@ internal static class CodecCases
         }
     }
 
-    // Methods without tiles give the codec of keys or values again.
-    private static bool IsLikeAnother(Codec codec, string spec, int dimension, CodecRole role) =>
+    /// <summary>Whether a codec for tiles is that of keys or values again: methods without tiles give that.</summary>
+    public static bool IsLikeAnother(Codec codec, string spec, int dimension, CodecRole role) =>
         role is CodecRole.KeyTiles or CodecRole.ValueTiles
         && codec.RowsPerBlock == TryCreate(spec, dimension, role == CodecRole.KeyTiles ? CodecRole.Keys : CodecRole.Values)!.RowsPerBlock;
 

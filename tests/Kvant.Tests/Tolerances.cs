@@ -47,4 +47,10 @@ internal static class Tolerances
 
     /// <summary>Mean over 400 rotations of a few nearly parallel rows of 16 numbers: their errors scatter by 40 % each, so the mean by 2 to 3 %, times three.</summary>
     public const double NearlyParallelRows = 0.08;
+
+    /// <summary>What integer arithmetic may add to the error that the codes make: the budget of rule 8. At 4 bits 64 levels of query and weight cost about 1 % each.</summary>
+    public const double IntegerArithmetic = 0.02;
+
+    /// <summary>The same integers summed up to floats at two widths: a few float roundings of 6e-8.</summary>
+    public const double SameIntegers = 2e-6;
 }

@@ -27,19 +27,21 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CodecSetting.Integer("search", 0, 0, 64, "scales tried per group to lower the error; 0 = the norm alone"),
             CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform"], "levels of least squared error, or evenly spaced"),
         ],
-        (spec, dimension, _) => Create(spec, dimension));
+        Create);
 
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks) => _coder.Encode(rows, blocks);
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);
 
-    private static TurboQuantCodec Create(CodecSpec spec, int dimension)
+    private static RotatedCodec Create(CodecSpec spec, int dimension, CodecRole role)
     {
         int bits = spec.Integer("bits"), group = spec.Integer("group") == 0 ? dimension : spec.Integer("group");
         CommonSettings.RequireMultiple(dimension, group);
         Codebook codebook = spec["code"] == "uniform" ? Codebook.Uniform(group, bits) : Codebook.LloydMax(group, bits);
-        return new TurboQuantCodec(
-            RotationCatalog.Create(spec["rotation"], dimension, spec.Seed()),
-            new SphereRowCoder(dimension, bits, new SphereQuantizer(codebook, CommonSettings.ScaleOf(spec), spec.Integer("search"))));
+        Rotation rotation = RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
+        var quantizer = new SphereQuantizer(codebook, CommonSettings.ScaleOf(spec), spec.Integer("search"));
+        return role is CodecRole.KeyTiles or CodecRole.ValueTiles && TurboQuantTileCodec.Takes(dimension, bits)
+            ? new TurboQuantTileCodec(rotation, quantizer, codebook, role == CodecRole.KeyTiles)
+            : new TurboQuantCodec(rotation, new SphereRowCoder(dimension, bits, quantizer));
     }
 }

@@ -1,0 +1,96 @@
+using System.Buffers;
+using Kvant.Codebooks;
+using Kvant.Kernels;
+using Kvant.Rotations;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// <see cref="TurboQuantCodec"/> as a cache holds it: 32 rows in a block, the same scales and codes, the codes in the order in which
+/// the attention kernels read them. Fast arithmetic works on the codes themselves, in small integers.
+/// </summary>
+/// <remarks>A block is the fp16 scales, [group, row], then the units of codes (<see cref="TileLayout"/>): the bytes of 32 rows.</remarks>
+internal sealed class TurboQuantTileCodec : RotatedCodec
+{
+    private readonly SphereQuantizer _quantizer;
+    private readonly Codebook _codebook;
+    private readonly TileShape _shape;
+
+    /// <summary>A codec of rows in tiles; see <see cref="Takes"/>.</summary>
+    public TurboQuantTileCodec(Rotation rotation, SphereQuantizer quantizer, Codebook codebook, bool keys)
+        : this(rotation, quantizer, codebook, new TileShape(rotation.Dimension, rotation.Dimension / codebook.Dimension, new TileTable(codebook.Centroids, codebook.Bits), keys))
+    {
+    }
+
+    private TurboQuantTileCodec(Rotation rotation, SphereQuantizer quantizer, Codebook codebook, TileShape shape)
+        : base(rotation, TileLayout.Rows, shape.Bytes) => (_quantizer, _codebook, _shape) = (quantizer, codebook, shape);
+
+    /// <inheritdoc/>
+    public override int PreparedLength => Dimension + TilePrepare.Length(Dimension, _shape.Groups);
+
+    /// <summary>Whether rows of this shape can lie in tiles.</summary>
+    public static bool Takes(int dimension, int bits) => bits is >= 2 and <= 4 && dimension % TileLayout.Coordinates == 0 && dimension <= 1024;
+
+    protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(TileLayout.Rows * Dimension);
+        Span<byte> codes = rented.AsSpan(0, TileLayout.Rows * Dimension);
+        Span<float> scales = stackalloc float[TileLayout.Rows * _shape.Groups];
+        for (int i = 0, at = 0; i < rows.Length; i += codes.Length, at += BytesPerBlock)
+        {
+            _quantizer.Encode(rows.Slice(i, codes.Length), codes, scales, []);
+            for (int row = 0; row < TileLayout.Rows; row++)
+            {
+                for (int g = 0; g < _shape.Groups; g++)
+                    Fp16.Write(blocks[(at + ScaleAt(row, g))..], scales[(row * _shape.Groups) + g]);
+            }
+
+            TileLayout.Pack(codes, Dimension, _shape.Table.Bits, _shape.Keys, blocks.Slice(at + _shape.ScaleBytes, BytesPerBlock - _shape.ScaleBytes));
+        }
+
+        ArrayPool<byte>.Shared.Return(rented);
+    }
+
+    protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
+        Span<byte> codes = rented.AsSpan(0, rows.Length);
+        TileLayout.Unpack(block[_shape.ScaleBytes..], Dimension, _shape.Table.Bits, _shape.Keys, codes);
+        int length = _shape.GroupLength;
+        for (int row = 0; row < TileLayout.Rows; row++)
+        {
+            for (int g = 0; g < _shape.Groups; g++)
+            {
+                int start = (row * Dimension) + (g * length);
+                _quantizer.Decode(codes.Slice(start, length), Fp16.Read(block[ScaleAt(row, g)..]), rows.Slice(start, length));
+            }
+        }
+
+        ArrayPool<byte>.Shared.Return(rented);
+    }
+
+    protected override void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared)
+    {
+        base.PrepareQuery(query, prepared);
+        TilePrepare.Run(prepared[..Dimension], _shape.Table, _shape.Groups, prepared[Dimension..]);
+    }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        if (arithmetic == Arithmetic.Fast)
+            TileScores.Run(_shape, blocks, prepared.Slots[Dimension..], PreparedLength, prepared.Count, scores, upcoming);
+        else
+            base.ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
+    }
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        if (arithmetic == Arithmetic.Fast)
+            TileSums.Run(_shape, blocks, weights, accumulators, upcoming);
+        else
+            base.AccumulateBlocks(weights, blocks, accumulators, arithmetic, upcoming);
+    }
+
+    private static int ScaleAt(int row, int group) => ((group * TileLayout.Rows) + row) * Fp16.Bytes;
+}

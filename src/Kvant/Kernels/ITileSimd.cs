@@ -1,0 +1,62 @@
+namespace Kvant.Kernels;
+
+/// <summary>
+/// The few integer operations that the tile kernels are written in, once, for registers of any width. A register is seen as
+/// bytes, as 16-bit or as 32-bit integers, whatever the operation's name says.
+/// </summary>
+/// <typeparam name="TVector">The register type, of bytes.</typeparam>
+internal unsafe interface ITileSimd<TVector>
+    where TVector : struct
+{
+    /// <summary>Bytes of a register; a quarter of it are lanes of 32 bits.</summary>
+    static abstract int Bytes { get; }
+
+    static abstract TVector Zero { get; }
+
+    static abstract TVector Load(byte* source);
+
+    /// <summary>The four bytes at an address, in every lane.</summary>
+    static abstract TVector Broadcast(int* source);
+
+    static abstract TVector BroadcastByte(byte value);
+
+    /// <summary>Shifts lanes of 32 bits; bits of a neighboring byte come in from above, so use only what is masked or looked up.</summary>
+    static abstract TVector ShiftRight(TVector value, int count);
+
+    /// <summary>Bit by bit, a where the mask is set, else b.</summary>
+    static abstract TVector Select(TVector mask, TVector a, TVector b);
+
+    /// <summary>The table's entry of each byte's low bits; higher bits change nothing. Tables come from <see cref="TileTable"/>.</summary>
+    static abstract TVector LookUp(TVector table, TVector index);
+
+    /// <summary>The same for the second field of <paramref name="bits"/> bits in each byte.</summary>
+    static abstract TVector LookUpSecond(TVector table, TVector second, TVector index, int bits);
+
+    /// <summary>Unsigned bytes of a times signed bytes of b, neighbors added: 16-bit integers. The caller sees to it that they fit.</summary>
+    static abstract TVector MultiplyAdd(TVector a, TVector b);
+
+    static abstract TVector AddShorts(TVector a, TVector b);
+
+    /// <summary>Neighboring 16-bit integers added: 32-bit integers.</summary>
+    static abstract TVector SumPairs(TVector shorts);
+
+    static abstract TVector AddInts(TVector a, TVector b);
+
+    /// <summary>destination[i] = (add ? destination[i] : 0) + (ints[i] + offset) * factor * scales[i], the scales in fp16.</summary>
+    static abstract void StoreScaled(TVector ints, int offset, float factor, ushort* scales, float* destination, bool add);
+
+    /// <summary>As floats: weights[i] * scales[i], the scales in fp16.</summary>
+    static abstract TVector Scaled(float* weights, ushort* scales);
+
+    static abstract void StoreFloats(TVector floats, float* destination);
+
+    static abstract TVector MaxFloats(TVector a, TVector b);
+
+    static abstract float Largest(TVector floats);
+
+    /// <summary>destination[i] = the byte nearest to floats[i] * factor, which lies between 0 and 255.</summary>
+    static abstract void StoreBytes(float* floats, float factor, byte* destination);
+
+    /// <summary>destination[i] += ints[i] * factor.</summary>
+    static abstract void AddScaled(TVector ints, float factor, float* destination);
+}

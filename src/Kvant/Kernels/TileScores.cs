@@ -1,0 +1,207 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>Scores of queries against tiles of keys, in integers: the query in 8-bit integers, the levels of the codes in 8-bit integers.</summary>
+/// <remarks>
+/// <para>Lanes are rows (<see cref="TileLayout"/>): per unit and query four multiply-adds and their widening; no sum across lanes. A group of four
+/// queries goes over a tile together, so that it is unpacked once; what is left of the queries goes by two and one. The scale of
+/// each row enters once per group of coordinates that share it.</para>
+/// <para>All arithmetic before the scale is exact, so that every width gives the same scores, those of the scalar loop.</para>
+/// </remarks>
+internal static unsafe class TileScores
+{
+    /// <summary>The largest integer of a query: products of two neighbors with levels, twice, fit 16 bits.</summary>
+    public static int QueryLimit(int bits) => bits == 2 ? 127 : 65;
+
+    /// <summary>Scores whole tiles.</summary>
+    /// <param name="shape">What the tiles look like.</param>
+    /// <param name="blocks">The tiles.</param>
+    /// <param name="prepared">Queries from <see cref="TilePrepare"/>.</param>
+    /// <param name="queryStride">Floats from one of them to the next.</param>
+    /// <param name="queries">How many there are.</param>
+    /// <param name="scores">Receives [query, row].</param>
+    /// <param name="upcoming">The tiles that come next, or empty.</param>
+    public static void Run(
+        TileShape shape, ReadOnlySpan<byte> blocks, ReadOnlySpan<float> prepared, int queryStride, int queries, Span<float> scores, ReadOnlySpan<byte> upcoming)
+    {
+        fixed (byte* b = blocks, next = upcoming)
+        {
+            fixed (float* p = prepared, s = scores)
+            {
+                int tiles = blocks.Length / shape.Bytes;
+                Run(new TileScoreWork
+                {
+                    Shape = shape,
+                    Blocks = b,
+                    Tiles = tiles,
+                    Prepared = p,
+                    QueryStride = queryStride,
+                    Queries = queries,
+                    Scores = s,
+                    Stride = tiles * TileLayout.Rows,
+                    Ahead = next == null ? 0 : (nint)(next - b),
+                });
+            }
+        }
+    }
+
+    private static void Run(in TileScoreWork work)
+    {
+        int done = 0;
+        while (done < work.Queries)
+        {
+            int left = work.Queries - done;
+            int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            switch (count)
+            {
+                case 4: Some<Four>(work, done); break;
+                case 2: Some<Two>(work, done); break;
+                default: Some<One>(work, done); break;
+            }
+
+            done += count;
+        }
+    }
+
+    private static void Some<TCount>(in TileScoreWork work, int first)
+        where TCount : ICount
+    {
+        switch (work.Shape.Table.Bits)
+        {
+            case 2: AtWidth<TCount, TileBits2>(work, first); break;
+            case 3: AtWidth<TCount, TileBits3>(work, first); break;
+            default: AtWidth<TCount, TileBits4>(work, first); break;
+        }
+    }
+
+    private static void AtWidth<TCount, TBits>(in TileScoreWork work, int first)
+        where TCount : ICount
+        where TBits : ITileBits
+    {
+        switch (TileWidth.Active)
+        {
+            case SimdWidth.Bits512: Wide<TCount, TBits, Vector512<byte>, TileSimd512>(work, first); break;
+            case SimdWidth.Bits256: Wide<TCount, TBits, Vector256<byte>, TileSimd256>(work, first); break;
+            case SimdWidth.Bits128: Wide<TCount, TBits, Vector128<byte>, TileSimd128>(work, first); break;
+            default: Scalar<TCount>(work, first); break;
+        }
+    }
+
+    private static void Scalar<TCount>(in TileScoreWork work, int first)
+        where TCount : ICount
+    {
+        Span<byte> codes = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
+        for (int tile = 0; tile < work.Tiles; tile++)
+        {
+            byte* block = work.Blocks + (tile * work.Shape.Bytes);
+            TileLayout.Unpack(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), work.Shape.Dimension, work.Shape.Table.Bits, true, codes);
+            for (int q = first; q < first + TCount.Value; q++)
+            {
+                TileQuery query = work.Query(q);
+                for (int row = 0; row < TileLayout.Rows; row++)
+                {
+                    float score = 0;
+                    for (int g = 0; g < work.Shape.Groups; g++)
+                    {
+                        int sum = 0, length = work.Shape.Dimension / work.Shape.Groups;
+                        for (int i = g * length; i < (g + 1) * length; i++)
+                            sum += ((sbyte*)query.Integers)[i] * (sbyte)work.Shape.Table.Signed[codes[(row * work.Shape.Dimension) + i]];
+                        score += sum * ((float)((Half*)block)[(g * TileLayout.Rows) + row] * query.Factor);
+                    }
+
+                    work.Scores[(q * work.Stride) + (tile * TileLayout.Rows) + row] = score;
+                }
+            }
+        }
+    }
+
+    // Compiled in full at the first call: a first token must not wait for the runtime to find out that this is hot.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Wide<TCount, TBits, TVector, TSimd>(in TileScoreWork work, int first)
+        where TCount : ICount
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TileQuery q0 = work.Query(first), q1 = TCount.Value > 1 ? work.Query(first + 1) : q0;
+        TileQuery q2 = TCount.Value > 2 ? work.Query(first + 2) : q0, q3 = TCount.Value > 2 ? work.Query(first + 3) : q0;
+        TVector table, second;
+        fixed (byte* t = work.Shape.Table.Unsigned)
+            (table, second) = (TSimd.Load(t), TSimd.Load(t + TileTable.Length));
+        int units = work.Shape.Dimension / TileLayout.Coordinates / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, groups = work.Shape.Groups;
+        nint ahead = first == 0 ? work.Ahead : 0;
+        for (int tile = 0; tile < work.Tiles; tile++)
+        {
+            byte* block = work.Blocks + ((nint)tile * tileBytes);
+            for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
+            {
+                for (int g = 0; g < groups; g++)
+                {
+                    byte* unit = block + scaleBytes + (g * units * unitBytes) + part;
+                    TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
+                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes)
+                    {
+                        TBits.Unpack<TVector, TSimd>(
+                            unit, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        if (part == 0 && ahead != 0)
+                            TileWidth.Fetch(unit + ahead, TBits.Bits);
+                        Dot<TBits, TVector, TSimd>(q0.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a0, ref b0);
+                        if (TCount.Value > 1)
+                            Dot<TBits, TVector, TSimd>(q1.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a1, ref b1);
+                        if (TCount.Value > 2)
+                        {
+                            Dot<TBits, TVector, TSimd>(q2.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a2, ref b2);
+                            Dot<TBits, TVector, TSimd>(q3.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a3, ref b3);
+                        }
+                    }
+
+                    int lane = part / sizeof(int);
+                    ushort* scales = (ushort*)block + (g * TileLayout.Rows) + lane;
+                    float* to = work.Scores + ((nint)first * work.Stride) + (tile * TileLayout.Rows) + lane;
+                    Store<TVector, TSimd>(a0, b0, q0, g, scales, to);
+                    if (TCount.Value > 1)
+                        Store<TVector, TSimd>(a1, b1, q1, g, scales, to + work.Stride);
+                    if (TCount.Value > 2)
+                    {
+                        Store<TVector, TSimd>(a2, b2, q2, g, scales, to + (2 * work.Stride));
+                        Store<TVector, TSimd>(a3, b3, q3, g, scales, to + (3 * work.Stride));
+                    }
+                }
+            }
+        }
+    }
+
+    // Sixteen coordinates of one query against both halves of a tile.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Dot<TBits, TVector, TSimd>(
+        int* query, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7, ref TVector low, ref TVector high)
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector x0 = TSimd.Broadcast(query), x1 = TSimd.Broadcast(query + 1), x2 = TSimd.Broadcast(query + 2), x3 = TSimd.Broadcast(query + 3);
+        low = TSimd.AddInts(low, Sum<TBits, TVector, TSimd>(TSimd.MultiplyAdd(c0, x0), TSimd.MultiplyAdd(c1, x1), TSimd.MultiplyAdd(c2, x2), TSimd.MultiplyAdd(c3, x3)));
+        high = TSimd.AddInts(high, Sum<TBits, TVector, TSimd>(TSimd.MultiplyAdd(c4, x0), TSimd.MultiplyAdd(c5, x1), TSimd.MultiplyAdd(c6, x2), TSimd.MultiplyAdd(c7, x3)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Sum<TBits, TVector, TSimd>(TVector a, TVector b, TVector c, TVector d)
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector ab = TSimd.AddShorts(a, b), cd = TSimd.AddShorts(c, d);
+        return TBits.Summands >= 4 ? TSimd.SumPairs(TSimd.AddShorts(ab, cd)) : TSimd.AddInts(TSimd.SumPairs(ab), TSimd.SumPairs(cd));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<TVector, TSimd>(TVector low, TVector high, TileQuery query, int group, ushort* scales, float* scores)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TSimd.StoreScaled(low, query.Corrections[group], query.Factor, scales, scores, group > 0);
+        TSimd.StoreScaled(high, query.Corrections[group], query.Factor, scales + (TileLayout.Rows / 2), scores + (TileLayout.Rows / 2), group > 0);
+    }
+}

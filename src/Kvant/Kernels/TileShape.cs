@@ -1,0 +1,36 @@
+namespace Kvant.Kernels;
+
+/// <summary>What tiles look like: the fp16 scales of 32 rows per group of coordinates, then the units of codes (<see cref="TileLayout"/>).</summary>
+/// <param name="dimension">Numbers in a row, a multiple of 16.</param>
+/// <param name="groups">Groups of coordinates that share a scale, each of whole units.</param>
+/// <param name="table">What the codes mean.</param>
+/// <param name="keys">The order of keys; else of values.</param>
+internal sealed class TileShape(int dimension, int groups, TileTable table, bool keys)
+{
+    /// <summary>Numbers in a row.</summary>
+    public int Dimension => dimension;
+
+    /// <summary>Groups of coordinates that share a scale.</summary>
+    public int Groups => groups;
+
+    /// <summary>Numbers in a group.</summary>
+    public int GroupLength => dimension / groups;
+
+    /// <summary>Units in a tile.</summary>
+    public int Units => dimension / TileLayout.Coordinates;
+
+    /// <summary>What the codes mean.</summary>
+    public TileTable Table => table;
+
+    /// <summary>Whether the codes lie in the order of keys.</summary>
+    public bool Keys => keys;
+
+    /// <summary>Bytes of the scales of a tile.</summary>
+    public int ScaleBytes { get; } = groups * TileLayout.Rows * sizeof(ushort);
+
+    /// <summary>Bytes of a unit of codes.</summary>
+    public int UnitBytes { get; } = TileLayout.UnitBytes(table.Bits);
+
+    /// <summary>Bytes of a tile: those of its rows one by one.</summary>
+    public int Bytes => ScaleBytes + (Units * UnitBytes);
+}

@@ -1,0 +1,101 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvant.Kernels;
+
+/// <summary><see cref="ITileSimd{TVector}"/> over 128-bit registers, portable: what has no name of its own on every processor is put
+/// together from shifts and products.</summary>
+internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
+{
+    public static int Bytes => 16;
+
+    public static Vector128<byte> Zero => Vector128<byte>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Load(byte* source) => Vector128.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Broadcast(int* source) => Vector128.Create(*source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> BroadcastByte(byte value) => Vector128.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> ShiftRight(Vector128<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Select(Vector128<byte> mask, Vector128<byte> a, Vector128<byte> b) => Vector128.ConditionalSelect(mask, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LookUp(Vector128<byte> table, Vector128<byte> index) => Vector128.ShuffleNative(table, index & Vector128.Create((byte)15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LookUpSecond(Vector128<byte> table, Vector128<byte> second, Vector128<byte> index, int bits) =>
+        bits == 2 ? LookUp(second, index) : LookUp(table, ShiftRight(index, bits));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> MultiplyAdd(Vector128<byte> a, Vector128<byte> b)
+    {
+        if (Ssse3.IsSupported)
+            return Ssse3.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+        Vector128<short> even = (a.AsInt16() & Vector128.Create((short)255)) * ((b.AsInt16() << 8) >> 8);
+        return (even + ((a.AsInt16() >>> 8) * (b.AsInt16() >> 8))).AsByte();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> AddShorts(Vector128<byte> a, Vector128<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> SumPairs(Vector128<byte> shorts) => Sse2.IsSupported
+        ? Sse2.MultiplyAddAdjacent(shorts.AsInt16(), Vector128<short>.One).AsByte()
+        : (((shorts.AsInt32() << 16) >> 16) + (shorts.AsInt32() >> 16)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> AddInts(Vector128<byte> a, Vector128<byte> b) => (a.AsInt32() + b.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Vector128<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
+    {
+        Vector128<float> scale = Halves(scales) * Vector128.Create(factor);
+        Vector128<float> result = Vector128.ConvertToSingle(ints.AsInt32() + Vector128.Create(offset)) * scale;
+        (add ? Vector128.Load(destination) + result : result).Store(destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddScaled(Vector128<byte> ints, float factor, float* destination) =>
+        (Vector128.Load(destination) + (Vector128.ConvertToSingle(ints.AsInt32()) * Vector128.Create(factor))).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Scaled(float* weights, ushort* scales) => (Vector128.Load(weights) * Halves(scales)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFloats(Vector128<byte> floats, float* destination) => floats.AsSingle().Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> MaxFloats(Vector128<byte> a, Vector128<byte> b) => Vector128.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector128<byte> floats)
+    {
+        Vector128<float> four = floats.AsSingle();
+        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return MathF.Max(four[0], four[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBytes(float* floats, float factor, byte* destination)
+    {
+        Vector128<int> rounded = Vector128.ConvertToInt32Native((Vector128.Load(floats) * Vector128.Create(factor)) + Vector128.Create(0.5f));
+        Vector128<short> shorts = Vector128.Narrow(rounded, rounded);
+        *(int*)destination = Vector128.Narrow(shorts, shorts).AsInt32()[0];
+    }
+
+    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Halves(ushort* scales)
+    {
+        Vector128<int> halves = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)scales).AsInt16()) << 13;
+        return (halves & Vector128.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector128.Create(TileTable.HalfFactor);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvant.Kernels;
+
+/// <summary><see cref="ITileSimd{TVector}"/> over 256-bit registers: AVX2.</summary>
+internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
+{
+    public static int Bytes => 32;
+
+    public static Vector256<byte> Zero => Vector256<byte>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Load(byte* source) => Vector256.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Broadcast(int* source) => Vector256.Create(*source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> BroadcastByte(byte value) => Vector256.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> ShiftRight(Vector256<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Select(Vector256<byte> mask, Vector256<byte> a, Vector256<byte> b) => Vector256.ConditionalSelect(mask, a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> LookUp(Vector256<byte> table, Vector256<byte> index) => Avx2.Shuffle(table, index & Vector256.Create((byte)15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> LookUpSecond(Vector256<byte> table, Vector256<byte> second, Vector256<byte> index, int bits) =>
+        bits == 2 ? LookUp(second, index) : LookUp(table, ShiftRight(index, bits));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> MultiplyAdd(Vector256<byte> a, Vector256<byte> b) => Avx2.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> AddShorts(Vector256<byte> a, Vector256<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> SumPairs(Vector256<byte> shorts) => Avx2.MultiplyAddAdjacent(shorts.AsInt16(), Vector256<short>.One).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> AddInts(Vector256<byte> a, Vector256<byte> b) => (a.AsInt32() + b.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Vector256<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
+    {
+        Vector256<float> scale = Halves(scales) * Vector256.Create(factor);
+        Vector256<float> result = Avx.ConvertToVector256Single(ints.AsInt32() + Vector256.Create(offset)) * scale;
+        (add ? Vector256.Load(destination) + result : result).Store(destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddScaled(Vector256<byte> ints, float factor, float* destination) =>
+        (Vector256.Load(destination) + (Avx.ConvertToVector256Single(ints.AsInt32()) * Vector256.Create(factor))).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Scaled(float* weights, ushort* scales) => (Vector256.Load(weights) * Halves(scales)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFloats(Vector256<byte> floats, float* destination) => floats.AsSingle().Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> MaxFloats(Vector256<byte> a, Vector256<byte> b) => Vector256.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector256<byte> floats)
+    {
+        Vector128<float> four = Vector128.Max(floats.AsSingle().GetLower(), floats.AsSingle().GetUpper());
+        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return MathF.Max(four[0], four[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBytes(float* floats, float factor, byte* destination)
+    {
+        Vector256<int> rounded = Vector256.ConvertToInt32Native((Vector256.Load(floats) * Vector256.Create(factor)) + Vector256.Create(0.5f));
+        Vector128<short> shorts = Vector128.Narrow(rounded.GetLower(), rounded.GetUpper());
+        *(long*)destination = Vector128.Narrow(shorts, shorts).AsInt64()[0];
+    }
+
+    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(ushort* scales)
+    {
+        Vector256<int> halves = Avx2.ConvertToVector256Int32(Vector128.Load((short*)scales)) << 13;
+        return (halves & Vector256.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector256.Create(TileTable.HalfFactor);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvant.Kernels;
+
+/// <summary><see cref="ITileSimd{TVector}"/> over 512-bit registers: AVX-512BW, with the byte permutes of VBMI where they exist.</summary>
+internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
+{
+    public static int Bytes => 64;
+
+    public static Vector512<byte> Zero => Vector512<byte>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Load(byte* source) => Vector512.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Broadcast(int* source) => Vector512.Create(*source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> BroadcastByte(byte value) => Vector512.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> ShiftRight(Vector512<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Select(Vector512<byte> mask, Vector512<byte> a, Vector512<byte> b) => Vector512.ConditionalSelect(mask, a, b);
+
+    // The permute looks at six bits of an index, and the tables repeat with those; the shuffle wants the bits above four cleared.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUp(Vector512<byte> table, Vector512<byte> index) => Avx512Vbmi.IsSupported
+        ? Avx512Vbmi.PermuteVar64x8(table, index)
+        : Avx512BW.Shuffle(table, index & Vector512.Create((byte)15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUpSecond(Vector512<byte> table, Vector512<byte> second, Vector512<byte> index, int bits) =>
+        bits == 2 || (bits == 3 && Avx512Vbmi.IsSupported) ? LookUp(second, index) : LookUp(table, ShiftRight(index, bits));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> MultiplyAdd(Vector512<byte> a, Vector512<byte> b) => Avx512BW.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> AddShorts(Vector512<byte> a, Vector512<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> SumPairs(Vector512<byte> shorts) => Avx512BW.MultiplyAddAdjacent(shorts.AsInt16(), Vector512<short>.One).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> AddInts(Vector512<byte> a, Vector512<byte> b) => (a.AsInt32() + b.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreScaled(Vector512<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
+    {
+        Vector512<float> scale = Halves(scales) * Vector512.Create(factor);
+        Vector512<float> result = Avx512F.ConvertToVector512Single(ints.AsInt32() + Vector512.Create(offset)) * scale;
+        (add ? Vector512.Load(destination) + result : result).Store(destination);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddScaled(Vector512<byte> ints, float factor, float* destination) =>
+        (Vector512.Load(destination) + (Avx512F.ConvertToVector512Single(ints.AsInt32()) * Vector512.Create(factor))).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Scaled(float* weights, ushort* scales) => (Vector512.Load(weights) * Halves(scales)).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFloats(Vector512<byte> floats, float* destination) => floats.AsSingle().Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> MaxFloats(Vector512<byte> a, Vector512<byte> b) => Vector512.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector512<byte> floats)
+    {
+        Vector256<float> half = Vector256.Max(floats.AsSingle().GetLower(), floats.AsSingle().GetUpper());
+        Vector128<float> four = Vector128.Max(half.GetLower(), half.GetUpper());
+        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return MathF.Max(four[0], four[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBytes(float* floats, float factor, byte* destination)
+    {
+        Vector512<int> rounded = Vector512.ConvertToInt32Native((Vector512.Load(floats) * Vector512.Create(factor)) + Vector512.Create(0.5f));
+        Avx512F.ConvertToVector128Byte(rounded).Store(destination);
+    }
+
+    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Halves(ushort* scales)
+    {
+        Vector512<int> halves = Avx512F.ConvertToVector512Int32(Vector256.Load((short*)scales)) << 13;
+        return (halves & Vector512.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector512.Create(TileTable.HalfFactor);
+    }
+}

@@ -1,0 +1,35 @@
+namespace Kvant.Kernels;
+
+/// <summary>What one call of <see cref="TileSums"/> works on.</summary>
+internal unsafe ref struct TileSumWork
+{
+    public TileShape Shape;
+    public byte* Blocks;
+    public int Tiles;
+    public float* Weights;
+
+    /// <summary>Floats from the weights of a query to those of the next.</summary>
+    public int Stride;
+
+    public int Queries;
+    public float* Accumulators;
+
+    /// <summary>How far behind the blocks lie those that come next; 0 if unknown.</summary>
+    public nint Ahead;
+}
+
+/// <summary>Up to four tiles with the integer weights of up to four queries.</summary>
+internal unsafe ref struct TileSumRun
+{
+    public byte* Blocks;
+    public int Tiles;
+
+    /// <summary>[query, group, row], rows of <see cref="TileSums.RowsPerRun"/>.</summary>
+    public byte* Weights;
+
+    /// <summary>[query, group]: what a product of integers is worth.</summary>
+    public float* Factors;
+
+    public float* Accumulators;
+    public nint Ahead;
+}

@@ -1,0 +1,257 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>Weighted sums over tiles of values, in integers: weights times the rows' scales in 7 bits, the levels of the codes in 8-bit integers.</summary>
+/// <remarks>
+/// <para>Lanes are coordinates and the bytes of a lane are four rows (<see cref="TileLayout"/>), so that the weights of four rows are one word for
+/// all lanes. Weights are taken relative to the largest of a run of tiles, anew for each run, and the sums return to floats at its end.</para>
+/// <para>All arithmetic between those ends is exact, so that every width gives the same sums, those of the scalar loop.</para>
+/// </remarks>
+internal static unsafe class TileSums
+{
+    /// <summary>The largest integer of a weight.</summary>
+    public const int WeightLimit = 127;
+
+    /// <summary>Tiles that share the factor of their weights: the fewer, the finer.</summary>
+    public const int TilesPerRun = 4;
+
+    public const int RowsPerRun = TilesPerRun * TileLayout.Rows;
+    private const int QueriesAtOnce = 4;
+
+    /// <summary>Adds weighted tiles to accumulators.</summary>
+    /// <param name="shape">What the tiles look like.</param>
+    /// <param name="blocks">The tiles.</param>
+    /// <param name="weights">[query, row], none negative.</param>
+    /// <param name="accumulators">[query, dimension]; added to.</param>
+    /// <param name="upcoming">The tiles that come next, or empty.</param>
+    public static void Run(TileShape shape, ReadOnlySpan<byte> blocks, ReadOnlySpan<float> weights, Span<float> accumulators, ReadOnlySpan<byte> upcoming)
+    {
+        fixed (byte* b = blocks, next = upcoming)
+        {
+            fixed (float* w = weights, a = accumulators)
+            {
+                int tiles = blocks.Length / shape.Bytes;
+                Run(new TileSumWork
+                {
+                    Shape = shape,
+                    Blocks = b,
+                    Tiles = tiles,
+                    Weights = w,
+                    Stride = tiles * TileLayout.Rows,
+                    Queries = accumulators.Length / shape.Dimension,
+                    Accumulators = a,
+                    Ahead = next == null ? 0 : (nint)(next - b),
+                });
+            }
+        }
+    }
+
+    private static void Run(in TileSumWork work)
+    {
+        byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
+        float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups];
+        for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
+        {
+            int tiles = Math.Min(TilesPerRun, work.Tiles - tile);
+            for (int done = 0; done < work.Queries;)
+            {
+                int left = work.Queries - done;
+                int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+                for (int q = 0; q < count; q++)
+                    Weigh(work, tile, tiles, done + q, weights + (q * work.Shape.Groups * RowsPerRun), factors + (q * work.Shape.Groups));
+                var run = new TileSumRun
+                {
+                    Blocks = work.Blocks + ((nint)tile * work.Shape.Bytes),
+                    Tiles = tiles,
+                    Weights = weights,
+                    Factors = factors,
+                    Accumulators = work.Accumulators + ((nint)done * work.Shape.Dimension),
+                    Ahead = done == 0 ? work.Ahead : 0,
+                };
+                switch (count)
+                {
+                    case 4: Some<Four>(work, run); break;
+                    case 2: Some<Two>(work, run); break;
+                    default: Some<One>(work, run); break;
+                }
+
+                done += count;
+            }
+        }
+    }
+
+    private static void Some<TCount>(in TileSumWork work, in TileSumRun run)
+        where TCount : ICount
+    {
+        switch (work.Shape.Table.Bits)
+        {
+            case 2: AtWidth<TCount, TileBits2>(work, run); break;
+            case 3: AtWidth<TCount, TileBits3>(work, run); break;
+            default: AtWidth<TCount, TileBits4>(work, run); break;
+        }
+    }
+
+    private static void AtWidth<TCount, TBits>(in TileSumWork work, in TileSumRun run)
+        where TCount : ICount
+        where TBits : ITileBits
+    {
+        switch (TileWidth.Active)
+        {
+            case SimdWidth.Bits512: Wide<TCount, TBits, Vector512<byte>, TileSimd512>(work, run); break;
+            case SimdWidth.Bits256: Wide<TCount, TBits, Vector256<byte>, TileSimd256>(work, run); break;
+            case SimdWidth.Bits128: Wide<TCount, TBits, Vector128<byte>, TileSimd128>(work, run); break;
+            default: Scalar<TCount>(work, run); break;
+        }
+    }
+
+    // Weights times scales as integers, one set per group of coordinates that shares a scale.
+    private static void Weigh(in TileSumWork work, int tile, int tiles, int query, byte* integers, float* factors)
+    {
+        float* products = stackalloc float[RowsPerRun];
+        float* weights = work.Weights + ((nint)query * work.Stride) + (tile * TileLayout.Rows);
+        for (int g = 0; g < work.Shape.Groups; g++)
+        {
+            byte* scales = work.Blocks + ((nint)tile * work.Shape.Bytes) + (g * TileLayout.Rows * sizeof(ushort));
+            float largest = TileWidth.Active switch
+            {
+                SimdWidth.Bits512 => Weigh<Vector512<byte>, TileSimd512>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
+                SimdWidth.Bits256 => Weigh<Vector256<byte>, TileSimd256>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
+                SimdWidth.Bits128 => Weigh<Vector128<byte>, TileSimd128>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
+                _ => WeighScalar(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
+            };
+            factors[g] = largest / WeightLimit * work.Shape.Table.Unit;
+        }
+    }
+
+    private static float WeighScalar(float* weights, byte* scales, int tileBytes, int tiles, float* products, byte* integers)
+    {
+        float largest = 0;
+        for (int i = 0; i < tiles * TileLayout.Rows; i++)
+        {
+            products[i] = weights[i] * (float)((Half*)(scales + ((nint)(i / TileLayout.Rows) * tileBytes)))[i % TileLayout.Rows];
+            largest = MathF.Max(largest, products[i]);
+        }
+
+        float factor = Inverse(largest);
+        for (int i = 0; i < tiles * TileLayout.Rows; i++)
+            integers[i] = (byte)(int)((products[i] * factor) + 0.5f);
+        return largest;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Weigh<TVector, TSimd>(float* weights, byte* scales, int tileBytes, int tiles, float* products, byte* integers)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        int lanes = TSimd.Bytes / sizeof(float);
+        TVector largest = TSimd.Zero;
+        for (int tile = 0, i = 0; tile < tiles; tile++)
+        {
+            ushort* from = (ushort*)(scales + ((nint)tile * tileBytes));
+            for (int row = 0; row < TileLayout.Rows; row += lanes, i += lanes)
+            {
+                TVector product = TSimd.Scaled(weights + i, from + row);
+                TSimd.StoreFloats(product, products + i);
+                largest = TSimd.MaxFloats(largest, product);
+            }
+        }
+
+        float most = TSimd.Largest(largest), factor = Inverse(most);
+        for (int i = 0; i < tiles * TileLayout.Rows; i += lanes)
+            TSimd.StoreBytes(products + i, factor, integers + i);
+        return most;
+    }
+
+    private static float Inverse(float largest) => largest > 1e-30f ? WeightLimit / largest : 0;
+
+    private static void Scalar<TCount>(in TileSumWork work, in TileSumRun run)
+        where TCount : ICount
+    {
+        Span<byte> codes = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
+        Span<int> sums = stackalloc int[TCount.Value * work.Shape.Dimension];
+        sums.Clear();
+        int length = work.Shape.Dimension / work.Shape.Groups;
+        for (int tile = 0; tile < run.Tiles; tile++)
+        {
+            byte* block = run.Blocks + ((nint)tile * work.Shape.Bytes);
+            TileLayout.Unpack(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), work.Shape.Dimension, work.Shape.Table.Bits, false, codes);
+            for (int i = 0; i < codes.Length; i++)
+            {
+                int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
+                for (int q = 0; q < TCount.Value; q++)
+                    sums[(q * work.Shape.Dimension) + c] += (sbyte)work.Shape.Table.Signed[codes[i]] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
+            }
+        }
+
+        for (int i = 0; i < sums.Length; i++)
+            run.Accumulators[i] += sums[i] * run.Factors[(i / work.Shape.Dimension * work.Shape.Groups) + (i % work.Shape.Dimension / length)];
+    }
+
+    // Compiled in full at the first call: a first token must not wait for the runtime to find out that this is hot.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Wide<TCount, TBits, TVector, TSimd>(in TileSumWork work, in TileSumRun run)
+        where TCount : ICount
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector table, second;
+        fixed (byte* t = work.Shape.Table.Signed)
+            (table, second) = (TSimd.Load(t), TSimd.Load(t + TileTable.Length));
+        int units = work.Shape.Dimension / TileLayout.Coordinates, unitsPerGroup = units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
+        int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
+        for (int u = 0; u < units; u++)
+        {
+            int g = u / unitsPerGroup;
+            for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
+            {
+                TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
+                byte* unit = run.Blocks + scaleBytes + (u * unitBytes) + part, weights = run.Weights + (g * RowsPerRun);
+                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows)
+                {
+                    TBits.Unpack<TVector, TSimd>(
+                        unit, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                    if (part == 0 && run.Ahead != 0)
+                        TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
+                    a0 = Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7, a0);
+                    if (TCount.Value > 1)
+                        a1 = Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7, a1);
+                    if (TCount.Value > 2)
+                    {
+                        a2 = Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7, a2);
+                        a3 = Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7, a3);
+                    }
+                }
+
+                float* to = run.Accumulators + (u * TileLayout.Coordinates) + (part / sizeof(float));
+                TSimd.AddScaled(a0, run.Factors[g], to);
+                if (TCount.Value > 1)
+                    TSimd.AddScaled(a1, run.Factors[groups + g], to + dimension);
+                if (TCount.Value > 2)
+                {
+                    TSimd.AddScaled(a2, run.Factors[(2 * groups) + g], to + (2 * dimension));
+                    TSimd.AddScaled(a3, run.Factors[(3 * groups) + g], to + (3 * dimension));
+                }
+            }
+        }
+    }
+
+    // 32 rows of 16 coordinates times the weights of one query.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Dot<TBits, TVector, TSimd>(
+        int* w, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7, TVector sum)
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
+        TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
+        TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));
+        TVector p3 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6), TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7));
+        return TBits.Summands >= 4
+            ? TSimd.AddInts(sum, TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3))))
+            : TSimd.AddInts(TSimd.AddInts(sum, TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1))), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));
+    }
+}

@@ -1,0 +1,178 @@
+using Kvant.Codecs;
+using Kvant.Kernels;
+
+namespace Kvant.Tests.Kernels;
+
+/// <summary>Codes in tiles: where they lie, and integer arithmetic on them.</summary>
+[Collection(Widths.Name)]
+[Trait(Widths.Trait, "width")]
+public sealed class TileTests
+{
+    private const int Rows = 128;
+
+    public static TheoryData<string> TiledSpecs => [.. from bits in (int[])[2, 3, 4] from rest in (string[])["", ",scale=unbiased", ",group=32", ",code=uniform"] select $"turboquant:bits={bits}{rest}"];
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void EveryCodeLiesWhereTheLayoutSays(int bits)
+    {
+        const int Dimension = 48;
+        foreach (bool keys in (bool[])[true, false])
+        {
+            var random = new Random(bits);
+            byte[] codes = [.. Enumerable.Range(0, TileLayout.Rows * Dimension).Select(_ => (byte)random.Next(1 << bits))];
+            byte[] units = new byte[Dimension / TileLayout.Coordinates * TileLayout.UnitBytes(bits)], back = new byte[codes.Length];
+            TileLayout.Pack(codes, Dimension, bits, keys, units);
+            for (int i = 0; i < codes.Length; i++)
+            {
+                int row = i / Dimension, coordinate = i % Dimension;
+                (int register, int at) = TileLayout.Place(row, coordinate % TileLayout.Coordinates, keys);
+                Assert.Equal(codes[i], Stored(units.AsSpan(coordinate / TileLayout.Coordinates * TileLayout.UnitBytes(bits)), bits, register, at));
+            }
+
+            TileLayout.Unpack(units, Dimension, bits, keys, back);
+            Assert.Equal(codes, back);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(TiledSpecs))]
+    public void TilesHoldTheRowsThatRowsHoldInAsManyBytes(string spec)
+    {
+        foreach (int dimension in (int[])[32, 64, 96, 128, 192, 256])
+        {
+            float[] rows = TestRows.Gaussian(Rows, dimension, seed: dimension);
+            Codec single = CodecCases.Create(spec, dimension);
+            byte[] expected = CodecCases.Encode(single, rows);
+            foreach (CodecRole role in (CodecRole[])[CodecRole.KeyTiles, CodecRole.ValueTiles])
+            {
+                Codec tiled = CodecCases.Create(spec, dimension, role);
+                byte[] blocks = CodecCases.Encode(tiled, rows);
+                Assert.Equal(TileLayout.Rows, tiled.RowsPerBlock);
+                Assert.Equal(expected.Length, blocks.Length);
+                Assert.Equal(CodecCases.Decode(single, expected), CodecCases.Decode(tiled, blocks));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("turboquant:bits=4", 8)]
+    [InlineData("turboquant:bits=4", 72)]
+    [InlineData("turboquant:bits=1", 128)]
+    [InlineData("turboquant:bits=5", 128)]
+    [InlineData("turboquant:bits=4", 2048)]
+    public void ShapesWithoutTilesKeepSingleRows(string spec, int dimension) =>
+        Assert.Equal(1, CodecSpec.Parse(spec).CreateCodec(dimension, CodecRole.KeyTiles).RowsPerBlock);
+
+    [Theory]
+    [MemberData(nameof(TiledSpecs))]
+    public void IntegerScoresAndSumsAreTheSameAtEveryWidth(string spec)
+    {
+        foreach (int dimension in (int[])[32, 80, 128, 576])
+        {
+            if (CodecCases.TryCreate(spec, dimension, CodecRole.KeyTiles) is not { } keys)
+                continue;
+            Codec values = CodecCases.Create(spec, dimension, CodecRole.ValueTiles);
+            float[] rows = TestRows.Gaussian(5 * TileLayout.Rows, dimension, seed: 3);
+            byte[] keyBlocks = CodecCases.Encode(keys, rows), valueBlocks = CodecCases.Encode(values, rows);
+            foreach (int queries in (int[])[1, 2, 3, 4, 7, 16])
+            {
+                (float[] Scores, float[] Sums)[] results = Widths.AtEach(() => Attend(keys, values, keyBlocks, valueBlocks, queries));
+                foreach ((float[] scores, float[] sums) in results)
+                {
+                    // The integers are the same; the last float steps may be fused on some processors.
+                    AssertClose(results[0].Scores, scores, $"{spec}, dimension {dimension}, {queries} queries: scores");
+                    AssertClose(results[0].Sums, sums, $"{spec}, dimension {dimension}, {queries} queries: sums");
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(TiledSpecs))]
+    public void IntegersAddLittleToWhatTheCodesLose(string spec)
+    {
+        foreach (int dimension in (int[])[64, 96, 128])
+        {
+            Codec keys = CodecCases.Create(spec, dimension, CodecRole.KeyTiles), values = CodecCases.Create(spec, dimension, CodecRole.ValueTiles);
+            const int Tiles = 16, Queries = 16;
+            float[] rows = TestRows.Gaussian(Tiles * TileLayout.Rows, dimension, seed: 8), queries = TestRows.Gaussian(Queries, dimension, seed: 9);
+            byte[] blocks = CodecCases.Encode(keys, rows);
+            PreparedQueries prepared = keys.CreatePreparedQueries(Queries);
+            keys.Prepare(queries, prepared);
+            float[] exact = new float[Queries * Tiles * TileLayout.Rows], fast = new float[exact.Length], truth = new float[exact.Length];
+            keys.Score(prepared, blocks, exact);
+            keys.Score(prepared, blocks, fast, Arithmetic.Fast);
+            for (int i = 0; i < truth.Length; i++)
+                truth[i] = (float)Measure.Dot(queries.AsSpan(i / (Tiles * TileLayout.Rows) * dimension, dimension), rows.AsSpan(i % (Tiles * TileLayout.Rows) * dimension, dimension));
+            AssertSmallBeside(exact, fast, truth, $"{spec}, dimension {dimension}: scores");
+
+            // Weights of a softmax over logits of standard deviation 1.
+            float[] weights = [.. TestRows.Gaussian(Queries, Tiles * TileLayout.Rows, seed: 10).Select(MathF.Exp)];
+            blocks = CodecCases.Encode(values, rows);
+            exact = Sums(values, weights, blocks, Queries, Arithmetic.Exact);
+            fast = Sums(values, weights, blocks, Queries, Arithmetic.Fast);
+            truth = new float[exact.Length];
+            for (int i = 0; i < truth.Length; i++)
+            {
+                double sum = 0;
+                for (int row = 0; row < Tiles * TileLayout.Rows; row++)
+                    sum += (double)weights[(i / dimension * Tiles * TileLayout.Rows) + row] * rows[(row * dimension) + (i % dimension)];
+                truth[i] = (float)sum;
+            }
+
+            AssertSmallBeside(exact, fast, truth, $"{spec}, dimension {dimension}: sums");
+        }
+    }
+
+    private static int Stored(ReadOnlySpan<byte> unit, int bits, int register, int at) => bits switch
+    {
+        2 => (unit[(register / 4 * 64) + at] >> (register % 4 * 2)) & 3,
+        4 => (unit[(register / 2 * 64) + at] >> (register % 2 * 4)) & 15,
+        _ when register < 6 => (unit[(register / 2 * 64) + at] >> (register % 2 * 3)) & 7,
+        _ => (((unit[at] >> 6) | (unit[64 + at] >> 6 << 2) | (unit[128 + at] >> 6 << 4)) >> ((register - 6) * 3)) & 7,
+    };
+
+    private static (float[] Scores, float[] Sums) Attend(Codec keys, Codec values, byte[] keyBlocks, byte[] valueBlocks, int queries)
+    {
+        int rows = keyBlocks.Length / keys.BytesPerBlock * keys.RowsPerBlock;
+        PreparedQueries prepared = keys.CreatePreparedQueries(queries);
+        keys.Prepare(TestRows.Gaussian(queries, keys.Dimension, seed: 4), prepared);
+        float[] scores = new float[queries * rows];
+        keys.Score(prepared, keyBlocks, scores, Arithmetic.Fast, keyBlocks);
+        float[] weights = [.. TestRows.Gaussian(queries, rows, seed: 5).Select(MathF.Exp)], sums = new float[queries * values.Dimension];
+        values.Accumulate(weights, valueBlocks, sums, Arithmetic.Fast, valueBlocks);
+        return (scores, sums);
+    }
+
+    private static float[] Sums(Codec values, float[] weights, byte[] blocks, int queries, Arithmetic arithmetic)
+    {
+        float[] sums = new float[queries * values.Dimension];
+        values.Accumulate(weights, blocks, sums, arithmetic);
+        values.Finish(sums, sums);
+        return sums;
+    }
+
+    private static void AssertClose(float[] expected, float[] actual, string what)
+    {
+        double size = Math.Sqrt(Measure.SquaredNorm(expected) / expected.Length);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerances.SameIntegers * size, $"{what}: {actual[i]} at {i}, the scalar loop gives {expected[i]}.");
+    }
+
+    private static void AssertSmallBeside(float[] exact, float[] fast, float[] truth, string what)
+    {
+        double codes = 0, integers = 0;
+        for (int i = 0; i < truth.Length; i++)
+        {
+            codes += Math.Pow(exact[i] - truth[i], 2);
+            integers += Math.Pow(fast[i] - exact[i], 2);
+        }
+
+        // Independent errors add by their squares. Zeros in place of scores would be far more than what the codes lose.
+        double added = Math.Sqrt(1 + (integers / codes)) - 1;
+        Assert.True(added <= Tolerances.IntegerArithmetic, $"{what}: integers add {added:P2} to the error of the codes.");
+    }
+}
