@@ -5,6 +5,7 @@ public sealed record CacheGeometry
 {
     private readonly int _layers = 1;
     private readonly int _kvHeads = 1;
+    private readonly int? _queryHeads;
     private readonly int _keyDimension = 1;
     private readonly int _valueDimension = 1;
 
@@ -13,6 +14,13 @@ public sealed record CacheGeometry
 
     /// <summary>Key-value heads in a layer (fewer than query heads where queries are grouped).</summary>
     public required int KvHeads { get => _kvHeads; init => _kvHeads = Positive(value, nameof(KvHeads)); }
+
+    /// <summary>Query heads in a layer: a multiple of <see cref="KvHeads"/>, as many as those unless said. Each group of
+    /// <see cref="GroupSize"/> neighbors reads the same keys and values.</summary>
+    public int QueryHeads { get => _queryHeads ?? _kvHeads; init => _queryHeads = Positive(value, nameof(QueryHeads)); }
+
+    /// <summary>Query heads that share a key-value head.</summary>
+    public int GroupSize => QueryHeads / KvHeads;
 
     /// <summary>Numbers in a key.</summary>
     public required int KeyDimension { get => _keyDimension; init => _keyDimension = Positive(value, nameof(KeyDimension)); }

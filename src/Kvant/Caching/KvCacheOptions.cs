@@ -1,0 +1,47 @@
+using Kvant.Codecs;
+
+namespace Kvant.Caching;
+
+/// <summary>How a <see cref="KvCache"/> stores a sequence.</summary>
+public sealed record KvCacheOptions
+{
+    private readonly int _sinks = 4;
+    private readonly int _window = 64;
+    private readonly CodecSpec? _windowCodec;
+
+    /// <summary>The shape of the model's cache.</summary>
+    public required CacheGeometry Geometry { get; init; }
+
+    /// <summary>How each layer is compressed, one entry per layer: a <see cref="LayerPolicy"/>, or any list.</summary>
+    public required IReadOnlyList<LayerSpecs> Policy { get; init; }
+
+    /// <summary>Tokens at the beginning of the sequence that are never compressed and never evicted: attention leans on them.
+    /// 0 or more; 4 unless said.</summary>
+    public int Sinks { get => _sinks; init => _sinks = NotNegative(value, nameof(Sinks)); }
+
+    /// <summary>The newest tokens that are not compressed yet: 0 or more; 64 unless said. Rows leave in whole blocks, so the
+    /// window of a long sequence holds this many tokens to this many and a block less one.</summary>
+    public int Window { get => _window; init => _window = NotNegative(value, nameof(Window)); }
+
+    /// <summary>How sinks and window are stored: <c>fp16</c> or <c>fp32</c>. Null for <c>fp16</c>, and <c>fp32</c> in layers whose keys
+    /// or values are <c>fp32</c>. All rows are rounded to it as they enter.</summary>
+    /// <exception cref="ArgumentException">Another codec.</exception>
+    public CodecSpec? WindowCodec
+    {
+        get => _windowCodec;
+        init => _windowCodec = value is null || value.Method.Name is "fp16" or "fp32"
+            ? value
+            : throw new ArgumentException($"The window is fp16 or fp32, not '{value}'.", nameof(WindowCodec));
+    }
+
+    /// <summary>What the cache forgets by itself; nothing unless said.</summary>
+    public Eviction Eviction { get; init; } = Eviction.None;
+
+    /// <summary>Where memory comes from. Null for a pool of the cache's own, without a limit; caches that share one reuse each other's
+    /// pages and obey one limit.</summary>
+    public PagePool? Pool { get; init; }
+
+    private static int NotNegative(int value, string name) => value >= 0
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, "The number of tokens cannot be negative.");
+}

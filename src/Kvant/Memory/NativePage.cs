@@ -1,0 +1,39 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Kvant.Memory;
+
+/// <summary>A piece of native memory that begins at a cache line and counts its users. What it holds at first is left over from others.</summary>
+internal sealed unsafe class NativePage(long bytes)
+{
+    /// <summary>Where it begins, and what long-lived parts of it should begin at too.</summary>
+    public const int Alignment = 64;
+
+    private readonly byte* _start = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+    private int _users = 1;
+
+    /// <summary>Its length.</summary>
+    public long Bytes { get; } = bytes;
+
+    /// <summary>How many hold it.</summary>
+    public int Users => Volatile.Read(ref _users);
+
+    /// <summary>A part of it.</summary>
+    public Span<byte> Slice(long start, int length)
+    {
+        Debug.Assert(start >= 0 && length >= 0 && start + length <= Bytes, "Outside the page.");
+        return new Span<byte>(_start + start, length);
+    }
+
+    /// <summary>Fills it with what another page of its length holds.</summary>
+    public void CopyFrom(NativePage other) => Buffer.MemoryCopy(other._start, _start, Bytes, other.Bytes);
+
+    /// <summary>One more holds it.</summary>
+    public void AddUser() => Interlocked.Increment(ref _users);
+
+    /// <summary>One less holds it; true if that was the last.</summary>
+    public bool RemoveUser() => Interlocked.Decrement(ref _users) == 0;
+
+    /// <summary>Ends its life; nobody may hold it.</summary>
+    public void Free() => NativeMemory.AlignedFree(_start);
+}
