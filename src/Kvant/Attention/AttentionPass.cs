@@ -1,0 +1,229 @@
+using System.Numerics.Tensors;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Kernels;
+
+namespace Kvant.Attention;
+
+/// <summary>
+/// The work of one thread: some queries of one key-value head against runs of rows, one after the other. What it keeps between runs, a
+/// maximum, a sum and an accumulator per query, can be merged with that of another pass over other runs.
+/// </summary>
+/// <remarks>Runs may be in different bases: sums are taken in the basis of the codes and leave it when the codec changes.</remarks>
+internal sealed class AttentionPass
+{
+    /// <summary>Rows that go through scores, softmax and sums together, so that all of it stays in the first-level cache.</summary>
+    public const int TileRows = 128;
+
+    private readonly LogitMap _map;
+    private readonly AttentionSettings _settings;
+    private readonly int _valueDimension;
+    private readonly float[] _scores;
+    private readonly float[] _inBasis;
+    private readonly float[] _finished;
+    private readonly float[] _accumulators;
+    private readonly float[] _maxima;
+    private readonly float[] _sums;
+    private readonly float[] _slopes;
+    private readonly int[] _positions;
+    private readonly List<PreparedQueries> _prepared = []; // one per length
+    private PreparedQueries? _current;
+    private Codec? _keyCodec;
+    private Codec? _valueCodec;
+    private int _count;
+
+    /// <summary>A pass over at most so many queries at once.</summary>
+    public AttentionPass(CacheGeometry geometry, AttentionSettings settings, int capacity)
+    {
+        Capacity = capacity;
+        _settings = settings;
+        _valueDimension = geometry.ValueDimension;
+        _map = new LogitMap((settings.Scale ?? (float)(1 / Math.Sqrt(geometry.KeyDimension))) / settings.Temperature, settings.SoftCap, 0);
+        Queries = new float[capacity * geometry.KeyDimension];
+        SinkQueries = new float[capacity * geometry.KeyDimension];
+        _scores = new float[capacity * TileRows];
+        _inBasis = new float[capacity * _valueDimension];
+        _finished = new float[capacity * _valueDimension];
+        _accumulators = new float[capacity * _valueDimension];
+        (_maxima, _sums, _slopes, _positions) = (new float[capacity], new float[capacity], new float[capacity], new int[capacity]);
+    }
+
+    /// <summary>Queries that fit.</summary>
+    public int Capacity { get; }
+
+    /// <summary>[query, key dimension]: the queries of the pass.</summary>
+    public float[] Queries { get; }
+
+    /// <summary>The same for the sinks, if they are asked with queries of their own.</summary>
+    public float[] SinkQueries { get; }
+
+    /// <summary>Begins anew.</summary>
+    /// <param name="count">Queries, of which <see cref="Queries"/> holds the numbers.</param>
+    public void Begin(int count)
+    {
+        _count = count;
+        Used(_inBasis).Clear();
+        Used(_accumulators).Clear();
+        _maxima.AsSpan(0, count).Fill(float.NegativeInfinity);
+        _sums.AsSpan(0, count).Clear();
+        (_keyCodec, _valueCodec, _current) = (null, null, null);
+    }
+
+    /// <summary>Says where a query stands.</summary>
+    /// <param name="query">Its index.</param>
+    /// <param name="position">Its position: it sees this one and those before.</param>
+    /// <param name="head">Its query head.</param>
+    public void Place(int query, int position, int head)
+    {
+        _positions[query] = position;
+        _slopes[query] = _settings.Slopes is { } slopes ? slopes[head] * Softmax.Log2E : 0;
+    }
+
+    /// <summary>Takes queries into the basis of a codec; the same codec with the same queries costs nothing.</summary>
+    public void Use(Codec keys, Codec values, bool sinks)
+    {
+        if (_valueCodec != values)
+            Leave();
+        _valueCodec = values;
+        if (_keyCodec == keys && !sinks)
+            return;
+        _keyCodec = sinks ? null : keys; // the next run may ask with other queries
+        _current = Buffer(keys.PreparedLength);
+        keys.Prepare((sinks ? SinkQueries : Queries).AsSpan(0, _count * keys.Dimension), _current);
+    }
+
+    /// <summary>Attends to a run of rows.</summary>
+    /// <param name="run">The rows, whole blocks.</param>
+    /// <param name="sinks">Whether they are asked with the queries for sinks.</param>
+    /// <param name="nextKeys">Key blocks that come next, or empty.</param>
+    /// <param name="nextValues">Value blocks that come next, or empty.</param>
+    public void Absorb(in CacheRun run, bool sinks, ReadOnlySpan<byte> nextKeys, ReadOnlySpan<byte> nextValues)
+    {
+        Use(run.KeyCodec, run.ValueCodec, sinks);
+        for (int row = 0; row < run.Rows; row += TileRows)
+        {
+            int rows = Math.Min(TileRows, run.Rows - row);
+            if (!Sees(run.FirstPosition + row, rows, run.Dead - row))
+                continue;
+            ReadOnlySpan<byte> keys = Blocks(run.KeyCodec, run.Keys, row, rows), values = Blocks(run.ValueCodec, run.Values, row, rows);
+            Span<float> scores = _scores.AsSpan(0, _count * rows);
+            run.KeyCodec.Score(_current!, keys, scores, _settings.Arithmetic, nextKeys);
+            for (int q = 0; q < _count; q++)
+                Weigh(scores.Slice(q * rows, rows), q, run.FirstPosition + row, run.Dead - row);
+            run.ValueCodec.Accumulate(scores, values, Used(_inBasis), _settings.Arithmetic, nextValues);
+        }
+    }
+
+    /// <summary>The logits of a run of rows alone: [query, row], minus infinity where a query does not see.</summary>
+    public void Logits(in CacheRun run, bool sinks, Span<float> logits, int stride)
+    {
+        Use(run.KeyCodec, run.ValueCodec, sinks);
+        for (int row = 0; row < run.Rows; row += TileRows)
+        {
+            int rows = Math.Min(TileRows, run.Rows - row);
+            Span<float> scores = _scores.AsSpan(0, _count * rows);
+            run.KeyCodec.Score(_current!, Blocks(run.KeyCodec, run.Keys, row, rows), scores, _settings.Arithmetic);
+            for (int q = 0; q < _count; q++)
+            {
+                Span<float> part = scores.Slice(q * rows, rows);
+                (int first, int end) = Range(q, run.FirstPosition + row, rows, run.Dead - row);
+                part[..first].Fill(float.NegativeInfinity);
+                part[end..].Fill(float.NegativeInfinity);
+                if (first < end)
+                {
+                    ToLogits(part[first..end], q, run.FirstPosition + row + first);
+                    TensorPrimitives.Divide(part[first..end], Softmax.Log2E, part[first..end]);
+                }
+
+                int dead = Math.Max(0, Math.Min(rows, run.Dead - row));
+                part[dead..].CopyTo(logits[((q * stride) + row + dead - Math.Max(0, run.Dead))..]);
+            }
+        }
+    }
+
+    /// <summary>Ends the pass: all sums are in the caller's basis from here on.</summary>
+    public void Leave()
+    {
+        if (_valueCodec is null)
+            return;
+        _valueCodec.Finish(Used(_inBasis), Used(_finished));
+        TensorPrimitives.Add(Used(_accumulators), Used(_finished), Used(_accumulators));
+        Used(_inBasis).Clear();
+        _valueCodec = null;
+    }
+
+    /// <summary>Hands out what the pass found for a query, after <see cref="Leave"/>.</summary>
+    /// <param name="query">Its index.</param>
+    /// <returns>Maximum of its logits in units of log2, sum of its weights relative to that, weighted sum of values.</returns>
+    public (float Maximum, float Sum, ReadOnlyMemory<float> Values) Result(int query) =>
+        (_maxima[query], _sums[query], _accumulators.AsMemory(query * _valueDimension, _valueDimension));
+
+    private static ReadOnlySpan<byte> Blocks(Codec codec, ReadOnlySpan<byte> all, int row, int rows) =>
+        all.Slice(row / codec.RowsPerBlock * codec.BytesPerBlock, rows / codec.RowsPerBlock * codec.BytesPerBlock);
+
+    // Scores become weights in place; what was found before is scaled down where a larger logit appears.
+    private void Weigh(Span<float> scores, int query, int position, int dead)
+    {
+        (int first, int end) = Range(query, position, scores.Length, dead);
+        scores[..first].Clear();
+        scores[end..].Clear();
+        if (first >= end)
+            return;
+        Span<float> seen = scores[first..end];
+        float largest = ToLogits(seen, query, position + first), maximum = _maxima[query];
+        if (largest > maximum)
+        {
+            float factor = MathF.Pow(2, maximum - largest); // 0 for the first run
+            Span<float> inBasis = _inBasis.AsSpan(query * _valueDimension, _valueDimension), left = _accumulators.AsSpan(query * _valueDimension, _valueDimension);
+            TensorPrimitives.Multiply(inBasis, factor, inBasis);
+            TensorPrimitives.Multiply(left, factor, left);
+            _sums[query] *= factor;
+            _maxima[query] = maximum = largest;
+        }
+
+        _sums[query] += Softmax.ToWeights(seen, maximum);
+    }
+
+    private float ToLogits(Span<float> scores, int query, int position)
+    {
+        float slope = _slopes[query];
+        return Softmax.ToLogits(scores, slope == 0 ? _map : _map with { BiasStep = slope }, slope * (position - _positions[query]));
+    }
+
+    // The rows of a run that a query sees: living, not in its future, not behind its window.
+    private (int First, int End) Range(int query, int position, int rows, int dead)
+    {
+        int at = _positions[query];
+        int first = _settings.SlidingWindow > 0 ? Math.Max(dead, at - _settings.SlidingWindow + 1 - position) : dead;
+        first = Math.Clamp(first, 0, rows);
+        return (first, Math.Clamp(at + 1 - position, first, rows));
+    }
+
+    private bool Sees(int position, int rows, int dead)
+    {
+        for (int q = 0; q < _count; q++)
+        {
+            (int first, int end) = Range(q, position, rows, dead);
+            if (first < end)
+                return true;
+        }
+
+        return false;
+    }
+
+    private Span<float> Used(float[] accumulators) => accumulators.AsSpan(0, _count * _valueDimension);
+
+    private PreparedQueries Buffer(int length)
+    {
+        foreach (PreparedQueries known in _prepared)
+        {
+            if (known.Length == length)
+                return known;
+        }
+
+        // Once per kind of codec that this thread meets.
+        var made = new PreparedQueries(Capacity, length);
+        _prepared.Add(made);
+        return made;
+    }
+}

@@ -1,0 +1,44 @@
+using Kvant.Caching;
+
+namespace Kvant.Attention;
+
+// Scores alone, for callers that look at attention instead of using it.
+public sealed partial class CacheAttention
+{
+    /// <summary>The logits that the newest token's attention takes its softmax of: scaled, capped and biased scores.</summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="layer">0 to layers - 1.</param>
+    /// <param name="queries">[query head, key dimension].</param>
+    /// <param name="logits">Receives [query head, token] for the tokens and in the order of <see cref="KvCache.CopyPositions"/>; minus infinity
+    /// where a head does not see a token.</param>
+    /// <exception cref="ArgumentException">A length is wrong, or the cache has another geometry.</exception>
+    public void Logits(KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> logits)
+    {
+        CheckCache(cache);
+        CheckLength(queries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(queries));
+        cache.EnterRead();
+        try
+        {
+            int tokens = cache.LiveTokens(layer), group = Geometry.GroupSize;
+            CheckLength(logits.Length, Geometry.QueryHeads, tokens, nameof(logits));
+            Begin(cache, layer, queries, [], tokens: 1, cache.LayerLength(layer) - 1);
+            int sinks = Math.Min(cache.Options.Sinks, cache.LayerLength(layer)), firstLive = cache.FirstLive(layer);
+            for (int head = 0; head < Geometry.KvHeads; head++)
+            {
+                Fill(_passes[0], head, 0, 1);
+                for (int i = 0; i < _runs; i++)
+                {
+                    CacheRun run = cache.Run(layer, head, i);
+                    int position = run.FirstPosition + run.Dead;
+                    int column = position < sinks ? position : sinks + position - Math.Max(sinks, firstLive);
+                    _passes[0].Logits(run, false, logits[((head * group * tokens) + column)..], tokens);
+                }
+            }
+        }
+        finally
+        {
+            cache.ExitRead();
+            _cache = null;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>One step of a softmax that goes over its scores in runs: logits in units of log2, weights relative to a maximum that may grow.</summary>
+/// <remarks>Lanes are scores; what does not fill a register goes one by one. 2^x is the power of the nearest whole number times the Taylor series of
+/// degree 6 on the rest, exact to 2e-7: far finer than any code.</remarks>
+internal static unsafe class Softmax
+{
+    /// <summary>1 / ln 2: turns logits into powers of two.</summary>
+    public const float Log2E = 1.44269504f;
+
+    // Below this a weight is nothing in fp32 beside the largest.
+    private const float Least = -126;
+
+    // ln(2)^k / k!
+    private const float C1 = 0.69314718f;
+    private const float C2 = 0.24022651f;
+    private const float C3 = 0.055504109f;
+    private const float C4 = 0.0096181291f;
+    private const float C5 = 0.0013333558f;
+    private const float C6 = 0.00015403530f;
+
+    /// <summary>Turns scores into logits, in place, and returns the largest.</summary>
+    /// <param name="scores">At least one score.</param>
+    /// <param name="map">How.</param>
+    /// <param name="bias">What the first logit has added; each next one has <see cref="LogitMap.BiasStep"/> more.</param>
+    public static float ToLogits(Span<float> scores, in LogitMap map, float bias)
+    {
+        fixed (float* s = scores)
+        {
+            int done = 0;
+            float largest = float.NegativeInfinity;
+            switch (SimdSupport.Active)
+            {
+                case SimdWidth.Bits512: largest = Logits<Vector512<float>, SoftmaxSimd512>(s, scores.Length, map, bias, ref done); break;
+                case SimdWidth.Bits256: largest = Logits<Vector256<float>, SoftmaxSimd256>(s, scores.Length, map, bias, ref done); break;
+                case SimdWidth.Bits128: largest = Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, ref done); break;
+                default: break;
+            }
+
+            for (int i = done; i < scores.Length; i++)
+            {
+                float x = s[i] * map.Scale;
+                if (map.Cap > 0)
+                    x = MathF.Tanh(x / map.Cap) * map.Cap;
+                s[i] = (x * Log2E) + (bias + (map.BiasStep * i));
+                largest = MathF.Max(largest, s[i]);
+            }
+
+            return largest;
+        }
+    }
+
+    /// <summary>Turns logits into weights 2^(logit - maximum), in place, and returns their sum.</summary>
+    public static float ToWeights(Span<float> logits, float maximum)
+    {
+        fixed (float* s = logits)
+        {
+            int done = 0;
+            float sum = 0;
+            switch (SimdSupport.Active)
+            {
+                case SimdWidth.Bits512: sum = Weights<Vector512<float>, SoftmaxSimd512>(s, logits.Length, maximum, ref done); break;
+                case SimdWidth.Bits256: sum = Weights<Vector256<float>, SoftmaxSimd256>(s, logits.Length, maximum, ref done); break;
+                case SimdWidth.Bits128: sum = Weights<Vector128<float>, SoftmaxSimd128>(s, logits.Length, maximum, ref done); break;
+                default: break;
+            }
+
+            for (int i = done; i < logits.Length; i++)
+                sum += s[i] = MathF.Pow(2, MathF.Max(s[i] - maximum, Least));
+            return sum;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Logits<TVector, TSimd>(float* s, int count, in LogitMap map, float bias, ref int done)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        int lanes = TSimd.Lanes, i = 0;
+        TVector largest = TSimd.Broadcast(float.NegativeInfinity);
+        if (map.Cap == 0 && map.BiasStep == 0)
+        {
+            TVector factor = TSimd.Broadcast(map.Scale * Log2E), offset = TSimd.Broadcast(bias);
+            for (; i + lanes <= count; i += lanes)
+            {
+                TVector x = TSimd.MultiplyAdd(TSimd.Load(s + i), factor, offset);
+                TSimd.Store(x, s + i);
+                largest = TSimd.Max(largest, x);
+            }
+        }
+        else
+        {
+            float* steps = stackalloc float[lanes];
+            for (int k = 0; k < lanes; k++)
+                steps[k] = bias + (k * map.BiasStep);
+            TVector offset = TSimd.Load(steps), step = TSimd.Broadcast(lanes * map.BiasStep), log2E = TSimd.Broadcast(Log2E);
+            for (; i + lanes <= count; i += lanes, offset = TSimd.Add(offset, step))
+            {
+                TVector x = TSimd.Multiply(TSimd.Load(s + i), TSimd.Broadcast(map.Scale));
+                if (map.Cap > 0)
+                    x = Capped<TVector, TSimd>(x, map.Cap);
+                x = TSimd.MultiplyAdd(x, log2E, offset);
+                TSimd.Store(x, s + i);
+                largest = TSimd.Max(largest, x);
+            }
+        }
+
+        done = i;
+        return TSimd.Largest(largest);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Weights<TVector, TSimd>(float* s, int count, float maximum, ref int done)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        int lanes = TSimd.Lanes, i = 0;
+        TVector offset = TSimd.Broadcast(-maximum), sum = TSimd.Broadcast(0);
+        for (; i + lanes <= count; i += lanes)
+        {
+            TVector weight = Exp2<TVector, TSimd>(TSimd.Add(TSimd.Load(s + i), offset));
+            TSimd.Store(weight, s + i);
+            sum = TSimd.Add(sum, weight);
+        }
+
+        done = i;
+        return TSimd.Sum(sum);
+    }
+
+    // cap * tanh(x / cap), tanh(y) = 1 - 2 / (1 + e^2y).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Capped<TVector, TSimd>(TVector x, float cap)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        TVector one = TSimd.Broadcast(1), limit = TSimd.Broadcast(-100);
+        TVector power = TSimd.Multiply(x, TSimd.Broadcast(2 * Log2E / cap));
+        // Beyond 100 the tangent is 1 in floats, and the power would leave their range: cut it there, from above by the negative.
+        power = TSimd.Multiply(TSimd.Max(TSimd.Multiply(power, TSimd.Broadcast(-1)), limit), TSimd.Broadcast(-1));
+        TVector two = TSimd.Divide(TSimd.Broadcast(-2), TSimd.Add(one, Exp2<TVector, TSimd>(power)));
+        return TSimd.Multiply(TSimd.Add(one, two), TSimd.Broadcast(cap));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Exp2<TVector, TSimd>(TVector x)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        TVector power = TSimd.SplitPower(TSimd.Max(x, TSimd.Broadcast(Least)), out TVector f);
+        TVector series = TSimd.MultiplyAdd(TSimd.Broadcast(C6), f, TSimd.Broadcast(C5));
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C4));
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C3));
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C2));
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C1));
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(1));
+        return TSimd.Multiply(series, power);
+    }
+}
