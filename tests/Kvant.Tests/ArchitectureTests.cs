@@ -17,6 +17,7 @@ public sealed class ArchitectureTests
         ["Memory"] = [],
         ["Codecs"] = ["Rotations", "Codebooks", "Packing", "Kernels", "Memory", "Numerics"],
         ["Caching"] = ["Codecs", "Kernels", "Memory"],
+        ["Attention"] = ["Caching", "Codecs", "Kernels", "Memory"],
         ["Formats"] = ["Codecs", "Caching"],
     };
 

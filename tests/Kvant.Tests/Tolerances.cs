@@ -53,4 +53,7 @@ internal static class Tolerances
 
     /// <summary>The same integers summed up to floats at two widths: a few float roundings of 6e-8.</summary>
     public const double SameIntegers = 2e-6;
+
+    /// <summary>A log-sum-exp of float scores, relative to its size or to 1: the scores' own 1e-4 of rule 8, of which a mean is left.</summary>
+    public const double LogSumExp = 1e-4;
 }

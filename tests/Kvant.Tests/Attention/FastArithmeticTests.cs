@@ -1,0 +1,51 @@
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+
+namespace Kvant.Tests.Attention;
+
+/// <summary>Integer arithmetic in the whole of attention adds little to what the codes lose.</summary>
+public sealed class FastArithmeticTests
+{
+    [Theory]
+    [InlineData("turboquant:bits=4", 128, 4, 1)]
+    [InlineData("turboquant:bits=4", 128, 4, 2)]
+    [InlineData("turboquant:bits=4", 64, 1, 1)]
+    [InlineData("turboquant:bits=3", 128, 4, 1)]
+    [InlineData("turboquant:bits=2", 128, 4, 1)]
+    [InlineData("turboquant:bits=4,group=32", 128, 4, 1)]
+    [InlineData("kivi:bits=4", 128, 4, 1)]
+    [InlineData("q4_0", 128, 4, 1)]
+    [InlineData("q8", 128, 4, 1)]
+    public void OutputErrorStaysWithinTheBudget(string spec, int dimension, int group, double logitDeviation)
+    {
+        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 2, group: group, keys: dimension, values: dimension);
+        using var cache = new KvCache(AttentionCases.Options(geometry, spec, sinks: 0, window: 0));
+        using var lossless = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: 0, window: 0));
+        for (int seed = 1; seed <= 8; seed++)
+        {
+            AttentionCases.Append(cache, 512, seed);
+            AttentionCases.Append(lossless, 512, seed);
+        }
+
+        using var exact = new CacheAttention(geometry, new() { Arithmetic = Arithmetic.Exact });
+        using var fast = new CacheAttention(geometry, new() { Arithmetic = Arithmetic.Fast });
+        double codes = 0, integers = 0;
+        for (int step = 0; step < 48; step++)
+        {
+            float[] queries = [.. AttentionCases.Queries(geometry, step).Select(x => (float)(x * logitDeviation))];
+            float[] truth = new float[geometry.QueryHeads * dimension], coded = new float[truth.Length], quick = new float[truth.Length];
+            exact.Decode(lossless, 0, queries, truth);
+            exact.Decode(cache, 0, queries, coded);
+            fast.Decode(cache, 0, queries, quick);
+            for (int i = 0; i < truth.Length; i++)
+            {
+                codes += Math.Pow(coded[i] - truth[i], 2);
+                integers += Math.Pow(quick[i] - coded[i], 2);
+            }
+        }
+
+        double added = Math.Sqrt(1 + (integers / codes)) - 1;
+        Assert.True(added <= Tolerances.IntegerArithmetic, $"{spec}: integers add {added:P2} to the output error.");
+    }
+}
