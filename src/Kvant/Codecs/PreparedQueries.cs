@@ -38,6 +38,9 @@ public sealed class PreparedQueries
         return Slot(index);
     }
 
+    /// <summary>All slots one after the other.</summary>
+    internal ReadOnlySpan<float> Slots => _values;
+
     internal Span<float> Slot(int index) => _values.AsSpan(index * Length, Length);
 
     internal void Begin(Codec owner, int count)

@@ -1,0 +1,76 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvant.Kernels;
+
+/// <summary>What attention over rows needs of 512-bit registers.</summary>
+internal readonly unsafe partial struct Simd512 : IRowSimd<Vector512<float>>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Halves(byte* source)
+    {
+        Vector512<int> wide = Vector512.WidenLower(Vector256.Load((short*)source).ToVector512Unsafe());
+        return ((wide << 13) & Vector512.Create(HalfBits.Mask)).AsSingle() * Vector512.Create(HalfBits.Bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> BrainFloats(byte* source) =>
+        (Vector512.WidenLower(Vector256.Load((ushort*)source).ToVector512Unsafe()) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SignedBytes(byte* source) => Vector512.ConvertToSingle(
+        Avx512F.IsSupported
+            ? Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source))
+            : Vector512.WidenLower(Vector512.WidenLower(Vector128.Load((sbyte*)source).ToVector256Unsafe().ToVector512Unsafe())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Nibbles(byte* source, int shift)
+    {
+        Vector512<int> bytes = Avx512F.IsSupported
+            ? Avx512F.ConvertToVector512Int32(Vector128.Load(source))
+            : Vector512.WidenLower(Vector512.WidenLower(Vector128.Load(source).ToVector256Unsafe().ToVector512Unsafe())).AsInt32();
+        return LowNibbles(bytes >>> shift, Vector512.Create(-8f, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Fields4(byte* source)
+    {
+        var halves = Vector512.Create(Vector256.Create(*(int*)source), Vector256.Create(*(int*)(source + 4)));
+        Vector512<int> shifts = Vector512.Create(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+        return LowNibbles(ShiftRight(halves, shifts), Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Fields2(byte* source)
+    {
+        Vector512<int> shifts = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        return LowNibbles(ShiftRight(Vector512.Create(*(int*)source), shifts), Vector512.Create(0f, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) HalfPairs(byte* source)
+    {
+        Vector512<int> pairs = Vector512.Load((int*)source), mask = Vector512.Create(HalfBits.Mask);
+        Vector512<float> bias = Vector512.Create(HalfBits.Bias);
+        return ((((pairs << 16) >> 3) & mask).AsSingle() * bias, ((pairs >> 3) & mask).AsSingle() * bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.Sums(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+
+    // The entry of a table for the low four bits of each lane; the instruction ignores the others.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> LowNibbles(Vector512<int> index, Vector512<float> table) => Avx512F.IsSupported
+        ? Avx512F.PermuteVar16x32(table, index)
+        : Vector512.Shuffle(table, index & Vector512.Create(15));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> ShiftRight(Vector512<int> value, Vector512<int> counts) => Avx512F.IsSupported
+        ? Avx512F.ShiftRightLogicalVariable(value, counts.AsUInt32())
+        : Vector512.Create(Simd256.ShiftRight(value.GetLower(), counts.GetLower()), Simd256.ShiftRight(value.GetUpper(), counts.GetUpper()));
+}
