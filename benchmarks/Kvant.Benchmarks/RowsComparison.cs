@@ -77,23 +77,7 @@ internal static class RowsComparison
 
         public void Accumulate() => OverRuns(_valueBlocks, (run, upcoming) => _values.Accumulate(_scores, run, _accumulators, Arithmetic.Exact, upcoming));
 
-        public void Read()
-        {
-            Vector512<byte> a = default, b = default, c = default, d = default;
-            foreach (Memory<byte> blocks in (Memory<byte>[])[_keyBlocks, _valueBlocks])
-            {
-                ReadOnlySpan<Vector512<byte>> lines = MemoryMarshal.Cast<byte, Vector512<byte>>(blocks.Span);
-                for (int i = 0; i + 4 <= lines.Length; i += 4)
-                {
-                    a += lines[i];
-                    b += lines[i + 1];
-                    c += lines[i + 2];
-                    d += lines[i + 3];
-                }
-            }
-
-            _scores[0] = Vector512.Sum(a + b + c + d);
-        }
+        public void Read() => _scores[0] = Sum(_keyBlocks.Span) + Sum(_valueBlocks.Span);
 
         // A fast answer that is wrong is no answer: decode-then-dot in double precision decides.
         public void Check()
@@ -111,6 +95,21 @@ internal static class RowsComparison
                 for (int c = 0; c < Dimension; c++)
                     Near(Enumerable.Range(0, RunRows).Sum(r => (double)_scores[(q * RunRows) + r] * values[(r * Dimension) + c]), outputs[(q * Dimension) + c]);
             }
+        }
+
+        private static uint Sum(ReadOnlySpan<byte> bytes)
+        {
+            ref byte start = ref MemoryMarshal.GetReference(bytes);
+            Vector512<uint> a = default, b = default, c = default, d = default;
+            for (int i = 0; i + 256 <= bytes.Length; i += 256)
+            {
+                a += Vector512.LoadUnsafe(ref start, (nuint)i).AsUInt32();
+                b += Vector512.LoadUnsafe(ref start, (nuint)i + 64).AsUInt32();
+                c += Vector512.LoadUnsafe(ref start, (nuint)i + 128).AsUInt32();
+                d += Vector512.LoadUnsafe(ref start, (nuint)i + 192).AsUInt32();
+            }
+
+            return Vector512.Sum(a + b + c + d);
         }
 
         private static void Near(double wanted, float found)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
@@ -63,7 +62,7 @@ internal static unsafe class RowSums
             for (int r = 0; r < job.Rows; r++)
             {
                 for (int c = job.Start; c < job.End; c++)
-                    job.Sums[(q * job.SumStride) + c] += job.Weights[(q * job.WeightStride) + r] * TFormat.Number(job.Row(r), c);
+                    job.Sums[(q * job.SumStride) + c] += job.Weights[(q * job.WeightStride) + r] * TFormat.Number(new StoredRow(job.Bytes + ((nint)r * job.Stride), null, 0), c);
             }
         }
     }
@@ -88,16 +87,19 @@ internal static unsafe class RowSums
         where TFormat : IRowFormat
         where TGroup : struct, IQueryGroup<TVector, TGroup>
     {
+        // Local variables, because the sums that are stored might be the job's own memory, as far as the compiler knows.
         int lanes = TSimd.Lanes, pairs = (job.End - job.Start) / (2 * lanes), stride = job.WeightStride, rows = job.Rows, c = job.Start;
+        nint rowStride = job.Stride;
         float* weights = job.Weights + (first * stride), sums = job.Sums + (first * job.SumStride);
         var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, rows * Math.Max(1, pairs));
         for (; c + (2 * lanes) <= job.End; c += 2 * lanes)
         {
             TGroup left = TGroup.Load(sums + c, job.SumStride), right = TGroup.Load(sums + c + lanes, job.SumStride);
-            for (int r = 0; r < rows; r++)
+            byte* at = job.Bytes;
+            for (int r = 0; r < rows; r++, at += rowStride)
             {
                 TGroup weight = TGroup.Broadcast(weights + r, stride);
-                StoredRow row = job.Row(r);
+                var row = new StoredRow(at, null, 0);
                 left = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row, c), weight, left);
                 right = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row, c + lanes), weight, right);
                 prefetch.Step();
@@ -110,8 +112,9 @@ internal static unsafe class RowSums
         if (c == job.End)
             return;
         TGroup rest = TGroup.Load(sums + c, job.SumStride);
-        for (int r = 0; r < rows; r++)
-            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(job.Row(r), c), TGroup.Broadcast(weights + r, stride), rest);
+        byte* last = job.Bytes;
+        for (int r = 0; r < rows; r++, last += rowStride)
+            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(new StoredRow(last, null, 0), c), TGroup.Broadcast(weights + r, stride), rest);
         TGroup.Store(rest, sums + c, job.SumStride);
     }
 
@@ -128,10 +131,7 @@ internal static unsafe class RowSums
         public readonly int SumStride = sumStride;
         public readonly byte* Upcoming = upcoming;
         public readonly int UpcomingBytes = upcomingBytes;
-        private readonly byte* _bytes = bytes;
-        private readonly int _stride = stride;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public StoredRow Row(int index) => new(_bytes + ((nint)index * _stride), null, 0);
+        public readonly byte* Bytes = bytes;
+        public readonly int Stride = stride;
     }
 }
