@@ -5,10 +5,12 @@ namespace Kvant.Kernels;
 /// <summary>Rows of bfloat16 numbers.</summary>
 internal readonly unsafe struct BrainFloatRows : IRowFormat
 {
-    public static float Number(StoredRow row, int column) => BitConverter.Int32BitsToSingle(((ushort*)row.Bytes)[column] << 16);
+    public static nint Offset(int column) => 2 * (nint)column;
+
+    public static float Number(byte* at, float* scale, int column) => BitConverter.Int32BitsToSingle(*(ushort*)at << 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(StoredRow row, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.BrainFloats(row.Bytes + (2 * column));
+        where TSimd : IRowSimd<TVector> => TSimd.BrainFloats(at);
 }

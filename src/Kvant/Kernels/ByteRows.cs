@@ -5,10 +5,12 @@ namespace Kvant.Kernels;
 /// <summary>Rows of signed bytes.</summary>
 internal readonly unsafe struct ByteRows : IRowFormat
 {
-    public static float Number(StoredRow row, int column) => ((sbyte*)row.Bytes)[column];
+    public static nint Offset(int column) => column;
+
+    public static float Number(byte* at, float* scale, int column) => (sbyte)*at;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(StoredRow row, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.SignedBytes(row.Bytes + column);
+        where TSimd : IRowSimd<TVector> => TSimd.SignedBytes(at);
 }

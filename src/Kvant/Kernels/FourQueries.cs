@@ -16,7 +16,7 @@ internal unsafe struct FourQueries<TVector, TSimd> : IQueryGroup<TVector, FourQu
     public static int Count => 4;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static FourQueries<TVector, TSimd> Load(float* source, int stride) => new()
+    public static FourQueries<TVector, TSimd> Load(float* source, nint stride) => new()
     {
         _a = TSimd.Load(source),
         _b = TSimd.Load(source + stride),
@@ -25,7 +25,7 @@ internal unsafe struct FourQueries<TVector, TSimd> : IQueryGroup<TVector, FourQu
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(FourQueries<TVector, TSimd> group, float* destination, int stride)
+    public static void Store(FourQueries<TVector, TSimd> group, float* destination, nint stride)
     {
         TSimd.Store(group._a, destination);
         TSimd.Store(group._b, destination + stride);
@@ -34,7 +34,7 @@ internal unsafe struct FourQueries<TVector, TSimd> : IQueryGroup<TVector, FourQu
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static FourQueries<TVector, TSimd> Broadcast(float* source, int stride) => new()
+    public static FourQueries<TVector, TSimd> Broadcast(float* source, nint stride) => new()
     {
         _a = TSimd.Broadcast(*source),
         _b = TSimd.Broadcast(source[stride]),
@@ -53,7 +53,7 @@ internal unsafe struct FourQueries<TVector, TSimd> : IQueryGroup<TVector, FourQu
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(
-        FourQueries<TVector, TSimd> row0, FourQueries<TVector, TSimd> row1, FourQueries<TVector, TSimd> row2, FourQueries<TVector, TSimd> row3, float* destination, int stride)
+        FourQueries<TVector, TSimd> row0, FourQueries<TVector, TSimd> row1, FourQueries<TVector, TSimd> row2, FourQueries<TVector, TSimd> row3, float* destination, nint stride)
     {
         TSimd.Sums(row0._a, row1._a, row2._a, row3._a).Store(destination);
         TSimd.Sums(row0._b, row1._b, row2._b, row3._b).Store(destination + stride);

@@ -5,10 +5,12 @@ namespace Kvant.Kernels;
 /// <summary>Rows of IEEE halves.</summary>
 internal readonly unsafe struct HalfRows : IRowFormat
 {
-    public static float Number(StoredRow row, int column) => HalfBits.ToSingle(((short*)row.Bytes)[column]);
+    public static nint Offset(int column) => 2 * (nint)column;
+
+    public static float Number(byte* at, float* scale, int column) => HalfBits.ToSingle(*(short*)at);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(StoredRow row, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.Halves(row.Bytes + (2 * column));
+        where TSimd : IRowSimd<TVector> => TSimd.Halves(at);
 }

@@ -10,16 +10,16 @@ internal unsafe interface IQueryGroup<TVector, TSelf>
     static abstract int Count { get; }
 
     /// <summary>A register of each query; <paramref name="stride"/> floats lie between them.</summary>
-    static abstract TSelf Load(float* source, int stride);
+    static abstract TSelf Load(float* source, nint stride);
 
-    static abstract void Store(TSelf group, float* destination, int stride);
+    static abstract void Store(TSelf group, float* destination, nint stride);
 
     /// <summary>One number of each query, in all lanes.</summary>
-    static abstract TSelf Broadcast(float* source, int stride);
+    static abstract TSelf Broadcast(float* source, nint stride);
 
     /// <summary>numbers * group + sums, query by query.</summary>
     static abstract TSelf MultiplyAdd(TVector numbers, TSelf group, TSelf sums);
 
     /// <summary>The sums over the lanes: four rows side by side for each query.</summary>
-    static abstract void StoreSums(TSelf row0, TSelf row1, TSelf row2, TSelf row3, float* destination, int stride);
+    static abstract void StoreSums(TSelf row0, TSelf row1, TSelf row2, TSelf row3, float* destination, nint stride);
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
@@ -52,7 +51,7 @@ internal static unsafe class RowScores
             {
                 float sum = 0;
                 for (int c = 0; c < job.Columns; c++)
-                    sum += job.Query[(q * job.QueryStride) + c] * TFormat.Number(job.Row(r), c);
+                    sum += job.Query[(q * job.QueryStride) + c] * TFormat.Number(job.Row(r) + TFormat.Offset(c), job.Scales + r + (c / 32 * job.Rows), c);
                 job.Scores[(q * job.ScoreStride) + r] = sum;
             }
         }
@@ -82,34 +81,48 @@ internal static unsafe class RowScores
         where TFormat : IRowFormat
         where TGroup : struct, IQueryGroup<TVector, TGroup>
     {
-        int columns = job.Columns, stride = job.QueryStride, last = job.Rows - 1;
-        float* query = job.Query + (first * stride), scores = job.Scores + (first * job.ScoreStride), partial = stackalloc float[BlockRows * TGroup.Count];
-        var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, (job.Rows + BlockRows - 1) / BlockRows * (columns / TSimd.Lanes));
-        for (int r = 0; r <= last; r += BlockRows)
+        int lanes = TSimd.Lanes, columns = job.Columns, rows = job.Rows;
+        nint stride = job.QueryStride, scoreStride = job.ScoreStride, scaleStride = job.Scales == null ? 0 : rows;
+        float* query = job.Query + (first * stride), scores = job.Scores + (first * scoreStride), partial = stackalloc float[BlockRows * TGroup.Count];
+        var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, (rows + BlockRows - 1) / BlockRows * ((columns + lanes) / (2 * lanes)));
+        for (int r = 0; r < rows; r += BlockRows)
         {
-            StoredRow row0 = job.Row(r), row1 = job.Row(Math.Min(r + 1, last)), row2 = job.Row(Math.Min(r + 2, last)), row3 = job.Row(Math.Min(r + 3, last));
+            int r1 = Math.Min(r + 1, rows - 1), r2 = Math.Min(r + 2, rows - 1), r3 = Math.Min(r + 3, rows - 1);
+            byte* row0 = job.Row(r), row1 = job.Row(r1), row2 = job.Row(r2), row3 = job.Row(r3);
+            float* scale0 = job.Scales + r, scale1 = job.Scales + r1, scale2 = job.Scales + r2, scale3 = job.Scales + r3;
             TGroup sums0 = default, sums1 = default, sums2 = default, sums3 = default;
-            for (int c = 0; c < columns; c += TSimd.Lanes)
+            for (int c = 0; c < columns; c += 2 * lanes)
             {
+                // Of 512 bits, two registers are a group of 32 numbers: constants for the compiler.
+                int left = lanes == 16 ? 0 : c & 31, right = lanes == 16 ? 16 : (c + lanes) & 31;
+                nint at = TFormat.Offset(c), scale = (c >>> 5) * scaleStride;
                 TGroup group = TGroup.Load(query + c, stride);
-                sums0 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row0, c), group, sums0);
-                sums1 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row1, c), group, sums1);
-                sums2 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row2, c), group, sums2);
-                sums3 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row3, c), group, sums3);
+                sums0 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row0 + at, scale0 + scale, left), group, sums0);
+                sums1 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row1 + at, scale1 + scale, left), group, sums1);
+                sums2 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row2 + at, scale2 + scale, left), group, sums2);
+                sums3 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row3 + at, scale3 + scale, left), group, sums3);
                 prefetch.Step();
+                if (c + lanes == columns)
+                    break;
+                at = TFormat.Offset(c + lanes);
+                group = TGroup.Load(query + c + lanes, stride);
+                sums0 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row0 + at, scale0 + scale, right), group, sums0);
+                sums1 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row1 + at, scale1 + scale, right), group, sums1);
+                sums2 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row2 + at, scale2 + scale, right), group, sums2);
+                sums3 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row3 + at, scale3 + scale, right), group, sums3);
             }
 
-            if (r + BlockRows <= job.Rows)
+            if (r + BlockRows <= rows)
             {
-                TGroup.StoreSums(sums0, sums1, sums2, sums3, scores + r, job.ScoreStride);
+                TGroup.StoreSums(sums0, sums1, sums2, sums3, scores + r, scoreStride);
                 continue;
             }
 
             TGroup.StoreSums(sums0, sums1, sums2, sums3, partial, BlockRows);
             for (int i = 0; i < TGroup.Count; i++)
             {
-                for (int k = 0; r + k <= last; k++)
-                    scores[(i * job.ScoreStride) + r + k] = partial[(i * BlockRows) + k];
+                for (int k = 0; r + k < rows; k++)
+                    scores[(i * scoreStride) + r + k] = partial[(i * BlockRows) + k];
             }
         }
     }
@@ -119,6 +132,7 @@ internal static unsafe class RowScores
     {
         public readonly int Rows = rows;
         public readonly int Columns = columns;
+        public readonly float* Scales = scales;
         public readonly float* Query = query;
         public readonly int QueryStride = queryStride;
         public readonly int Queries = queries;
@@ -128,9 +142,7 @@ internal static unsafe class RowScores
         public readonly int UpcomingBytes = upcomingBytes;
         private readonly byte* _bytes = bytes;
         private readonly int _stride = stride;
-        private readonly float* _scales = scales;
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public StoredRow Row(int index) => new(_bytes + ((nint)index * _stride), _scales + index, Rows);
+        public byte* Row(int index) => _bytes + ((nint)index * _stride);
     }
 }

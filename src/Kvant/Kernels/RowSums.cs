@@ -62,7 +62,7 @@ internal static unsafe class RowSums
             for (int r = 0; r < job.Rows; r++)
             {
                 for (int c = job.Start; c < job.End; c++)
-                    job.Sums[(q * job.SumStride) + c] += job.Weights[(q * job.WeightStride) + r] * TFormat.Number(new StoredRow(job.Bytes + ((nint)r * job.Stride), null, 0), c);
+                    job.Sums[(q * job.SumStride) + c] += job.Weights[(q * job.WeightStride) + r] * TFormat.Number(job.Bytes + ((nint)r * job.Stride) + TFormat.Offset(c), null, c);
             }
         }
     }
@@ -87,35 +87,36 @@ internal static unsafe class RowSums
         where TFormat : IRowFormat
         where TGroup : struct, IQueryGroup<TVector, TGroup>
     {
-        // Local variables, because the sums that are stored might be the job's own memory, as far as the compiler knows.
-        int lanes = TSimd.Lanes, pairs = (job.End - job.Start) / (2 * lanes), stride = job.WeightStride, rows = job.Rows, c = job.Start;
-        nint rowStride = job.Stride;
-        float* weights = job.Weights + (first * stride), sums = job.Sums + (first * job.SumStride);
+        int lanes = TSimd.Lanes, pairs = (job.End - job.Start) / (2 * lanes), rows = job.Rows, c = job.Start;
+        nint stride = job.WeightStride, rowStride = job.Stride, sumStride = job.SumStride;
+        float* weights = job.Weights + (first * stride), end = weights + rows, sums = job.Sums + (first * sumStride);
         var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, rows * Math.Max(1, pairs));
         for (; c + (2 * lanes) <= job.End; c += 2 * lanes)
         {
-            TGroup left = TGroup.Load(sums + c, job.SumStride), right = TGroup.Load(sums + c + lanes, job.SumStride);
-            byte* at = job.Bytes;
-            for (int r = 0; r < rows; r++, at += rowStride)
+            // Of 512 bits, two registers are a group of 32 numbers: constants for the compiler.
+            int left = lanes == 16 ? 0 : c & 31, right = lanes == 16 ? 16 : (c + lanes) & 31;
+            TGroup leftSums = TGroup.Load(sums + c, sumStride), rightSums = TGroup.Load(sums + c + lanes, sumStride);
+            byte* at = job.Bytes + TFormat.Offset(c);
+            nint toRight = TFormat.Offset(c + lanes) - TFormat.Offset(c);
+            for (float* weight = weights; weight < end; weight++, at += rowStride)
             {
-                TGroup weight = TGroup.Broadcast(weights + r, stride);
-                var row = new StoredRow(at, null, 0);
-                left = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row, c), weight, left);
-                right = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row, c + lanes), weight, right);
+                TGroup group = TGroup.Broadcast(weight, stride);
+                leftSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at, null, left), group, leftSums);
+                rightSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at + toRight, null, right), group, rightSums);
                 prefetch.Step();
             }
 
-            TGroup.Store(left, sums + c, job.SumStride);
-            TGroup.Store(right, sums + c + lanes, job.SumStride);
+            TGroup.Store(leftSums, sums + c, sumStride);
+            TGroup.Store(rightSums, sums + c + lanes, sumStride);
         }
 
         if (c == job.End)
             return;
-        TGroup rest = TGroup.Load(sums + c, job.SumStride);
-        byte* last = job.Bytes;
-        for (int r = 0; r < rows; r++, last += rowStride)
-            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(new StoredRow(last, null, 0), c), TGroup.Broadcast(weights + r, stride), rest);
-        TGroup.Store(rest, sums + c, job.SumStride);
+        TGroup rest = TGroup.Load(sums + c, sumStride);
+        byte* last = job.Bytes + TFormat.Offset(c);
+        for (float* weight = weights; weight < end; weight++, last += rowStride)
+            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(last, null, c), TGroup.Broadcast(weight, stride), rest);
+        TGroup.Store(rest, sums + c, sumStride);
     }
 
     private readonly struct Job(

@@ -7,13 +7,12 @@ namespace Kvant.Kernels;
 internal readonly unsafe struct ScaledRows<TFormat> : IRowFormat
     where TFormat : IRowFormat
 {
-    public static float Number(StoredRow row, int column) => TFormat.Number(row, column) * Scale(row, column);
+    public static nint Offset(int column) => TFormat.Offset(column);
+
+    public static float Number(byte* at, float* scale, int column) => TFormat.Number(at, scale, column) * *scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(StoredRow row, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.Multiply(TFormat.Load<TVector, TSimd>(row, column), TSimd.Broadcast(Scale(row, column)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Scale(StoredRow row, int column) => row.Scales[(column >>> 5) * row.ScaleStride];
+        where TSimd : IRowSimd<TVector> => TSimd.Multiply(TFormat.Load<TVector, TSimd>(at, scale, column), TSimd.Broadcast(*scale));
 }

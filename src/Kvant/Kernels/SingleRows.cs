@@ -5,10 +5,12 @@ namespace Kvant.Kernels;
 /// <summary>Rows of 32-bit floats.</summary>
 internal readonly unsafe struct SingleRows : IRowFormat
 {
-    public static float Number(StoredRow row, int column) => ((float*)row.Bytes)[column];
+    public static nint Offset(int column) => 4 * (nint)column;
+
+    public static float Number(byte* at, float* scale, int column) => *(float*)at;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(StoredRow row, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.Load((float*)row.Bytes + column);
+        where TSimd : IRowSimd<TVector> => TSimd.Load((float*)at);
 }

@@ -14,21 +14,21 @@ internal unsafe struct TwoQueries<TVector, TSimd> : IQueryGroup<TVector, TwoQuer
     public static int Count => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TwoQueries<TVector, TSimd> Load(float* source, int stride) => new()
+    public static TwoQueries<TVector, TSimd> Load(float* source, nint stride) => new()
     {
         _a = TSimd.Load(source),
         _b = TSimd.Load(source + stride),
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(TwoQueries<TVector, TSimd> group, float* destination, int stride)
+    public static void Store(TwoQueries<TVector, TSimd> group, float* destination, nint stride)
     {
         TSimd.Store(group._a, destination);
         TSimd.Store(group._b, destination + stride);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TwoQueries<TVector, TSimd> Broadcast(float* source, int stride) => new()
+    public static TwoQueries<TVector, TSimd> Broadcast(float* source, nint stride) => new()
     {
         _a = TSimd.Broadcast(*source),
         _b = TSimd.Broadcast(source[stride]),
@@ -43,7 +43,7 @@ internal unsafe struct TwoQueries<TVector, TSimd> : IQueryGroup<TVector, TwoQuer
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(
-        TwoQueries<TVector, TSimd> row0, TwoQueries<TVector, TSimd> row1, TwoQueries<TVector, TSimd> row2, TwoQueries<TVector, TSimd> row3, float* destination, int stride)
+        TwoQueries<TVector, TSimd> row0, TwoQueries<TVector, TSimd> row1, TwoQueries<TVector, TSimd> row2, TwoQueries<TVector, TSimd> row3, float* destination, nint stride)
     {
         TSimd.Sums(row0._a, row1._a, row2._a, row3._a).Store(destination);
         TSimd.Sums(row0._b, row1._b, row2._b, row3._b).Store(destination + stride);
