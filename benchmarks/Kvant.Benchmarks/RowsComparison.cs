@@ -31,9 +31,9 @@ internal static class RowsComparison
             var baseline = new Case("fp32", 0);
             var hot = new Case(spec, 0);
             hot.Check();
-            Print(baseline, hot, 101);
+            Print(baseline, hot, 301);
             Console.Write("   ");
-            Print(new Case("fp32", ColdBytes), new Case(spec, ColdBytes), 5);
+            Print(new Case("fp32", ColdBytes), new Case(spec, ColdBytes), 11);
             Console.WriteLine();
         }
 
@@ -42,7 +42,7 @@ internal static class RowsComparison
 
     private static void Print(Case baseline, Case codec, int rounds)
     {
-        double[] t = Interleaved.Medians([baseline.Score, baseline.Accumulate, codec.Score, codec.Accumulate, codec.Read], rounds);
+        double[] t = Interleaved.Quantiles([baseline.Score, baseline.Accumulate, codec.Score, codec.Accumulate, codec.Read], rounds, 0.1);
         double fp32 = (t[0] + t[1]) / baseline.Rows, own = (t[2] + t[3]) / codec.Rows;
         Console.Write($"{t[2] / codec.Rows,12:F1}{t[3] / codec.Rows,12:F1}{t[4] / codec.Rows,8:F1}{own / fp32,9:F2}{1e3 / own,8:F1}");
     }

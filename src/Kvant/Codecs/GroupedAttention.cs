@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using Kvant.Kernels;
 using Kvant.Memory;
 
@@ -32,7 +31,7 @@ internal sealed class GroupedAttention(int stride, int columns, int groupColumns
             ReadOnlySpan<byte> bytes = blocks.Slice(r * stride, count * stride);
             Span<float> scales = scratch.Floats[..(_groups * count)];
             for (int g = 0; g < _groups; g++)
-                RowScales.Halves(bytes, scaleAt + (g * scaleStride), stride, scales.Slice(g * count, count));
+                RowScales.Weigh(bytes, scaleAt + (g * scaleStride), stride, count, [], 0, 1, scales[(g * count)..], count);
             var run = new RowRun(bytes, stride, count) { Scales = scales, Upcoming = After(blocks, r + count, upcoming) };
             RowScores.Compute<ScaledRows<TFormat>>(run, columns, prepared.Slots, prepared.Length, prepared.Count, scores[r..], rows);
         }
@@ -42,16 +41,13 @@ internal sealed class GroupedAttention(int stride, int columns, int groupColumns
     /// <param name="weights">[query, row].</param>
     /// <param name="blocks">Whole rows.</param>
     /// <param name="codesAt">Where the numbers of <typeparamref name="TFormat"/> begin in a row.</param>
-    /// <param name="minimumAt">Where in a row the minimum of the first group lies, an IEEE half; negative if there are none.</param>
     /// <param name="accumulators">[query, column].</param>
     /// <param name="upcoming">Rows that will be read next.</param>
-    public void Accumulate<TFormat>(
-        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, int codesAt, int minimumAt, Span<float> accumulators, ReadOnlySpan<byte> upcoming)
+    public void Accumulate<TFormat>(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, int codesAt, Span<float> accumulators, ReadOnlySpan<byte> upcoming)
         where TFormat : IRowFormat
     {
         int rows = blocks.Length / stride, queries = accumulators.Length / columns;
-        using var scratch = new AlignedScratch((queries + 1) * RunRows);
-        Span<float> scales = scratch.Floats[..RunRows], scaled = scratch.Floats[RunRows..];
+        using var scratch = new AlignedScratch(queries * RunRows);
         for (int r = 0; r < rows; r += RunRows)
         {
             int count = Math.Min(RunRows, rows - r);
@@ -59,19 +55,9 @@ internal sealed class GroupedAttention(int stride, int columns, int groupColumns
             for (int g = 0; g < _groups; g++)
             {
                 int start = g * groupColumns, length = Math.Min(groupColumns, columns - start), share = next.Length / _groups;
-                RowScales.Halves(bytes, scaleAt + (g * scaleStride), stride, scales[..count]);
-                for (int q = 0; q < queries; q++)
-                    TensorPrimitives.Multiply(weights.Slice((q * rows) + r, count), scales[..count], scaled.Slice(q * RunRows, count));
+                RowScales.Weigh(bytes, scaleAt + (g * scaleStride), stride, count, weights[r..], rows, queries, scratch.Floats, RunRows);
                 var run = new RowRun(bytes[codesAt..], stride, count) { Upcoming = next.Slice(g * share, share) };
-                RowSums.Add<TFormat>(run, start, length, scaled, RunRows, queries, accumulators, columns);
-                if (minimumAt < 0)
-                    continue;
-                RowScales.Halves(bytes, minimumAt + (g * scaleStride), stride, scales[..count]);
-                for (int q = 0; q < queries; q++)
-                {
-                    Span<float> sums = accumulators.Slice((q * columns) + start, length);
-                    TensorPrimitives.Add(sums, TensorPrimitives.Dot(weights.Slice((q * rows) + r, count), scales[..count]), sums);
-                }
+                RowSums.Add<TFormat>(run, start, length, scratch.Floats, RunRows, queries, accumulators, columns);
             }
         }
     }

@@ -155,9 +155,28 @@ internal static class KiviCodec
         {
             int codesAt = _groups * ParameterBytes;
             if (_bits == 4)
-                _attention.Accumulate<Field4Rows>(weights, blocks, codesAt, 0, accumulators, upcoming);
+                _attention.Accumulate<Field4Rows>(weights, blocks, codesAt, accumulators, upcoming);
             else
-                _attention.Accumulate<Field2Rows>(weights, blocks, codesAt, 0, accumulators, upcoming);
+                _attention.Accumulate<Field2Rows>(weights, blocks, codesAt, accumulators, upcoming);
+            AddMinima(weights, blocks, accumulators);
+        }
+
+        // The parameters at the beginning of a row are a row of halves themselves; of its weighted sums every second is that of a minimum.
+        private void AddMinima(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+        {
+            int rows = blocks.Length / BytesPerBlock, queries = accumulators.Length / Dimension, halves = 2 * _groups;
+            using var scratch = new AlignedScratch(queries * halves);
+            scratch.Floats.Clear();
+            RowSums.Add<HalfRows>(new RowRun(blocks, BytesPerBlock, rows), 0, halves, weights, rows, queries, scratch.Floats, halves);
+            for (int q = 0; q < queries; q++)
+            {
+                for (int g = 0; g < _groups; g++)
+                {
+                    int start = g * _group;
+                    Span<float> sums = accumulators.Slice((q * Dimension) + start, Math.Min(_group, Dimension - start));
+                    TensorPrimitives.Add(sums, scratch.Floats[(q * halves) + (2 * g)], sums);
+                }
+            }
         }
 
         private static int Groups(CodecSpec spec, int dimension) => (dimension + spec.Integer("group") - 1) / spec.Integer("group");

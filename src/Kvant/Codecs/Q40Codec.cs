@@ -46,7 +46,7 @@ internal sealed class Q40Codec : GgmlBlocks
 
     protected override void AccumulateBlocks(
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
-        Attention.Accumulate<GgmlNibbleRows>(weights, blocks, 0, -1, accumulators, upcoming);
+        Attention.Accumulate<GgmlNibbleRows>(weights, blocks, 0, accumulators, upcoming);
 
     // As ggml does: add 8.5 and cut, at most 15.
     private static int Code(float x) => Math.Clamp((int)(x + 8.5f), 0, 15);

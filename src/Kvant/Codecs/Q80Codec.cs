@@ -37,5 +37,5 @@ internal sealed class Q80Codec : GgmlBlocks
 
     protected override void AccumulateBlocks(
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
-        Attention.Accumulate<GgmlByteRows>(weights, blocks, 0, -1, accumulators, upcoming);
+        Attention.Accumulate<GgmlByteRows>(weights, blocks, 0, accumulators, upcoming);
 }
