@@ -1,8 +1,10 @@
 using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
-// `encode` answers in half a minute, every stage interleaved with a plain copy of the same rows; anything else goes to BenchmarkDotNet.
+// `encode` and `rows` answer in a minute or so, every stage interleaved with a plain baseline; anything else goes to BenchmarkDotNet.
 if (args is ["encode", ..])
     return EncodeComparison.Run();
+if (args is ["rows", .. string[] specs])
+    return RowsComparison.Run(specs);
 BenchmarkSwitcher.FromAssembly(typeof(EncodeBenchmark).Assembly).Run(args);
 return 0;

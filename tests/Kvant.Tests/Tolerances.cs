@@ -6,6 +6,9 @@ internal static class Tolerances
     /// <summary>Scores and sums against decode-then-dot, relative to the norms: a few hundred float roundings of 6e-8 stay below 1e-5, and design rule 8 grants 1e-4.</summary>
     public const double Attention = 1e-4;
 
+    /// <summary>Float sums of up to 256 products against double precision, relative to the sum of the magnitudes: each of some 50 additions in a lane rounds by 6e-8.</summary>
+    public const double FloatSum = 1e-5;
+
     /// <summary>Decoded rows against the double-precision reference, relative to the row: float rotations of up to 256 numbers err by some 1e-6.</summary>
     public const double DecodedRow = 1e-5;
 

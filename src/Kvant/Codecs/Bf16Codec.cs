@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kvant.Kernels;
 
 namespace Kvant.Codecs;
 
@@ -24,4 +25,11 @@ internal sealed class Bf16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
         for (int i = 0; i < rows.Length; i++)
             rows[i] = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(block[(2 * i)..]) << 16);
     }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Score<BrainFloatRows>(this, prepared, blocks, scores, upcoming);
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Accumulate<BrainFloatRows>(this, weights, blocks, accumulators, upcoming);
 }

@@ -1,13 +1,19 @@
-using System.Buffers;
-using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Kvant.Kernels;
+using Kvant.Memory;
 
 namespace Kvant.Codecs;
 
-// Attending to blocks: the correct, slow defaults. A method that wants speed overrides ScoreBlocks and AccumulateBlocks.
+// Attending to blocks: the defaults decode into the cache and attend to that. A method that wants speed overrides ScoreBlocks and AccumulateBlocks.
 public abstract partial class Codec
 {
+    // 32 rows of 128: decoded rows that stay in the first-level cache until they are used.
+    private const int TileFloats = 4096;
+
     /// <summary>Floats that one prepared query takes; at least <see cref="Dimension"/>.</summary>
     public virtual int PreparedLength => Dimension;
+
+    private int TileBlocks => Math.Max(1, TileFloats / (RowsPerBlock * Dimension));
 
     /// <summary>Turns queries into the basis of the codes, once per step, so that no cached row needs turning.</summary>
     /// <param name="queries">Queries one after the other, <see cref="Dimension"/> floats each; at most the capacity of <paramref name="prepared"/>.</param>
@@ -98,47 +104,38 @@ public abstract partial class Codec
     /// <param name="rows">Receives <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
     protected virtual void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => DecodeBlock(block, rows);
 
-    /// <summary>What <see cref="Score"/> does after its checks: decodes each block once and takes it to all queries.</summary>
+    /// <summary>What <see cref="Score"/> does after its checks: decodes a few blocks at a time and takes them to all queries.</summary>
     protected virtual void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
-        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock;
-        float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);
-        Span<float> decoded = scratch.AsSpan(0, RowsPerBlock * Dimension);
-        for (int b = 0; b < count; b++)
+        int rows = blocks.Length / BytesPerBlock * RowsPerBlock, tile = TileBlocks * BytesPerBlock;
+        using var scratch = new AlignedScratch(TileBlocks * RowsPerBlock * Dimension);
+        for (int at = 0, row = 0; at < blocks.Length; at += tile)
         {
-            DecodeInBasis(blocks.Slice(b * BytesPerBlock, BytesPerBlock), decoded);
-            for (int r = 0; r < RowsPerBlock; r++)
-            {
-                ReadOnlySpan<float> row = decoded.Slice(r * Dimension, Dimension);
-                for (int q = 0; q < prepared.Count; q++)
-                    scores[(q * rows) + (b * RowsPerBlock) + r] = TensorPrimitives.Dot(row, prepared.Query(q)[..Dimension]);
-            }
+            RowRun run = DecodeRun(blocks.Slice(at, Math.Min(tile, blocks.Length - at)), scratch.Floats);
+            RowScores.Compute<SingleRows>(run, Dimension, prepared.Slots, prepared.Length, prepared.Count, scores[row..], rows);
+            row += run.Count;
         }
-
-        ArrayPool<float>.Shared.Return(scratch);
     }
 
-    /// <summary>What <see cref="Accumulate"/> does after its checks: decodes each block once and adds it to all accumulators.</summary>
+    /// <summary>What <see cref="Accumulate"/> does after its checks: decodes a few blocks at a time and adds them to all accumulators.</summary>
     protected virtual void AccumulateBlocks(
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
-        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension;
-        float[] scratch = ArrayPool<float>.Shared.Rent(RowsPerBlock * Dimension);
-        Span<float> decoded = scratch.AsSpan(0, RowsPerBlock * Dimension);
-        for (int b = 0; b < count; b++)
+        int rows = blocks.Length / BytesPerBlock * RowsPerBlock, tile = TileBlocks * BytesPerBlock, queries = accumulators.Length / Dimension;
+        using var scratch = new AlignedScratch(TileBlocks * RowsPerBlock * Dimension);
+        for (int at = 0, row = 0; at < blocks.Length; at += tile)
         {
-            DecodeInBasis(blocks.Slice(b * BytesPerBlock, BytesPerBlock), decoded);
-            for (int r = 0; r < RowsPerBlock; r++)
-            {
-                ReadOnlySpan<float> row = decoded.Slice(r * Dimension, Dimension);
-                for (int q = 0; q < queries; q++)
-                {
-                    Span<float> accumulator = accumulators.Slice(q * Dimension, Dimension);
-                    TensorPrimitives.MultiplyAdd(row, weights[(q * rows) + (b * RowsPerBlock) + r], accumulator, accumulator);
-                }
-            }
+            RowRun run = DecodeRun(blocks.Slice(at, Math.Min(tile, blocks.Length - at)), scratch.Floats);
+            RowSums.Add<SingleRows>(run, 0, Dimension, weights[row..], rows, queries, accumulators, Dimension);
+            row += run.Count;
         }
+    }
 
-        ArrayPool<float>.Shared.Return(scratch);
+    private RowRun DecodeRun(ReadOnlySpan<byte> blocks, Span<float> rows)
+    {
+        int floatsPerBlock = RowsPerBlock * Dimension, count = blocks.Length / BytesPerBlock;
+        for (int i = 0; i < count; i++)
+            DecodeInBasis(blocks.Slice(i * BytesPerBlock, BytesPerBlock), rows.Slice(i * floatsPerBlock, floatsPerBlock));
+        return new RowRun(MemoryMarshal.AsBytes(rows), sizeof(float) * Dimension, count * RowsPerBlock);
     }
 }

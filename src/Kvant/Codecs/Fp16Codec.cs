@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Kvant.Kernels;
 
 namespace Kvant.Codecs;
 
@@ -18,4 +19,11 @@ internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) =>
         TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(block), rows);
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Score<HalfRows>(this, prepared, blocks, scores, upcoming);
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Accumulate<HalfRows>(this, weights, blocks, accumulators, upcoming);
 }

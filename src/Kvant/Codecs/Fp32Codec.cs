@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Kvant.Kernels;
 
 namespace Kvant.Codecs;
 
@@ -10,4 +11,11 @@ internal sealed class Fp32Codec(int dimension) : Codec(dimension, 1, 4 * dimensi
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => MemoryMarshal.AsBytes(rows).CopyTo(block);
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) => block.CopyTo(MemoryMarshal.AsBytes(rows));
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Score<SingleRows>(this, prepared, blocks, scores, upcoming);
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        RowAttention.Accumulate<SingleRows>(this, weights, blocks, accumulators, upcoming);
 }

@@ -12,7 +12,14 @@ internal abstract class GgmlBlocks : RotatedCodec
     private readonly int _blockBytes;
 
     private protected GgmlBlocks(CodecSpec spec, int dimension, int blockBytes)
-        : base(RotationFor(spec, dimension), 1, dimension / BlockLength * blockBytes) => _blockBytes = blockBytes;
+        : base(RotationFor(spec, dimension), 1, dimension / BlockLength * blockBytes)
+    {
+        _blockBytes = blockBytes;
+        Attention = new GroupedAttention(BytesPerBlock, dimension, BlockLength, 0, blockBytes);
+    }
+
+    /// <summary>Attends to the rows where the scales are.</summary>
+    private protected GroupedAttention Attention { get; }
 
     /// <summary>The settings of all of them.</summary>
     protected static IReadOnlyList<CodecSetting> Settings { get; } = [CommonSettings.Rotation("none"), CommonSettings.Seed];

@@ -1,4 +1,7 @@
 using System.Buffers;
+using System.Numerics.Tensors;
+using Kvant.Kernels;
+using Kvant.Memory;
 using Kvant.Packing;
 
 namespace Kvant.Codecs;
@@ -71,6 +74,39 @@ internal static class KiviCodec
                 DecodeGroup(block[(c * ParameterBytes)..], codes[c..], RowsPerBlock, Dimension, rows[c..]);
             ArrayPool<byte>.Shared.Return(rented);
         }
+
+        protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+        {
+            // A row of codes that ends inside a byte is not one that the kernels read.
+            if (Dimension * _bits % 8 != 0)
+                base.ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
+            else if (_bits == 4)
+                Score<Field4Rows>(prepared, blocks, scores, upcoming);
+            else
+                Score<Field2Rows>(prepared, blocks, scores, upcoming);
+        }
+
+        // Minimum and step go into the queries, once per block.
+        private void Score<TFormat>(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, ReadOnlySpan<byte> upcoming)
+            where TFormat : IRowFormat
+        {
+            int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, codesAt = Dimension * ParameterBytes, share = upcoming.Length / count;
+            using var scratch = new AlignedScratch(prepared.Count * (Dimension + 1));
+            Span<float> folded = scratch.Floats[..(prepared.Count * Dimension)], constants = scratch.Floats[folded.Length..];
+            for (int b = 0; b < count; b++)
+            {
+                ReadOnlySpan<byte> block = blocks.Slice(b * BytesPerBlock, BytesPerBlock);
+                for (int q = 0; q < prepared.Count; q++)
+                    constants[q] = ChannelFold.Apply(block, prepared.Query(q), folded.Slice(q * Dimension, Dimension));
+                var run = new RowRun(block[codesAt..], Dimension * _bits / 8, RowsPerBlock) { Upcoming = upcoming.Slice(b * share, share) };
+                RowScores.Compute<TFormat>(run, Dimension, folded, Dimension, prepared.Count, scores[(b * RowsPerBlock)..], rows);
+                for (int q = 0; q < prepared.Count; q++)
+                {
+                    Span<float> own = scores.Slice((q * rows) + (b * RowsPerBlock), RowsPerBlock);
+                    TensorPrimitives.Add(own, constants[q], own);
+                }
+            }
+        }
     }
 
     // A block is a token: minimum and step per group of channels (the last may be shorter), then the codes.
@@ -82,6 +118,14 @@ internal static class KiviCodec
         private readonly int _bits = spec.Integer("bits");
         private readonly int _group = spec.Integer("group");
         private readonly int _groups = Groups(spec, dimension);
+
+        // The step of a group lies behind its minimum.
+        private readonly GroupedAttention _attention = new(
+            (ParameterBytes * Groups(spec, dimension)) + BitPacking.ByteCount(dimension, spec.Integer("bits")),
+            dimension,
+            spec.Integer("group"),
+            Fp16.Bytes,
+            ParameterBytes);
 
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {
@@ -103,6 +147,35 @@ internal static class KiviCodec
             {
                 int start = g * _group, count = Math.Min(_group, Dimension - start);
                 DecodeGroup(block[(g * ParameterBytes)..], codes[start..], count, 1, rows[start..]);
+            }
+        }
+
+        protected override void AccumulateBlocks(
+            ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+        {
+            int codesAt = _groups * ParameterBytes;
+            if (_bits == 4)
+                _attention.Accumulate<Field4Rows>(weights, blocks, codesAt, accumulators, upcoming);
+            else
+                _attention.Accumulate<Field2Rows>(weights, blocks, codesAt, accumulators, upcoming);
+            AddMinima(weights, blocks, accumulators);
+        }
+
+        // The parameters at the beginning of a row are a row of halves themselves; of its weighted sums every second is that of a minimum.
+        private void AddMinima(ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators)
+        {
+            int rows = blocks.Length / BytesPerBlock, queries = accumulators.Length / Dimension, halves = 2 * _groups;
+            using var scratch = new AlignedScratch(queries * halves);
+            scratch.Floats.Clear();
+            RowSums.Add<HalfRows>(new RowRun(blocks, BytesPerBlock, rows), 0, halves, weights, rows, queries, scratch.Floats, halves);
+            for (int q = 0; q < queries; q++)
+            {
+                for (int g = 0; g < _groups; g++)
+                {
+                    int start = g * _group;
+                    Span<float> sums = accumulators.Slice((q * Dimension) + start, Math.Min(_group, Dimension - start));
+                    TensorPrimitives.Add(sums, scratch.Floats[(q * halves) + (2 * g)], sums);
+                }
             }
         }
 

@@ -1,3 +1,5 @@
+using Kvant.Kernels;
+
 namespace Kvant.Codecs;
 
 /// <summary>llama.cpp's q4_0: per block of 32 an fp16 scale d = x / -8 for the x of largest magnitude, then 4-bit codes
@@ -38,6 +40,13 @@ internal sealed class Q40Codec : GgmlBlocks
             numbers[i + Half] = ((pair >> 4) - 8) * scale;
         }
     }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        Attention.Score<GgmlNibbleRows>(prepared, blocks, scores, upcoming);
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        Attention.Accumulate<GgmlNibbleRows>(weights, blocks, 0, accumulators, upcoming);
 
     // As ggml does: add 8.5 and cut, at most 15.
     private static int Code(float x) => Math.Clamp((int)(x + 8.5f), 0, 15);

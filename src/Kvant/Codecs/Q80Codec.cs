@@ -1,3 +1,5 @@
+using Kvant.Kernels;
+
 namespace Kvant.Codecs;
 
 /// <summary>llama.cpp's q8_0: per block of 32 an fp16 scale d = max|x| / 127, then 32 signed bytes round(x / d). 8.5 bits per number.</summary>
@@ -29,4 +31,11 @@ internal sealed class Q80Codec : GgmlBlocks
         for (int i = 0; i < BlockLength; i++)
             numbers[i] = (sbyte)block[Fp16.Bytes + i] * scale;
     }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        Attention.Score<GgmlByteRows>(prepared, blocks, scores, upcoming);
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
+        Attention.Accumulate<GgmlByteRows>(weights, blocks, 0, accumulators, upcoming);
 }

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics.Tensors;
+using Kvant.Kernels;
+using Kvant.Memory;
 
 namespace Kvant.Codecs;
 
@@ -28,5 +30,29 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
         float scale = BinaryPrimitives.ReadSingleLittleEndian(block);
         for (int i = 0; i < rows.Length; i++)
             rows[i] = (sbyte)block[sizeof(float) + i] * scale;
+    }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        int rows = blocks.Length / BytesPerBlock;
+        var run = new RowRun(blocks[sizeof(float)..], BytesPerBlock, rows) { Upcoming = upcoming };
+        RowScores.Compute<ByteRows>(run, Dimension, prepared.Slots, prepared.Length, prepared.Count, scores, rows);
+        using var scratch = new AlignedScratch(rows);
+        RowScales.Singles(blocks, 0, BytesPerBlock, scratch.Floats);
+        for (int q = 0; q < prepared.Count; q++)
+            TensorPrimitives.Multiply(scores.Slice(q * rows, rows), scratch.Floats, scores.Slice(q * rows, rows));
+    }
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        int rows = blocks.Length / BytesPerBlock, queries = accumulators.Length / Dimension;
+        using var scratch = new AlignedScratch(rows + weights.Length);
+        Span<float> scales = scratch.Floats[..rows], scaled = scratch.Floats[rows..];
+        RowScales.Singles(blocks, 0, BytesPerBlock, scales);
+        for (int q = 0; q < queries; q++)
+            TensorPrimitives.Multiply(weights.Slice(q * rows, rows), scales, scaled.Slice(q * rows, rows));
+        var run = new RowRun(blocks[sizeof(float)..], BytesPerBlock, rows) { Upcoming = upcoming };
+        RowSums.Add<ByteRows>(run, 0, Dimension, scaled, rows, queries, accumulators, Dimension);
     }
 }

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Kernels;
 
 /// <summary><see cref="ISimd{TVector}"/> over 128-bit registers: SSE, NEON.</summary>
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+internal readonly unsafe partial struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Lanes => 4;
 

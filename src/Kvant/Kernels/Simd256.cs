@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Kvant.Kernels;
 
 /// <summary><see cref="ISimd{TVector}"/> over 256-bit registers: AVX2.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Lanes => 8;
 

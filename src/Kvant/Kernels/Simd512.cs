@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Kernels;
 
 /// <summary><see cref="ISimd{TVector}"/> over 512-bit registers: AVX-512.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+internal readonly unsafe partial struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Lanes => 16;
 

@@ -4,8 +4,8 @@ namespace Kvant.Memory;
 
 /// <summary>
 /// A buffer of floats that begins at a cache line, for as long as a call takes. Vectors that straddle two lines take twice the
-/// time, and arrays of the runtime begin anywhere. Each thread keeps its last buffer for its next call; a call inside a call gets
-/// one of its own.
+/// time, and arrays of the runtime begin anywhere. Each thread keeps its last two buffers for its next calls, so that a call inside
+/// a call finds one of its own.
 /// </summary>
 internal unsafe ref struct AlignedScratch
 {
@@ -14,6 +14,9 @@ internal unsafe ref struct AlignedScratch
     [ThreadStatic]
     private static float[]? t_kept;
 
+    [ThreadStatic]
+    private static float[]? t_spare;
+
     private float[]? _buffer;
 
     /// <summary>Takes a buffer; what it holds is left over from others.</summary>
@@ -21,7 +24,8 @@ internal unsafe ref struct AlignedScratch
     public AlignedScratch(int count)
     {
         float[]? buffer = t_kept;
-        t_kept = null;
+        t_kept = t_spare;
+        t_spare = null;
         if (buffer is null || buffer.Length < count + (LineBytes / sizeof(float)))
         {
             // Pinned for good, so that the line where it begins stays the same.
@@ -40,7 +44,10 @@ internal unsafe ref struct AlignedScratch
     /// <summary>Leaves the buffer to the thread's next call.</summary>
     public void Dispose()
     {
-        t_kept = _buffer ?? t_kept;
+        if (_buffer is null)
+            return;
+        t_spare = t_kept;
+        t_kept = _buffer;
         _buffer = null;
     }
 }

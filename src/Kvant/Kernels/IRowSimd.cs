@@ -1,0 +1,39 @@
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>
+/// What attention over rows needs beside <see cref="ISimd{TVector}"/>: products that may fuse, and stored numbers as floats.
+/// Not for the encode path, whose bytes must not depend on the machine.
+/// </summary>
+/// <typeparam name="TVector">The register type.</typeparam>
+internal unsafe interface IRowSimd<TVector> : ISimd<TVector>
+    where TVector : struct
+{
+    /// <summary>a * b + c, in one rounding where the machine can.</summary>
+    static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
+
+    /// <summary>As many IEEE halves as there are lanes; denormals are right, infinities and NaN become some number.</summary>
+    static abstract TVector Halves(byte* source);
+
+    /// <summary>As many bfloat16 numbers as there are lanes.</summary>
+    static abstract TVector BrainFloats(byte* source);
+
+    /// <summary>As many signed bytes as there are lanes.</summary>
+    static abstract TVector SignedBytes(byte* source);
+
+    /// <summary>Of as many bytes as there are lanes, bits <paramref name="shift"/> to <paramref name="shift"/> + 3, minus 8.</summary>
+    static abstract TVector Nibbles(byte* source, int shift);
+
+    /// <summary>As many unsigned numbers of 4 bits, side by side from the lowest bit on, as there are lanes.</summary>
+    static abstract TVector Fields4(byte* source);
+
+    /// <summary>As many unsigned numbers of 2 bits, side by side from the lowest bit on, as there are lanes.</summary>
+    static abstract TVector Fields2(byte* source);
+
+    /// <summary>Pairs of IEEE halves, one pair per lane: the first and the second of each.</summary>
+    static abstract (TVector First, TVector Second) HalfPairs(byte* source);
+
+    /// <summary>The sum over the lanes of each of four registers.</summary>
+    static abstract Vector128<float> Sums(TVector a, TVector b, TVector c, TVector d);
+}

@@ -1,0 +1,62 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvant.Kernels;
+
+/// <summary>What attention over rows needs of 128-bit registers.</summary>
+internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Halves(byte* source)
+    {
+        Vector128<int> wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsInt16());
+        return ((wide << 13) & Vector128.Create(HalfBits.Mask)).AsSingle() * Vector128.Create(HalfBits.Bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> BrainFloats(byte* source) =>
+        (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsUInt16()) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SignedBytes(byte* source) =>
+        Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Nibbles(byte* source, int shift)
+    {
+        Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte())).AsInt32();
+        return Vector128.ConvertToSingle(((bytes >>> shift) & Vector128.Create(15)) - Vector128.Create(8));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Fields4(byte* source)
+    {
+        int fields = *(ushort*)source;
+        return Vector128.ConvertToSingle(Vector128.Create(fields, fields >> 4, fields >> 8, fields >> 12) & Vector128.Create(15));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Fields2(byte* source)
+    {
+        int fields = *source;
+        return Vector128.ConvertToSingle(Vector128.Create(fields, fields >> 2, fields >> 4, fields >> 6) & Vector128.Create(3));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<float> First, Vector128<float> Second) HalfPairs(byte* source)
+    {
+        Vector128<int> pairs = Vector128.Load((int*)source), mask = Vector128.Create(HalfBits.Mask);
+        Vector128<float> bias = Vector128.Create(HalfBits.Bias);
+        return ((((pairs << 16) >> 3) & mask).AsSingle() * bias, ((pairs >> 3) & mask).AsSingle() * bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d) =>
+        Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
+
+    internal static Vector128<int> ShiftRight(Vector128<int> value, Vector128<int> counts) =>
+        Vector128.Create(value[0] >>> counts[0], value[1] >>> counts[1], value[2] >>> counts[2], value[3] >>> counts[3]);
+}
