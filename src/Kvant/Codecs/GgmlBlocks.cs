@@ -14,6 +14,9 @@ internal abstract class GgmlBlocks : RotatedCodec
     private protected GgmlBlocks(CodecSpec spec, int dimension, int blockBytes)
         : base(RotationFor(spec, dimension), 1, dimension / BlockLength * blockBytes) => _blockBytes = blockBytes;
 
+    /// <inheritdoc/>
+    public override int ScaleBytesPerBlock => Dimension / BlockLength * Fp16.Bytes;
+
     /// <summary>The settings of all of them.</summary>
     protected static IReadOnlyList<CodecSetting> Settings { get; } = [CommonSettings.Rotation("none"), CommonSettings.Seed];
 

@@ -52,6 +52,8 @@ internal static class KiviCodec
     {
         private readonly int _bits = spec.Integer("bits");
 
+        public override int ScaleBytesPerBlock => Dimension * ParameterBytes;
+
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {
             byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
@@ -82,6 +84,8 @@ internal static class KiviCodec
         private readonly int _bits = spec.Integer("bits");
         private readonly int _group = spec.Integer("group");
         private readonly int _groups = Groups(spec, dimension);
+
+        public override int ScaleBytesPerBlock => _groups * ParameterBytes;
 
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {
