@@ -12,11 +12,36 @@ namespace Kvant.Caching;
 /// </remarks>
 public sealed partial class KvCache : IDisposable
 {
+    private readonly LayerMemory[] _layers;
+    private readonly CacheScratch _scratch = new();
+    private readonly PagePool _pool;
+
+    // Recursive, so that those who read between EnterRead and ExitRead may call what locks by itself.
+    private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
+    private bool _disposed;
+
     /// <summary>An empty cache, which takes no memory of its pool yet.</summary>
     /// <param name="options">Shape, codecs, sinks, window, eviction and memory.</param>
     /// <exception cref="ArgumentException">The policy has another number of layers than the geometry, a codec does not take the dimension,
     /// query heads do not divide into groups, or the eviction keeps nothing beside the sinks.</exception>
-    public KvCache(KvCacheOptions options) => Options = options;
+    public KvCache(KvCacheOptions options)
+        : this(options, options?.Pool ?? new PagePool())
+    {
+    }
+
+    private KvCache(KvCacheOptions options, PagePool pool)
+    {
+        LayerLayout[] layouts = LayerLayouts.Create(options);
+        (Options, _pool) = (options, pool);
+        _layers = Array.ConvertAll(layouts, layout => new LayerMemory(layout, pool));
+    }
+
+    // Under the read lock of the source.
+    private KvCache(KvCache source)
+    {
+        (Options, _pool) = (source.Options, source._pool);
+        _layers = Array.ConvertAll(source._layers, layer => layer.Share());
+    }
 
     /// <summary>How the cache stores its sequence.</summary>
     public KvCacheOptions Options { get; }
@@ -25,114 +50,162 @@ public sealed partial class KvCache : IDisposable
     public CacheGeometry Geometry => Options.Geometry;
 
     /// <summary>Tokens that every layer has, evicted ones counted: the position of the next token.</summary>
-    public int Length => throw new NotImplementedException();
+    public int Length
+    {
+        get
+        {
+            EnterRead();
+            try
+            {
+                int least = int.MaxValue;
+                foreach (LayerMemory layer in _layers)
+                    least = Math.Min(least, layer.Extent.Length);
+                return least;
+            }
+            finally
+            {
+                ExitRead();
+            }
+        }
+    }
 
     /// <summary>What the cache's memory is spent on.</summary>
-    public CacheStatistics Statistics => throw new NotImplementedException();
+    public CacheStatistics Statistics
+    {
+        get
+        {
+            EnterRead();
+            try
+            {
+                return CacheStatistics.Sum(_layers.Select(layer => layer.Statistics()));
+            }
+            finally
+            {
+                ExitRead();
+            }
+        }
+    }
 
     /// <summary>Tokens that one layer has; within a step the first layers are ahead.</summary>
     /// <param name="layer">0 to layers - 1.</param>
-    public int LayerLength(int layer) => throw new NotImplementedException();
+    public int LayerLength(int layer) => ExtentOf(layer).Length;
 
     /// <summary>The first token beside the sinks that is not evicted: sinks are 0 to <see cref="KvCacheOptions.Sinks"/> - 1,
     /// living tokens this to <see cref="LayerLength"/> - 1.</summary>
     /// <param name="layer">0 to layers - 1.</param>
-    public int FirstLive(int layer) => throw new NotImplementedException();
+    public int FirstLive(int layer) => ExtentOf(layer).FirstLive;
 
     /// <summary>Tokens that attention sees: sinks and those that are not evicted.</summary>
     /// <param name="layer">0 to layers - 1.</param>
-    public int LiveTokens(int layer) => throw new NotImplementedException();
+    public int LiveTokens(int layer)
+    {
+        LayerExtent extent = ExtentOf(layer);
+        return LiveSinks(extent) + Math.Max(0, extent.Length - extent.FirstLive);
+    }
 
     /// <summary>The positions of the tokens that attention sees, ascending.</summary>
     /// <param name="layer">0 to layers - 1.</param>
     /// <param name="positions">Receives them: <see cref="LiveTokens"/> numbers.</param>
     /// <exception cref="ArgumentException">The length is wrong.</exception>
-    public void CopyPositions(int layer, Span<int> positions) => throw new NotImplementedException();
+    public void CopyPositions(int layer, Span<int> positions)
+    {
+        LayerExtent extent = ExtentOf(layer);
+        int sinks = LiveSinks(extent), rest = Math.Max(0, extent.Length - extent.FirstLive);
+        RequireLength(positions.Length, (long)sinks + rest, nameof(positions));
+        for (int i = 0; i < positions.Length; i++)
+            positions[i] = i < sinks ? i : extent.FirstLive + i - sinks;
+    }
 
     /// <summary>What the memory of one layer is spent on.</summary>
     /// <param name="layer">0 to layers - 1.</param>
-    public CacheStatistics LayerStatistics(int layer) => throw new NotImplementedException();
-
-    /// <summary>Adds tokens to a layer: [token, key-value head, number], one token or many.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    /// <param name="keys">Keys, with rotary embeddings where the model has them.</param>
-    /// <param name="values">As many values.</param>
-    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
-    /// <exception cref="InsufficientMemoryException">The pool's limit leaves no room.</exception>
-    public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) => throw new NotImplementedException();
-
-    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public void Append(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) => throw new NotImplementedException();
-
-    /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
-    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public void AppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) => throw new NotImplementedException();
-
-    /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
-    /// <remarks>
-    /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window;
-    /// blocks before it keep their bytes. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
-    /// </remarks>
-    /// <param name="length">Tokens that stay, at least 0.</param>
-    /// <exception cref="InsufficientMemoryException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
-    public void Truncate(int length) => throw new NotImplementedException();
-
-    /// <summary>Forgets the tokens between the sinks and a position, in every layer. What is forgotten already stays so.</summary>
-    /// <param name="firstLive">The first token that stays, 0 to <see cref="Length"/>.</param>
-    public void Evict(int firstLive) => throw new NotImplementedException();
+    public CacheStatistics LayerStatistics(int layer)
+    {
+        RequireLayer(layer);
+        EnterRead();
+        try
+        {
+            return _layers[layer].Statistics();
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
 
     /// <summary>Whether more tokens would make the eviction rule forget some.</summary>
     /// <param name="incoming">Tokens to come, at least 0.</param>
-    public bool ShouldTrim(int incoming) => throw new NotImplementedException();
-
-    /// <summary>Forgets everything and returns all memory to the pool.</summary>
-    public void Clear() => throw new NotImplementedException();
-
-    /// <summary>A second cache with the same content. Both share their memory until one of them writes to it.</summary>
-    public KvCache Fork() => throw new NotImplementedException();
-
-    /// <summary>Turns tokens of one head back into numbers.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    /// <param name="head">0 to key-value heads - 1.</param>
-    /// <param name="first">The position of the first token.</param>
-    /// <param name="count">Tokens; all of them must live.</param>
-    /// <param name="keys">Receives [token, number].</param>
-    /// <param name="values">Receives [token, number].</param>
-    /// <exception cref="ArgumentOutOfRangeException">A token is not there: evicted, or not appended yet.</exception>
-    /// <exception cref="ArgumentException">A length is wrong.</exception>
-    public void Decode(int layer, int head, int first, int count, Span<float> keys, Span<float> values) => throw new NotImplementedException();
-
-    /// <summary>How many runs hold the living tokens of each head of a layer.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    public int RunCount(int layer) => throw new NotImplementedException();
-
-    /// <summary>The compressed bytes of neighboring tokens of a head, for code that attends to them in place: first the body, page by page,
-    /// then the sinks, then the window in one or two parts. Together the runs hold every living token once.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    /// <param name="head">0 to key-value heads - 1.</param>
-    /// <param name="index">0 to <see cref="RunCount"/> - 1.</param>
-    /// <returns>Views that are valid until the next write to the cache, or its end.</returns>
-    public CacheRun Run(int layer, int head, int index) => throw new NotImplementedException();
-
-    /// <summary>The whole cache as bytes, from which <see cref="Thaw"/> makes one that attends alike. The bytes depend on content alone.</summary>
-    public byte[] Freeze() => throw new NotImplementedException();
-
-    /// <summary>Writes the bytes of <see cref="Freeze()"/>.</summary>
-    /// <param name="stream">Receives them.</param>
-    public void Freeze(Stream stream) => throw new NotImplementedException();
-
-    /// <summary>Makes a cache from the bytes of <see cref="Freeze()"/>.</summary>
-    /// <param name="bytes">All of them and no more.</param>
-    /// <param name="pool">Where its memory comes from; null for a pool of its own.</param>
-    /// <exception cref="InvalidDataException">The bytes are damaged, cut short, of another version or not a frozen cache; the message says where.</exception>
-    /// <exception cref="InsufficientMemoryException">The pool's limit leaves no room.</exception>
-    public static KvCache Thaw(ReadOnlySpan<byte> bytes, PagePool? pool = null) => throw new NotImplementedException();
+    public bool ShouldTrim(int incoming)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(incoming);
+        EnterRead();
+        try
+        {
+            return Array.Exists(_layers, layer => layer.Layout.WouldEvict(layer.Extent, incoming));
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
 
     /// <summary>Returns all memory. Twice is fine.</summary>
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        EnterWrite();
+        try
+        {
+            if (_disposed)
+                return;
+            ReturnReserved();
+            ReturnAll();
+            _disposed = true;
+            if (Options.Pool is null)
+                _pool.Trim();
+        }
+        finally
+        {
+            _lock.ExitWriteLock();
+        }
+    }
 
     // Attention reads between these two: many readers or one writer. Neither allocates.
-    internal void EnterRead() => throw new NotImplementedException();
+    internal void EnterRead()
+    {
+        _lock.EnterReadLock();
+        if (!_disposed)
+            return;
+        _lock.ExitReadLock();
+        throw new ObjectDisposedException(nameof(KvCache));
+    }
 
-    internal void ExitRead() => throw new NotImplementedException();
+    internal void ExitRead() => _lock.ExitReadLock();
+
+    private static void RequireLength(int found, long wanted, string name)
+    {
+        if (found != wanted)
+            throw new ArgumentException($"The length is {found}; it must be {wanted}.", name);
+    }
+
+    private void RequireLayer(int layer)
+    {
+        if ((uint)layer >= (uint)_layers.Length)
+            throw new ArgumentOutOfRangeException(nameof(layer), layer, $"There are layers 0 to {_layers.Length - 1}.");
+    }
+
+    private void RequireHead(int head)
+    {
+        if ((uint)head >= (uint)Geometry.KvHeads)
+            throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {Geometry.KvHeads - 1}.");
+    }
+
+    private LayerExtent ExtentOf(int layer)
+    {
+        RequireLayer(layer);
+        EnterRead();
+        LayerExtent extent = _layers[layer].Extent;
+        ExitRead();
+        return extent;
+    }
+
+    private int LiveSinks(LayerExtent extent) => Math.Min(Options.Sinks, extent.Length);
 }

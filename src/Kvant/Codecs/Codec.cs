@@ -47,6 +47,9 @@ public abstract partial class Codec
     /// <summary>Bytes of one block, with scales, zero points and padding.</summary>
     public int BytesPerBlock { get; }
 
+    /// <summary>Of <see cref="BytesPerBlock"/> those that are not codes: scales, norms, zero points.</summary>
+    public virtual int ScaleBytesPerBlock => 0;
+
     /// <summary>Stored bits per number, everything that is in a block counted.</summary>
     public double BitsPerValue => 8.0 * BytesPerBlock / ((double)RowsPerBlock * Dimension);
 

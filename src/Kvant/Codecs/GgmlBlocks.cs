@@ -21,6 +21,9 @@ internal abstract class GgmlBlocks : RotatedCodec
     /// <summary>Attends to the rows where the scales are.</summary>
     private protected GroupedAttention Attention { get; }
 
+    /// <inheritdoc/>
+    public override int ScaleBytesPerBlock => Dimension / BlockLength * Fp16.Bytes;
+
     /// <summary>The settings of all of them.</summary>
     protected static IReadOnlyList<CodecSetting> Settings { get; } = [CommonSettings.Rotation("none"), CommonSettings.Seed];
 

@@ -55,6 +55,8 @@ internal static class KiviCodec
     {
         private readonly int _bits = spec.Integer("bits");
 
+        public override int ScaleBytesPerBlock => Dimension * ParameterBytes;
+
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {
             byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
@@ -126,6 +128,8 @@ internal static class KiviCodec
             spec.Integer("group"),
             Fp16.Bytes,
             ParameterBytes);
+
+        public override int ScaleBytesPerBlock => _groups * ParameterBytes;
 
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {

@@ -40,6 +40,8 @@ internal sealed class OutlierCodec : RotatedCodec
 
     public override int StateBytes => (Dimension + 7) / 8;
 
+    public override int ScaleBytesPerBlock => _chosen.Coder.ScaleBytes + _rest.Coder.ScaleBytes;
+
     public override ReadOnlySpan<byte> State => _mask;
 
     protected override Codec CalibrateRows(ReadOnlySpan<float> rows)

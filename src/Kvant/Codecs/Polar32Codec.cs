@@ -28,6 +28,8 @@ internal sealed class Polar32Codec : RotatedCodec
         ],
         (spec, dimension, _) => Create(spec, dimension));
 
+    public override int ScaleBytesPerBlock => _coder.ScaleBytes;
+
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks) => _coder.Encode(rows, blocks);
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);

@@ -8,7 +8,10 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
     private readonly int _groups = dimension / quantizer.Dimension;
 
     /// <summary>Bytes of a row.</summary>
-    public int Bytes => (_groups * Fp16.Bytes) + BitPacking.ByteCount(dimension, bits);
+    public int Bytes => ScaleBytes + BitPacking.ByteCount(dimension, bits);
+
+    /// <summary>Of those the bytes of scales.</summary>
+    public int ScaleBytes => _groups * Fp16.Bytes;
 
     /// <summary>Codes rows.</summary>
     /// <param name="rows">Rotated rows one after the other, at most a few thousand floats.</param>

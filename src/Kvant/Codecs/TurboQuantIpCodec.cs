@@ -48,6 +48,8 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
 
     public override int PreparedLength => Dimension + _sketch.Length;
 
+    public override int ScaleBytesPerBlock => _codesAt;
+
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
         for (int i = 0, at = 0; i < rows.Length; i += Dimension, at += BytesPerBlock)

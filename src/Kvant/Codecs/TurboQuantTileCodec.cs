@@ -28,6 +28,9 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     /// <inheritdoc/>
     public override int PreparedLength => Dimension + TilePrepare.Length(Dimension, _shape.Groups);
 
+    /// <inheritdoc/>
+    public override int ScaleBytesPerBlock => _shape.ScaleBytes;
+
     /// <summary>Whether rows of this shape can lie in tiles.</summary>
     public static bool Takes(int dimension, int bits) => bits is >= 2 and <= 4 && dimension % TileLayout.Coordinates == 0 && dimension <= 1024;
 

@@ -1,4 +1,5 @@
 using Kvant.Codecs;
+using Kvant.Kernels;
 
 namespace Kvant.Formats;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Kernels;
 
 namespace Kvant.Formats;
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Kvant.Kernels;
 
 namespace Kvant.Formats;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using Kvant.Codecs;
-using Kvant.Formats;
+using Kvant.Kernels;
 using Kvant.Numerics;
 using Kvant.Tests.Kernels;
 

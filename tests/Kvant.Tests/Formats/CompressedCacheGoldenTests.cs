@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kvant.Caching;
 using Kvant.Formats;
+using Kvant.Kernels;
 using Kvant.Numerics;
 using Kvant.Tests.Kernels;
 

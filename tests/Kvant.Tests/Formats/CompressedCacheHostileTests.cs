@@ -2,6 +2,7 @@ using System.Text;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Formats;
+using Kvant.Kernels;
 using static Kvant.Tests.Formats.CompressedCacheSamples;
 
 namespace Kvant.Tests.Formats;

@@ -1,7 +1,7 @@
 using System.Text;
-using Kvant.Formats;
+using Kvant.Kernels;
 
-namespace Kvant.Tests.Formats;
+namespace Kvant.Tests.Kernels;
 
 public sealed class Crc32CTests
 {

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Kvant.Formats;
+namespace Kvant.Kernels;
 
 /// <summary>
 /// The checksum CRC-32C (Castagnoli polynomial, reflected, initial and final value all ones) that the file formats use:

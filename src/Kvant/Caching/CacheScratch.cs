@@ -1,0 +1,34 @@
+using Kvant.Memory;
+
+namespace Kvant.Caching;
+
+/// <summary>Buffers that a cache keeps from call to call. They grow to what the largest call wanted.</summary>
+internal sealed class CacheScratch
+{
+    private float[] _rows = [];
+    private float[] _token = [];
+    private float[] _block = [];
+    private byte[] _rounded = [];
+
+    /// <summary>Pages that are reserved for the call in progress.</summary>
+    public Stack<NativePage> Reserved { get; } = new();
+
+    /// <summary>Rows of one head.</summary>
+    public Span<float> Rows(int floats) => Grown(ref _rows, floats);
+
+    /// <summary>All heads of one token, as floats.</summary>
+    public Span<float> Token(int floats) => Grown(ref _token, floats);
+
+    /// <summary>A decoded block.</summary>
+    public Span<float> Block(int floats) => Grown(ref _block, floats);
+
+    /// <summary>Tokens as the window stores them, or a block.</summary>
+    public Span<byte> Rounded(int bytes) => Grown(ref _rounded, bytes);
+
+    private static Span<T> Grown<T>(ref T[] buffer, int length)
+    {
+        if (buffer.Length < length)
+            buffer = GC.AllocateUninitializedArray<T>(length);
+        return buffer.AsSpan(0, length);
+    }
+}

@@ -1,0 +1,172 @@
+using Kvant.Memory;
+
+namespace Kvant.Caching;
+
+// What changes the cache. Everything that can be refused is, before anything changes.
+public sealed partial class KvCache
+{
+    /// <summary>Adds tokens to a layer: [token, key-value head, number], one token or many.</summary>
+    /// <param name="layer">0 to layers - 1.</param>
+    /// <param name="keys">Keys, with rotary embeddings where the model has them.</param>
+    /// <param name="values">As many values.</param>
+    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
+    /// <exception cref="InsufficientMemoryException">The pool's limit leaves no room.</exception>
+    public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
+        AppendElements<float, SingleElements>(layer, keys, values);
+
+    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    public void Append(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) =>
+        AppendElements<Half, HalfElements>(layer, keys, values);
+
+    /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
+    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    public void AppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) =>
+        AppendElements<ushort, BFloat16Elements>(layer, keys, values);
+
+    /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
+    /// <remarks>
+    /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window;
+    /// blocks before it keep their bytes. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
+    /// </remarks>
+    /// <param name="length">Tokens that stay, at least 0.</param>
+    /// <exception cref="InsufficientMemoryException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
+    public void Truncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            foreach (LayerMemory layer in _layers)
+            {
+                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
+                layer.Reserve(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
+            }
+
+            // Backwards, for what was reserved last lies on top.
+            for (int i = _layers.Length - 1; i >= 0; i--)
+            {
+                LayerMemory layer = _layers[i];
+                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
+                layer.Install(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
+                LayerTruncation.Run(layer, after, _scratch);
+                layer.Become(after);
+            }
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    /// <summary>Forgets the tokens between the sinks and a position, in every layer. What is forgotten already stays so.</summary>
+    /// <param name="firstLive">The first token that stays, 0 to <see cref="Length"/>.</param>
+    public void Evict(int firstLive)
+    {
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            int length = Length;
+            if (firstLive < 0 || firstLive > length)
+                throw new ArgumentOutOfRangeException(nameof(firstLive), firstLive, $"The first token that stays is 0 to {length}.");
+            foreach (LayerMemory layer in _layers)
+                layer.Become(layer.Extent with { FirstLive = Math.Max(layer.Extent.FirstLive, firstLive) });
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    /// <summary>Forgets everything and returns all memory to the pool.</summary>
+    public void Clear()
+    {
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            ReturnAll();
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    /// <summary>A second cache with the same content. Both share their memory until one of them writes to it.</summary>
+    public KvCache Fork()
+    {
+        EnterRead();
+        try
+        {
+            return new KvCache(this);
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
+
+    private void AppendElements<T, TElements>(int layer, ReadOnlySpan<T> keys, ReadOnlySpan<T> values)
+        where T : unmanaged
+        where TElements : IElements<T>
+    {
+        RequireLayer(layer);
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            LayerMemory memory = _layers[layer];
+            LayerLayout layout = memory.Layout;
+            int count = CountTokens(layout, keys.Length, values.Length);
+            if (count == 0)
+                return;
+            if (count > int.MaxValue - memory.Extent.Length)
+                throw new ArgumentException($"{count} more tokens than {memory.Extent.Length} are too many; positions end at {int.MaxValue}.", nameof(keys));
+            Door.Check<T, TElements>(layout, 0, keys, _scratch, nameof(keys));
+            Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
+            LayerExtent after = layout.AfterAppend(memory.Extent, count);
+            memory.Reserve(after, writesFront: true, _scratch.Reserved);
+            memory.Install(after, writesFront: true, _scratch.Reserved);
+            new LayerAppend<T, TElements>(memory, after, keys, values, _scratch).Run();
+            memory.Become(after);
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    private static int CountTokens(LayerLayout layout, int keys, int values)
+    {
+        int keyLength = layout.Heads * layout.Sides[0].Dimension, valueLength = layout.Heads * layout.Sides[1].Dimension;
+        if (keys % keyLength != 0)
+            throw new ArgumentException($"The length is {keys}; it must be a multiple of {keyLength}, the keys of a token.", nameof(keys));
+        RequireLength(values, (long)keys / keyLength * valueLength, nameof(values));
+        return keys / keyLength;
+    }
+
+    private void EnterWrite() => _lock.EnterWriteLock();
+
+    private void ExitWrite()
+    {
+        ReturnReserved();
+        _lock.ExitWriteLock();
+    }
+
+    // Pages that are still reserved belong to a call that was refused.
+    private void ReturnReserved()
+    {
+        while (_scratch.Reserved.TryPop(out NativePage? page))
+            _pool.Return(page);
+    }
+
+    private void RequireAlive() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    private void ReturnAll()
+    {
+        foreach (LayerMemory layer in _layers)
+            layer.Become(layer.Layout.Empty);
+    }
+}

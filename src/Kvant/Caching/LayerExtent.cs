@@ -1,0 +1,7 @@
+namespace Kvant.Caching;
+
+/// <summary>Where the tokens of a layer are. Rows are counted from the end of the sinks.</summary>
+/// <param name="Length">Tokens, evicted ones counted.</param>
+/// <param name="BodyRows">Rows that left the window for the body: whole blocks.</param>
+/// <param name="FirstLive">The position of the first token beside the sinks that lives.</param>
+internal readonly record struct LayerExtent(int Length, int BodyRows, int FirstLive);

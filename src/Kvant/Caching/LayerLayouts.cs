@@ -1,0 +1,51 @@
+using Kvant.Codecs;
+
+namespace Kvant.Caching;
+
+/// <summary>Makes the layouts of all layers; layers of the same specs share theirs.</summary>
+internal static class LayerLayouts
+{
+    private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
+    private static readonly CodecSpec s_fp32 = CodecSpec.Parse("fp32");
+
+    /// <summary>Checks options and works them out.</summary>
+    /// <exception cref="ArgumentException">They do not fit together.</exception>
+    public static LayerLayout[] Create(KvCacheOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        CacheGeometry geometry = options.Geometry;
+        if (options.Policy.Count != geometry.Layers)
+            throw new ArgumentException($"The policy has {options.Policy.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
+        if (geometry.QueryHeads % geometry.KvHeads != 0)
+            throw new ArgumentException($"{geometry.QueryHeads} query heads do not share {geometry.KvHeads} key-value heads evenly.", nameof(options));
+        if (options.Eviction.Kept(options.Sinks) < 1)
+            throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {options.Eviction}.", nameof(options));
+
+        Dictionary<LayerSpecs, LayerLayout> known = [];
+        var layouts = new LayerLayout[geometry.Layers];
+        for (int layer = 0; layer < layouts.Length; layer++)
+        {
+            LayerSpecs specs = options.Policy[layer];
+            if (!known.TryGetValue(specs, out LayerLayout? layout))
+            {
+                CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
+                layout = new LayerLayout(
+                    options,
+                    Side(specs.Keys, window, geometry.KeyDimension, CodecRole.Keys, CodecRole.KeyTiles),
+                    Side(specs.Values, window, geometry.ValueDimension, CodecRole.Values, CodecRole.ValueTiles));
+                known.Add(specs, layout);
+            }
+
+            layouts[layer] = layout;
+        }
+
+        return layouts;
+    }
+
+    // Tiles hold what rows hold, in another order, and so have as many bytes of scales.
+    private static SideLayout Side(CodecSpec spec, CodecSpec window, int dimension, CodecRole rows, CodecRole tiles)
+    {
+        Codec plain = spec.CreateCodec(dimension, rows);
+        return new(spec.CreateCodec(dimension, tiles), window.CreateCodec(dimension), (double)plain.ScaleBytesPerBlock / plain.RowsPerBlock);
+    }
+}

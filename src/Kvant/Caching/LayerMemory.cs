@@ -1,0 +1,171 @@
+using Kvant.Codecs;
+using Kvant.Memory;
+
+namespace Kvant.Caching;
+
+/// <summary>The memory of one layer and what is in it. Trusts its callers: they check, lock and reserve.</summary>
+internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
+{
+    private NativePage? _front;
+    private NativePage?[] _pages = []; // from page _firstPage on
+    private int _firstPage;
+    private Codec[][] _codecs = Uncalibrated(layout);
+
+    public LayerLayout Layout => layout;
+
+    public LayerExtent Extent { get; private set; } = layout.Empty;
+
+    /// <summary>The same content in the same memory; whoever writes first copies.</summary>
+    public LayerMemory Share()
+    {
+        _front?.AddUser();
+        foreach (NativePage? page in _pages)
+            page?.AddUser();
+        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, Extent = Extent };
+    }
+
+    public Codec Codec(int side, int head) => _codecs[side][layout.CalibrationRows == 0 ? 0 : head];
+
+    /// <summary>Rows of the sinks.</summary>
+    public Span<byte> Sinks(int side, int head, int row, int count)
+    {
+        int bytes = layout.Sides[side].RowBytes;
+        return _front!.Slice(layout.SinkOffset(side, head) + ((long)row * bytes), count * bytes);
+    }
+
+    /// <summary>Rows of the window, by their slots in the ring.</summary>
+    public Span<byte> Ring(int side, int head, int slot, int count)
+    {
+        int bytes = layout.Sides[side].RowBytes;
+        return _front!.Slice(layout.RingOffset(side, head) + ((long)slot * bytes), count * bytes);
+    }
+
+    /// <summary>What the codec of a head chose.</summary>
+    public Span<byte> State(int side, int head) => _front!.Slice(layout.StateOffset(side, head), layout.Sides[side].Codec.StateBytes);
+
+    /// <summary>Whole blocks of the body; all in one page.</summary>
+    public Span<byte> Body(int side, int head, int row, int count)
+    {
+        SideLayout kind = layout.Sides[side];
+        int page = row / SideLayout.PageRows;
+        return _pages[page - _firstPage]!.Slice(layout.RunOffset(side, head) + kind.BlockBytes(row % SideLayout.PageRows), (int)kind.BlockBytes(count));
+    }
+
+    /// <summary>Takes the pages from the pool that <see cref="Become"/> will want; the pool may refuse.</summary>
+    /// <param name="after">What the layer will be.</param>
+    /// <param name="writesFront">Whether sinks, window or state are written.</param>
+    /// <param name="reserved">Receives the pages.</param>
+    public void Reserve(LayerExtent after, bool writesFront, Stack<NativePage> reserved)
+    {
+        if (WantsFront(after, writesFront))
+            reserved.Push(pool.Rent(layout.FrontBytes));
+        (int first, int end) = layout.Pages(after);
+        for (int page = Math.Max(first, FirstOpenPage); page < end; page++)
+        {
+            if (WantsPage(page, after))
+                reserved.Push(pool.Rent(layout.PageBytes));
+        }
+
+        if (first < _firstPage || end > _firstPage + _pages.Length)
+            GrowTable(first, end);
+    }
+
+    /// <summary>Puts reserved pages where <paramref name="after"/> wants them, copied where others share them. In the order of <see cref="Reserve"/>.</summary>
+    public void Install(LayerExtent after, bool writesFront, Stack<NativePage> reserved)
+    {
+        (int first, int end) = layout.Pages(after);
+        for (int page = end - 1; page >= Math.Max(first, FirstOpenPage); page--)
+        {
+            if (WantsPage(page, after))
+                Replace(ref _pages[page - _firstPage], reserved.Pop());
+        }
+
+        if (WantsFront(after, writesFront))
+            Replace(ref _front, reserved.Pop());
+    }
+
+    /// <summary>Makes the extent true: returns pages that it does not hold and drops the codecs' choice with the last row of the body.</summary>
+    public void Become(LayerExtent after)
+    {
+        (int first, int end) = layout.Pages(after);
+        (int heldFirst, int heldEnd) = layout.Pages(Extent);
+        Return(heldFirst, Math.Min(first, heldEnd));
+        Return(Math.Max(end, heldFirst), heldEnd);
+        if (after.Length == 0 && _front is not null)
+        {
+            pool.Return(_front);
+            _front = null;
+        }
+
+        if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
+            _codecs = Uncalibrated(layout);
+        Extent = after;
+    }
+
+    /// <summary>Sets the codecs of the heads.</summary>
+    /// <param name="calibrated">[side][head].</param>
+    public void Calibrate(Codec[][] calibrated)
+    {
+        _codecs = calibrated;
+        for (int side = 0; side < 2; side++)
+        {
+            for (int head = 0; head < layout.Heads; head++)
+                calibrated[side][head].State.CopyTo(State(side, head));
+        }
+    }
+
+    public CacheStatistics Statistics()
+    {
+        long shared = _front is { Users: > 1 } ? _front.Bytes : 0;
+        foreach (NativePage? page in _pages)
+            shared += page is { Users: > 1 } ? page.Bytes : 0;
+        return layout.Statistics(Extent, shared);
+    }
+
+    // Pages before this one are full.
+    private int FirstOpenPage => Extent.BodyRows / SideLayout.PageRows;
+
+    private bool WantsFront(LayerExtent after, bool writes) => after.Length > 0 && (_front is null || (writes && _front.Users > 1));
+
+    // A page that is not there, or one that gets blocks and is shared.
+    private bool WantsPage(int page, LayerExtent after)
+    {
+        int i = page - _firstPage;
+        return i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows);
+    }
+
+    private void Return(int first, int end)
+    {
+        for (int page = first; page < end; page++)
+        {
+            pool.Return(_pages[page - _firstPage]!);
+            _pages[page - _firstPage] = null;
+        }
+    }
+
+    private void Replace(ref NativePage? place, NativePage page)
+    {
+        NativePage? old = place;
+        if (old is not null)
+        {
+            page.CopyFrom(old);
+            pool.Return(old);
+        }
+
+        place = page;
+    }
+
+    // Twice as long as needed, so that tables are copied ever more rarely; places of evicted pages leave it here.
+    private void GrowTable(int first, int end)
+    {
+        (int heldFirst, int heldEnd) = layout.Pages(Extent);
+        int start = heldEnd > 0 ? heldFirst : first;
+        NativePage?[] table = end - start <= _pages.Length / 2 ? _pages : new NativePage?[Math.Max(4, 2 * (end - start))];
+        Span<NativePage?> held = _pages.AsSpan(heldEnd > 0 ? heldFirst - _firstPage : 0, heldEnd - heldFirst);
+        held.CopyTo(table);
+        table.AsSpan(held.Length).Clear();
+        (_pages, _firstPage) = (table, start);
+    }
+
+    private static Codec[][] Uncalibrated(LayerLayout layout) => [[layout.Sides[0].Codec], [layout.Sides[1].Codec]];
+}

@@ -1,0 +1,121 @@
+using System.Buffers;
+
+namespace Kvant.Caching;
+
+/// <summary>Reads a layer: its rows as numbers, its runs as bytes.</summary>
+internal static class LayerReading
+{
+    /// <summary>Turns living tokens of a head back into numbers.</summary>
+    public static void Decode(LayerMemory layer, int side, int head, int first, int count, Span<float> numbers)
+    {
+        LayerLayout layout = layer.Layout;
+        SideLayout kind = layout.Sides[side];
+        int dimension = kind.Dimension, end = first + count, body = layout.Sinks + layer.Extent.BodyRows;
+        for (int position = first; position < end;)
+        {
+            int row = position - layout.Sinks, taken;
+            Span<float> rest = numbers[((position - first) * dimension)..];
+            if (row < 0)
+            {
+                taken = Math.Min(end, layout.Sinks) - position;
+                kind.WindowCodec.Decode(layer.Sinks(side, head, position, taken), rest[..(taken * dimension)]);
+            }
+            else if (position < body)
+            {
+                taken = Math.Min(Math.Min(end, body) - position, SideLayout.PageRows - (row % SideLayout.PageRows));
+                DecodeBody(layer, side, head, row, rest[..(taken * dimension)]);
+            }
+            else
+            {
+                int slot = row % layout.RingRows;
+                taken = Math.Min(end - position, layout.RingRows - slot);
+                kind.WindowCodec.Decode(layer.Ring(side, head, slot, taken), rest[..(taken * dimension)]);
+            }
+
+            position += taken;
+        }
+    }
+
+    /// <summary>How many runs there are; the same for every head.</summary>
+    public static int RunCount(LayerMemory layer)
+    {
+        (int first, int end) = layer.Layout.Pages(layer.Extent);
+        return end - first + (SinkRows(layer) > 0 ? 1 : 0) + WindowParts(layer);
+    }
+
+    /// <summary>A run of a head.</summary>
+    public static CacheRun Run(LayerMemory layer, int head, int index)
+    {
+        LayerLayout layout = layer.Layout;
+        LayerExtent extent = layer.Extent;
+        (int firstPage, int endPage) = layout.Pages(extent);
+        if (index < endPage - firstPage)
+        {
+            int page = firstPage + index, first = Math.Max(layout.FirstBlockRow(extent), page * SideLayout.PageRows);
+            int rows = Math.Min(extent.BodyRows, (page + 1) * SideLayout.PageRows) - first;
+            return new()
+            {
+                KeyCodec = layer.Codec(0, head),
+                ValueCodec = layer.Codec(1, head),
+                Keys = layer.Body(0, head, first, rows),
+                Values = layer.Body(1, head, first, rows),
+                FirstPosition = layout.Sinks + first,
+                Rows = rows,
+                Dead = Math.Max(0, layout.FirstLiveRow(extent) - first),
+            };
+        }
+
+        index -= endPage - firstPage;
+        if (SinkRows(layer) is > 0 and int sinks && index-- == 0)
+            return Plain(layer, 0, sinks, layer.Sinks(0, head, 0, sinks), layer.Sinks(1, head, 0, sinks));
+        (int row, int count) = WindowPart(layer, index);
+        int slot = row % layout.RingRows;
+        return Plain(layer, layout.Sinks + row, count, layer.Ring(0, head, slot, count), layer.Ring(1, head, slot, count));
+    }
+
+    private static CacheRun Plain(LayerMemory layer, int position, int rows, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values) => new()
+    {
+        KeyCodec = layer.Layout.Sides[0].WindowCodec,
+        ValueCodec = layer.Layout.Sides[1].WindowCodec,
+        Keys = keys,
+        Values = values,
+        FirstPosition = position,
+        Rows = rows,
+        Dead = 0,
+    };
+
+    private static int SinkRows(LayerMemory layer) => Math.Min(layer.Layout.Sinks, layer.Extent.Length);
+
+    private static int WindowParts(LayerMemory layer) => WindowPart(layer, 0).Count == 0 ? 0 : WindowPart(layer, 1).Count == 0 ? 1 : 2;
+
+    // The living rows of the window, up to the end of the ring (part 0) and from its beginning (part 1).
+    private static (int Row, int Count) WindowPart(LayerMemory layer, int part)
+    {
+        LayerLayout layout = layer.Layout;
+        int first = Math.Max(layer.Extent.BodyRows, layout.FirstLiveRow(layer.Extent)), end = layout.Rows(layer.Extent);
+        if (first >= end)
+            return (first, 0);
+        int wrap = Math.Min(end, first - (first % layout.RingRows) + layout.RingRows);
+        return part == 0 ? (first, wrap - first) : (wrap, end - wrap);
+    }
+
+    // Rows of one page; blocks are decoded whole.
+    private static void DecodeBody(LayerMemory layer, int side, int head, int row, Span<float> numbers)
+    {
+        SideLayout kind = layer.Layout.Sides[side];
+        int dimension = kind.Dimension, block = kind.Codec.RowsPerBlock, end = row + (numbers.Length / dimension);
+        int first = row - (row % block), last = (end + block - 1) / block * block;
+        ReadOnlySpan<byte> blocks = layer.Body(side, head, first, last - first);
+        if (first == row && last == end)
+        {
+            layer.Codec(side, head).Decode(blocks, numbers);
+            return;
+        }
+
+        float[] rented = ArrayPool<float>.Shared.Rent((last - first) * dimension);
+        Span<float> rows = rented.AsSpan(0, (last - first) * dimension);
+        layer.Codec(side, head).Decode(blocks, rows);
+        rows.Slice((row - first) * dimension, numbers.Length).CopyTo(numbers);
+        ArrayPool<float>.Shared.Return(rented);
+    }
+}
