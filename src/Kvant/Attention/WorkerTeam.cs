@@ -3,15 +3,13 @@ namespace Kvant.Attention;
 /// <summary>A few threads that wait for work, so that a step costs neither a thread nor an allocation. The calling thread is one of them.</summary>
 internal sealed class WorkerTeam : IDisposable
 {
-    // A step comes every few microseconds while a model runs; after this many looks the threads sleep until the next.
+    // A step comes every few microseconds while a model runs; after this many looks a thread sleeps until the next.
     private const int Looks = 2000;
 
-    private readonly Thread[] _threads;
+    private readonly Worker[] _workers;
     private readonly Action<int> _work;
-    private readonly SemaphoreSlim _wake = new(0);
     private int _round; // raised for each step
     private int _running;
-    private int _sleeping;
     private bool _disposed;
     private Exception? _failure;
 
@@ -21,29 +19,30 @@ internal sealed class WorkerTeam : IDisposable
     public WorkerTeam(int size, Action<int> work)
     {
         _work = work;
-        _threads = new Thread[size - 1];
-        for (int i = 0; i < _threads.Length; i++)
+        _workers = new Worker[size - 1];
+        for (int i = 0; i < _workers.Length; i++)
         {
-            int worker = i + 1;
-            _threads[i] = new Thread(() => Serve(worker)) { IsBackground = true, Name = "Kvant attention" };
-            _threads[i].Start();
+            int number = i + 1;
+            var worker = new Worker();
+            worker.Thread = new Thread(() => Serve(worker, number)) { IsBackground = true, Name = "Kvant attention" };
+            _workers[i] = worker;
         }
+
+        foreach (Worker worker in _workers)
+            worker.Thread!.Start();
     }
 
     /// <summary>Does one step and returns when all workers are done.</summary>
     public void Run()
     {
-        if (_threads.Length == 0)
+        if (_workers.Length == 0)
         {
             _work(0);
             return;
         }
 
-        Volatile.Write(ref _running, _threads.Length);
-        Interlocked.Increment(ref _round);
-        int asleep = Interlocked.Exchange(ref _sleeping, 0);
-        if (asleep > 0)
-            _wake.Release(asleep);
+        Volatile.Write(ref _running, _workers.Length);
+        Wake();
         Do(0);
         var spinner = default(SpinWait);
         while (Volatile.Read(ref _running) > 0)
@@ -58,41 +57,52 @@ internal sealed class WorkerTeam : IDisposable
         if (_disposed)
             return;
         Volatile.Write(ref _disposed, true);
-        Interlocked.Increment(ref _round);
-        _wake.Release(_threads.Length + 1);
-        foreach (Thread thread in _threads)
-            thread.Join();
-        _wake.Dispose();
+        Wake();
+        foreach (Worker worker in _workers)
+        {
+            worker.Thread!.Join();
+            worker.Dispose();
+        }
     }
 
-    private void Do(int worker)
+    private void Wake()
+    {
+        Interlocked.Increment(ref _round);
+        foreach (Worker worker in _workers)
+        {
+            if (Interlocked.Exchange(ref worker.Asleep, 0) == 1)
+                worker.Signal.Release();
+        }
+    }
+
+    private void Do(int number)
     {
         try
         {
-            _work(worker);
+            _work(number);
         }
-        catch (Exception failure) when (_threads.Length > 0)
+        catch (Exception failure)
         {
             // An exception would end the process on a thread of our own; the caller gets it instead.
             Interlocked.CompareExchange(ref _failure, failure, null);
         }
     }
 
-    private void Serve(int worker)
+    private void Serve(Worker worker, int number)
     {
         int seen = 0;
         while (true)
         {
-            AwaitRound(seen);
+            AwaitRound(worker, seen);
             seen = Volatile.Read(ref _round);
             if (Volatile.Read(ref _disposed))
                 return;
-            Do(worker);
+            Do(number);
             Interlocked.Decrement(ref _running);
         }
     }
 
-    private void AwaitRound(int seen)
+    private void AwaitRound(Worker worker, int seen)
     {
         for (int i = 0; i < Looks; i++)
         {
@@ -101,27 +111,20 @@ internal sealed class WorkerTeam : IDisposable
             Thread.SpinWait(10);
         }
 
-        // Whoever raises the round after this line sees a sleeper; who raised it before is seen here.
-        Interlocked.Increment(ref _sleeping);
-        if (Volatile.Read(ref _round) != seen && TryStayAwake())
+        // Either this thread sees the new round after it said that it sleeps, or the caller sees it asleep after raising the round.
+        // Who takes the flag back decides: a caller that did has sent a signal, which must be taken.
+        Interlocked.Exchange(ref worker.Asleep, 1);
+        if (Volatile.Read(ref _round) != seen && Interlocked.Exchange(ref worker.Asleep, 0) == 1)
             return;
-        do
-            _wake.Wait();
-        while (Volatile.Read(ref _round) == seen);
+        worker.Signal.Wait();
     }
 
-    // Takes back the wish to sleep, unless a waker has counted it already: then its signal must be taken.
-    private bool TryStayAwake()
+    private sealed class Worker : IDisposable
     {
-        int sleeping = Volatile.Read(ref _sleeping);
-        while (sleeping > 0)
-        {
-            int found = Interlocked.CompareExchange(ref _sleeping, sleeping - 1, sleeping);
-            if (found == sleeping)
-                return true;
-            sleeping = found;
-        }
+        public readonly SemaphoreSlim Signal = new(0);
+        public Thread? Thread;
+        public int Asleep;
 
-        return false;
+        public void Dispose() => Signal.Dispose();
     }
 }

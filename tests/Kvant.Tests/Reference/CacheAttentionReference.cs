@@ -14,12 +14,22 @@ internal static class CacheAttentionReference
     {
         int[] positions = new int[cache.LiveTokens(layer)];
         cache.CopyPositions(layer, positions);
-        return [.. positions.Select(p =>
+        List<Row> rows = [];
+        // Positions are in one or two stretches without gaps: the sinks, and what is not evicted.
+        for (int first = 0; first < positions.Length;)
         {
-            float[] key = new float[cache.Geometry.KeyDimension], value = new float[cache.Geometry.ValueDimension];
-            cache.Decode(layer, head, p, 1, key, value);
-            return new Row(p, key, value);
-        })];
+            int end = first + 1;
+            while (end < positions.Length && positions[end] == positions[end - 1] + 1)
+                end++;
+            int count = end - first, k = cache.Geometry.KeyDimension, v = cache.Geometry.ValueDimension;
+            float[] keys = new float[count * k], values = new float[count * v];
+            cache.Decode(layer, head, positions[first], count, keys, values);
+            for (int i = 0; i < count; i++)
+                rows.Add(new(positions[first + i], keys[(i * k)..((i + 1) * k)], values[(i * v)..((i + 1) * v)]));
+            first = end;
+        }
+
+        return rows;
     }
 
     /// <summary>Output and log-sum-exp of one query.</summary>
