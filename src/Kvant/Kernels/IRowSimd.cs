@@ -22,8 +22,8 @@ internal unsafe interface IRowSimd<TVector> : ISimd<TVector>
     /// <summary>As many signed bytes as there are lanes.</summary>
     static abstract TVector SignedBytes(byte* source);
 
-    /// <summary>Of as many bytes as there are lanes, bits <paramref name="shift"/> to <paramref name="shift"/> + 3, minus 8.</summary>
-    static abstract TVector Nibbles(byte* source, int shift);
+    /// <summary>Of as many bytes as there are lanes, the lower or the upper four bits, minus 8.</summary>
+    static abstract TVector Nibbles(byte* source, bool upper);
 
     /// <summary>As many unsigned numbers of 4 bits, side by side from the lowest bit on, as there are lanes.</summary>
     static abstract TVector Fields4(byte* source);

@@ -84,7 +84,8 @@ internal static unsafe class RowScores
         int lanes = TSimd.Lanes, columns = job.Columns, rows = job.Rows;
         nint stride = job.QueryStride, scoreStride = job.ScoreStride, scaleStride = job.Scales == null ? 0 : rows;
         float* query = job.Query + (first * stride), scores = job.Scores + (first * scoreStride), partial = stackalloc float[BlockRows * TGroup.Count];
-        var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, (rows + BlockRows - 1) / BlockRows * ((columns + lanes) / (2 * lanes)));
+        byte* ahead = job.Upcoming;
+        nint pace = first == 0 ? Prefetch.Pace(job.UpcomingBytes, (rows + BlockRows - 1) / BlockRows * ((columns + lanes) / (2 * lanes))) : 0;
         for (int r = 0; r < rows; r += BlockRows)
         {
             int r1 = Math.Min(r + 1, rows - 1), r2 = Math.Min(r + 2, rows - 1), r3 = Math.Min(r + 3, rows - 1);
@@ -101,7 +102,7 @@ internal static unsafe class RowScores
                 sums1 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row1 + at, scale1 + scale, left), group, sums1);
                 sums2 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row2 + at, scale2 + scale, left), group, sums2);
                 sums3 = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(row3 + at, scale3 + scale, left), group, sums3);
-                prefetch.Step();
+                ahead = Prefetch.Step(ahead, pace);
                 if (c + lanes == columns)
                     break;
                 at = TFormat.Offset(c + lanes);

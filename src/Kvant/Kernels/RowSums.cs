@@ -90,7 +90,8 @@ internal static unsafe class RowSums
         int lanes = TSimd.Lanes, pairs = (job.End - job.Start) / (2 * lanes), rows = job.Rows, c = job.Start;
         nint stride = job.WeightStride, rowStride = job.Stride, sumStride = job.SumStride;
         float* weights = job.Weights + (first * stride), end = weights + rows, sums = job.Sums + (first * sumStride);
-        var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, rows * Math.Max(1, pairs));
+        byte* ahead = job.Upcoming;
+        nint pace = first == 0 ? Prefetch.Pace(job.UpcomingBytes, rows * pairs) : 0;
         for (; c + (2 * lanes) <= job.End; c += 2 * lanes)
         {
             // Of 512 bits, two registers are a group of 32 numbers: constants for the compiler.
@@ -103,7 +104,7 @@ internal static unsafe class RowSums
                 TGroup group = TGroup.Broadcast(weight, stride);
                 leftSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at, null, left), group, leftSums);
                 rightSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at + toRight, null, right), group, rightSums);
-                prefetch.Step();
+                ahead = Prefetch.Step(ahead, pace);
             }
 
             TGroup.Store(leftSums, sums + c, sumStride);

@@ -25,10 +25,10 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
         Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Nibbles(byte* source, int shift)
+    public static Vector128<float> Nibbles(byte* source, bool upper)
     {
         Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte())).AsInt32();
-        return Vector128.ConvertToSingle(((bytes >>> shift) & Vector128.Create(15)) - Vector128.Create(8));
+        return Vector128.ConvertToSingle(((upper ? bytes >>> 4 : bytes) & Vector128.Create(15)) - Vector128.Create(8));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -28,12 +28,12 @@ internal readonly unsafe partial struct Simd256 : IRowSimd<Vector256<float>>
             : Vector256.WidenLower(Vector256.WidenLower(Eight(source).AsSByte())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Nibbles(byte* source, int shift)
+    public static Vector256<float> Nibbles(byte* source, bool upper)
     {
         Vector256<int> bytes = Avx2.IsSupported
             ? Avx2.ConvertToVector256Int32(source)
             : Vector256.WidenLower(Vector256.WidenLower(Eight(source))).AsInt32();
-        return Vector256.ConvertToSingle(((bytes >>> shift) & Vector256.Create(15)) - Vector256.Create(8));
+        return Vector256.ConvertToSingle(((upper ? bytes >>> 4 : bytes) & Vector256.Create(15)) - Vector256.Create(8));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -35,12 +35,12 @@ internal readonly unsafe partial struct Simd512 : IRowSimd<Vector512<float>>
             : Vector512.WidenLower(Vector512.WidenLower(Vector128.Load((sbyte*)source).ToVector256Unsafe().ToVector512Unsafe())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Nibbles(byte* source, int shift)
+    public static Vector512<float> Nibbles(byte* source, bool upper)
     {
         Vector512<int> bytes = Avx512F.IsSupported
             ? Avx512F.ConvertToVector512Int32(Vector128.Load(source))
             : Vector512.WidenLower(Vector512.WidenLower(Vector128.Load(source).ToVector256Unsafe().ToVector512Unsafe())).AsInt32();
-        return SmallIntegers(bytes >>> shift, 15, 8);
+        return SmallIntegers(upper ? bytes >>> 4 : bytes, 15, 8);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
