@@ -9,10 +9,10 @@ internal static class Interleaved
     private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(2);
 
     /// <summary>The median nanoseconds of each action over the rounds.</summary>
-    public static double[] Medians(Action[] actions, int rounds = 1001) => Quantiles(actions, rounds, 0.5);
+    public static double[] Medians(Action[] actions, int rounds = 1001) => [.. Rounds(actions, rounds).Select(Median)];
 
-    /// <summary>The nanoseconds that a share of the rounds of each action stays below: a small share where neighbors disturb most rounds.</summary>
-    public static double[] Quantiles(Action[] actions, int rounds, double share)
+    /// <summary>The nanoseconds of each action, [action][round]. Ratios of the same round survive a neighbor that comes and goes.</summary>
+    public static double[][] Rounds(Action[] actions, int rounds)
     {
         long begin = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(begin) < s_warmUp)
@@ -29,6 +29,13 @@ internal static class Interleaved
             }
         }
 
-        return [.. times.Select(t => t.Order().ElementAt((int)(share * rounds)))];
+        return times;
+    }
+
+    /// <summary>The middle one of some numbers.</summary>
+    public static double Median(IEnumerable<double> numbers)
+    {
+        double[] sorted = [.. numbers.Order()];
+        return sorted[sorted.Length / 2];
     }
 }

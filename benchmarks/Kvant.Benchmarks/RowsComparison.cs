@@ -16,7 +16,7 @@ internal static class RowsComparison
     private const int Dimension = 128;
     private const int Queries = 4;
     private const int RunRows = 128;
-    private static readonly int HotRows = int.Parse(Environment.GetEnvironmentVariable("HOT") ?? "8192");
+    private const int HotRows = 8 * 1024;
     private const long ColdBytes = 192L << 20; // keys; as much again for the values
 
     private static readonly string[] s_specs = ["fp32", "fp16", "bf16", "q8", "q8_0", "q4_0", "kivi:bits=4", "kivi:bits=2", "turboquant:bits=4", "polar32:bits=3"];
@@ -33,7 +33,7 @@ internal static class RowsComparison
             hot.Check();
             Print(baseline, hot, 301);
             Console.Write("   ");
-            Print(new Case("fp32", ColdBytes), new Case(spec, ColdBytes), 11);
+            Print(new Case("fp32", ColdBytes), new Case(spec, ColdBytes), 9);
             Console.WriteLine();
         }
 
@@ -42,9 +42,10 @@ internal static class RowsComparison
 
     private static void Print(Case baseline, Case codec, int rounds)
     {
-        double[] t = Interleaved.Quantiles([baseline.Score, baseline.Accumulate, codec.Score, codec.Accumulate, codec.Read], rounds, 0.1);
-        double fp32 = (t[0] + t[1]) / baseline.Rows, own = (t[2] + t[3]) / codec.Rows;
-        Console.Write($"{t[2] / codec.Rows,12:F1}{t[3] / codec.Rows,12:F1}{t[4] / codec.Rows,8:F1}{own / fp32,9:F2}{1e3 / own,8:F1}");
+        double[][] t = Interleaved.Rounds([baseline.Score, baseline.Accumulate, codec.Score, codec.Accumulate, codec.Read], rounds);
+        double ratio = Interleaved.Median(Enumerable.Range(0, rounds).Select(i => (t[2][i] + t[3][i]) / codec.Rows / ((t[0][i] + t[1][i]) / baseline.Rows)));
+        double[] own = [.. t[2..].Select(times => Interleaved.Median(times) / codec.Rows)];
+        Console.Write($"{own[0],12:F1}{own[1],12:F1}{own[2],8:F1}{ratio,9:F2}{1e3 / (own[0] + own[1]),8:F1}");
     }
 
     private sealed class Case

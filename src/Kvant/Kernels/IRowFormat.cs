@@ -3,6 +3,12 @@ namespace Kvant.Kernels;
 /// <summary>How the numbers of a row are stored, for the kernels that attend to rows.</summary>
 internal unsafe interface IRowFormat
 {
+    /// <summary>Bits of a number that lies inside bytes with others; 0 where numbers are whole bytes.</summary>
+    static abstract int FieldBits { get; }
+
+    /// <summary>What is subtracted from such a number.</summary>
+    static abstract int FieldBias { get; }
+
     /// <summary>Bytes from the beginning of a row to the number in a column, or to the byte where it begins.</summary>
     static abstract nint Offset(int column);
 
@@ -16,7 +22,8 @@ internal unsafe interface IRowFormat
     /// <param name="at">Where <see cref="Offset"/> says.</param>
     /// <param name="scale">The scale of their group, where the format has such; else not read.</param>
     /// <param name="column">The column, or what it leaves when divided by 32.</param>
-    static abstract TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
+    /// <param name="constants">Those of this format.</param>
+    static abstract TVector Load<TVector, TSimd>(byte* at, float* scale, int column, FieldConstants<TVector> constants)
         where TVector : struct
         where TSimd : IRowSimd<TVector>;
 }

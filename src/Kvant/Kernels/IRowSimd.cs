@@ -22,14 +22,19 @@ internal unsafe interface IRowSimd<TVector> : ISimd<TVector>
     /// <summary>As many signed bytes as there are lanes.</summary>
     static abstract TVector SignedBytes(byte* source);
 
-    /// <summary>Of as many bytes as there are lanes, bits <paramref name="shift"/> to <paramref name="shift"/> + 3, minus 8.</summary>
-    static abstract TVector Nibbles(byte* source, int shift);
+    /// <summary>What the next three need for fields of 4 or 2 bits.</summary>
+    /// <param name="bits">4 or 2.</param>
+    /// <param name="bias">What is subtracted from each number.</param>
+    static abstract FieldConstants<TVector> Fields(int bits, int bias);
 
-    /// <summary>As many unsigned numbers of 4 bits, side by side from the lowest bit on, as there are lanes.</summary>
-    static abstract TVector Fields4(byte* source);
+    /// <summary>Of as many bytes as there are lanes, the lower or the upper four bits.</summary>
+    static abstract TVector Nibbles(byte* source, bool upper, FieldConstants<TVector> constants);
 
-    /// <summary>As many unsigned numbers of 2 bits, side by side from the lowest bit on, as there are lanes.</summary>
-    static abstract TVector Fields2(byte* source);
+    /// <summary>As many numbers of 4 bits, side by side from the lowest bit on, as there are lanes.</summary>
+    static abstract TVector Fields4(byte* source, FieldConstants<TVector> constants);
+
+    /// <summary>As many numbers of 2 bits, side by side from the lowest bit on, as there are lanes.</summary>
+    static abstract TVector Fields2(byte* source, FieldConstants<TVector> constants);
 
     /// <summary>Pairs of IEEE halves, one pair per lane: the first and the second of each.</summary>
     static abstract (TVector First, TVector Second) HalfPairs(byte* source);

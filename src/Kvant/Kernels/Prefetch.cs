@@ -7,33 +7,26 @@ namespace Kvant.Kernels;
 /// Fetches memory that will be read soon, a little with each step of a kernel: asked for all at once, the lines would queue up and
 /// the kernel would wait behind them. Into the second-level cache, because a run of rows does not fit the first.
 /// </summary>
-internal unsafe struct Prefetch
+internal static unsafe class Prefetch
 {
     private const int LineBytes = 64;
 
-    private byte* _at;
-    private readonly nint _pace;
+    /// <summary>Bytes to fetch with each step.</summary>
+    /// <param name="bytes">All that is to be fetched.</param>
+    /// <param name="steps">Steps of the kernel.</param>
+    public static nint Pace(int bytes, int steps) => bytes / Math.Max(1, steps);
 
-    /// <summary>Spreads memory over the steps of a kernel.</summary>
-    /// <param name="start">Its beginning.</param>
-    /// <param name="length">Bytes; 0 fetches nothing.</param>
-    /// <param name="steps">Calls of <see cref="Step"/> to come.</param>
-    public Prefetch(byte* start, int length, int steps)
-    {
-        _at = start;
-        _pace = steps == 0 ? 0 : length / steps;
-    }
-
-    /// <summary>Fetches the next part.</summary>
+    /// <summary>Fetches the next bytes and returns where they end. A hint: an address beyond the end does no harm.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Step()
+    public static byte* Step(byte* at, nint pace)
     {
-        // Fetching is a hint: an address beyond the end does no harm.
-        if (!Sse.IsSupported)
-            return;
-        byte* end = _at + _pace;
-        for (byte* line = _at; line < end; line += LineBytes)
-            Sse.Prefetch1(line);
-        _at = end;
+        byte* end = at + pace;
+        if (Sse.IsSupported)
+        {
+            for (; at < end; at += LineBytes)
+                Sse.Prefetch1(at);
+        }
+
+        return end;
     }
 }

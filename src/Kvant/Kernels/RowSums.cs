@@ -90,7 +90,9 @@ internal static unsafe class RowSums
         int lanes = TSimd.Lanes, pairs = (job.End - job.Start) / (2 * lanes), rows = job.Rows, c = job.Start;
         nint stride = job.WeightStride, rowStride = job.Stride, sumStride = job.SumStride;
         float* weights = job.Weights + (first * stride), end = weights + rows, sums = job.Sums + (first * sumStride);
-        var prefetch = new Prefetch(job.Upcoming, first == 0 ? job.UpcomingBytes : 0, rows * Math.Max(1, pairs));
+        FieldConstants<TVector> opaque = FieldConstants<TVector>.Of<TSimd, TFormat>(), constants = new(opaque.Shifts, opaque.Mask, opaque.Exponent, opaque.Bias);
+        byte* ahead = job.Upcoming;
+        nint pace = first == 0 ? Prefetch.Pace(job.UpcomingBytes, rows * pairs) : 0;
         for (; c + (2 * lanes) <= job.End; c += 2 * lanes)
         {
             // Of 512 bits, two registers are a group of 32 numbers: constants for the compiler.
@@ -101,9 +103,9 @@ internal static unsafe class RowSums
             for (float* weight = weights; weight < end; weight++, at += rowStride)
             {
                 TGroup group = TGroup.Broadcast(weight, stride);
-                leftSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at, null, left), group, leftSums);
-                rightSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at + toRight, null, right), group, rightSums);
-                prefetch.Step();
+                leftSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at, null, left, constants), group, leftSums);
+                rightSums = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(at + toRight, null, right, constants), group, rightSums);
+                ahead = Prefetch.Step(ahead, pace);
             }
 
             TGroup.Store(leftSums, sums + c, sumStride);
@@ -115,7 +117,7 @@ internal static unsafe class RowSums
         TGroup rest = TGroup.Load(sums + c, sumStride);
         byte* last = job.Bytes + TFormat.Offset(c);
         for (float* weight = weights; weight < end; weight++, last += rowStride)
-            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(last, null, c), TGroup.Broadcast(weight, stride), rest);
+            rest = TGroup.MultiplyAdd(TFormat.Load<TVector, TSimd>(last, null, c, constants), TGroup.Broadcast(weight, stride), rest);
         TGroup.Store(rest, sums + c, sumStride);
     }
 

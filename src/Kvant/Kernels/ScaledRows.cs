@@ -7,12 +7,16 @@ namespace Kvant.Kernels;
 internal readonly unsafe struct ScaledRows<TFormat> : IRowFormat
     where TFormat : IRowFormat
 {
+    public static int FieldBits => TFormat.FieldBits;
+
+    public static int FieldBias => TFormat.FieldBias;
+
     public static nint Offset(int column) => TFormat.Offset(column);
 
     public static float Number(byte* at, float* scale, int column) => TFormat.Number(at, scale, column) * *scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column)
+    public static TVector Load<TVector, TSimd>(byte* at, float* scale, int column, FieldConstants<TVector> constants)
         where TVector : struct
-        where TSimd : IRowSimd<TVector> => TSimd.Multiply(TFormat.Load<TVector, TSimd>(at, scale, column), TSimd.Broadcast(*scale));
+        where TSimd : IRowSimd<TVector> => TSimd.Multiply(TFormat.Load<TVector, TSimd>(at, scale, column, constants), TSimd.Broadcast(*scale));
 }

@@ -24,25 +24,32 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
     public static Vector128<float> SignedBytes(byte* source) =>
         Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte())));
 
+    // Registers of this width have no shift by lane, so that the fields are shifted before they come here.
+    public static FieldConstants<Vector128<float>> Fields(int bits, int bias) => new(
+        default,
+        Vector128.Create((1 << bits) - 1).AsSingle(),
+        Vector128.Create(8388608f),
+        Vector128.Create(8388608f + bias));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Nibbles(byte* source, int shift)
+    public static Vector128<float> Nibbles(byte* source, bool upper, FieldConstants<Vector128<float>> constants)
     {
         Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte())).AsInt32();
-        return Vector128.ConvertToSingle(((bytes >>> shift) & Vector128.Create(15)) - Vector128.Create(8));
+        return Number(upper ? bytes >>> 4 : bytes, constants);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Fields4(byte* source)
+    public static Vector128<float> Fields4(byte* source, FieldConstants<Vector128<float>> constants)
     {
         int fields = *(ushort*)source;
-        return Vector128.ConvertToSingle(Vector128.Create(fields, fields >> 4, fields >> 8, fields >> 12) & Vector128.Create(15));
+        return Number(Vector128.Create(fields, fields >> 4, fields >> 8, fields >> 12), constants);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Fields2(byte* source)
+    public static Vector128<float> Fields2(byte* source, FieldConstants<Vector128<float>> constants)
     {
         int fields = *source;
-        return Vector128.ConvertToSingle(Vector128.Create(fields, fields >> 2, fields >> 4, fields >> 6) & Vector128.Create(3));
+        return Number(Vector128.Create(fields, fields >> 2, fields >> 4, fields >> 6), constants);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -56,6 +63,10 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d) =>
         Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Number(Vector128<int> lanes, FieldConstants<Vector128<float>> constants) =>
+        ((lanes.AsSingle() & constants.Mask) | constants.Exponent) - constants.Bias;
 
     internal static Vector128<int> ShiftRight(Vector128<int> value, Vector128<int> counts) =>
         Vector128.Create(value[0] >>> counts[0], value[1] >>> counts[1], value[2] >>> counts[2], value[3] >>> counts[3]);

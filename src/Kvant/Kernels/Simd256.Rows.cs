@@ -27,22 +27,28 @@ internal readonly unsafe partial struct Simd256 : IRowSimd<Vector256<float>>
             ? Avx2.ConvertToVector256Int32((sbyte*)source)
             : Vector256.WidenLower(Vector256.WidenLower(Eight(source).AsSByte())));
 
+    public static FieldConstants<Vector256<float>> Fields(int bits, int bias) => new(
+        (Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7) * bits).AsSingle(),
+        Vector256.Create((1 << bits) - 1).AsSingle(),
+        Vector256.Create(8388608f),
+        Vector256.Create(8388608f + bias));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Nibbles(byte* source, int shift)
+    public static Vector256<float> Nibbles(byte* source, bool upper, FieldConstants<Vector256<float>> constants)
     {
         Vector256<int> bytes = Avx2.IsSupported
             ? Avx2.ConvertToVector256Int32(source)
             : Vector256.WidenLower(Vector256.WidenLower(Eight(source))).AsInt32();
-        return Vector256.ConvertToSingle(((bytes >>> shift) & Vector256.Create(15)) - Vector256.Create(8));
+        return Number(upper ? bytes >>> 4 : bytes, constants);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Fields4(byte* source) => Vector256.ConvertToSingle(
-        ShiftRight(Vector256.Create(*(int*)source), Vector256.Create(0, 4, 8, 12, 16, 20, 24, 28)) & Vector256.Create(15));
+    public static Vector256<float> Fields4(byte* source, FieldConstants<Vector256<float>> constants) =>
+        Number(ShiftRight(Vector256.Create(*(int*)source), constants.Shifts.AsInt32()), constants);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Fields2(byte* source) => Vector256.ConvertToSingle(
-        ShiftRight(Vector256.Create((int)*(ushort*)source), Vector256.Create(0, 2, 4, 6, 8, 10, 12, 14)) & Vector256.Create(3));
+    public static Vector256<float> Fields2(byte* source, FieldConstants<Vector256<float>> constants) =>
+        Number(ShiftRight(Vector256.Create((int)*(ushort*)source), constants.Shifts.AsInt32()), constants);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector256<float> First, Vector256<float> Second) HalfPairs(byte* source)
@@ -68,6 +74,10 @@ internal readonly unsafe partial struct Simd256 : IRowSimd<Vector256<float>>
     internal static Vector256<int> ShiftRight(Vector256<int> value, Vector256<int> counts) => Avx2.IsSupported
         ? Avx2.ShiftRightLogicalVariable(value, counts.AsUInt32())
         : Vector256.Create(Simd128.ShiftRight(value.GetLower(), counts.GetLower()), Simd128.ShiftRight(value.GetUpper(), counts.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Number(Vector256<int> lanes, FieldConstants<Vector256<float>> constants) =>
+        ((lanes.AsSingle() & constants.Mask) | constants.Exponent) - constants.Bias;
 
     private static Vector256<byte> Eight(byte* source) => Vector256.CreateScalarUnsafe(*(long*)source).AsByte();
 }

@@ -1,4 +1,5 @@
 using Kvant.Codecs;
+using Kvant.Memory;
 using Kvant.Rotations;
 
 namespace Kvant.Tests.Codecs;
@@ -16,6 +17,25 @@ public sealed class NestedCodecTests
         float[] decoded = codec.Decode(blocks);
         // Two stages of 8 bits: each loses .00004.
         Assert.InRange(Measure.Nmse(rows, decoded), 1e-6, 2.5 * 4e-5);
+    }
+
+    [Fact]
+    public void ScratchInsideScratchIsAnotherOneAndKeptForTheNextCall()
+    {
+        Nest(); // the first buffers of this thread
+        Nest();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Nest();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        static void Nest()
+        {
+            using var outer = new AlignedScratch(300);
+            using var inner = new AlignedScratch(500);
+            outer.Floats.Fill(1);
+            inner.Floats.Fill(2);
+            Assert.False(outer.Floats.Overlaps(inner.Floats), "Both calls write to one buffer.");
+        }
     }
 
     // Rotates, encodes the first half of the row by one codec and the second by the same.
