@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics.Tensors;
 using Kvant.Codecs;
 using Kvant.Kernels;
 
@@ -150,7 +149,7 @@ internal static class FrozenCache
         {
             Span<float> row = scratch.Token(kind.Dimension);
             WindowRows.Load(stored.Slice(i, kind.RowBytes), WindowRows.IsHalf(kind.WindowCodec), row);
-            if (!(TensorPrimitives.MaxMagnitude(row) <= Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
+            if (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
                 throw new InvalidDataException($"The row at byte {offset + i}: {reason}");
         }
     }
