@@ -102,6 +102,23 @@ public sealed class FrozenCacheTests
     }
 
     [Fact]
+    public void GoldenFileOfVersionOneThawsAndFreezesToItself()
+    {
+        // Written by the first version and never edited. Numbers by a formula, so that no platform's random numbers or logarithms matter.
+        byte[] golden = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", "frozen-cache.bin"));
+        using KvCache cache = new(CacheSamples.Options("bf16|outlier", sinks: 1, window: 3, eviction: new Eviction.MaxTokens(6)));
+        float[] keys = new float[140 * CacheSamples.Heads * CacheSamples.KeyDimension], values = new float[140 * CacheSamples.Heads * CacheSamples.ValueDimension];
+        for (int i = 0; i < keys.Length; i++)
+            keys[i] = ((i * 37 % 101) - 50) / 16f;
+        for (int i = 0; i < values.Length; i++)
+            values[i] = ((i * 53 % 211) - 105) / (i % 7 == 0 ? 8f : 32f);
+        cache.Append(0, keys, values);
+        Assert.Equal(golden, cache.Freeze());
+        using KvCache thawed = KvCache.Thaw(golden);
+        Assert.Equal(golden, thawed.Freeze());
+    }
+
+    [Fact]
     public void PoolWithoutRoomRefusesAndKeepsNothing()
     {
         using var pool = new PagePool(memoryLimit: 20_000);
