@@ -31,6 +31,13 @@ public sealed record CacheGeometry
     /// <summary>Bytes that one token takes in 16-bit floats, all layers and heads, keys and values.</summary>
     public long Fp16BytesPerToken => 2L * Layers * KvHeads * (KeyDimension + ValueDimension);
 
+    /// <summary>Whether two shapes are the same; query heads that were not said are as many as key-value heads.</summary>
+    public bool Equals(CacheGeometry? other) => other is not null
+        && (Layers, KvHeads, QueryHeads, KeyDimension, ValueDimension) == (other.Layers, other.KvHeads, other.QueryHeads, other.KeyDimension, other.ValueDimension);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Layers, KvHeads, QueryHeads, KeyDimension, ValueDimension);
+
     private static int Positive(int value, string name) => value > 0
         ? value
         : throw new ArgumentOutOfRangeException(name, value, "A cache has at least one of each.");

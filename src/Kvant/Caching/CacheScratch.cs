@@ -1,5 +1,3 @@
-using Kvant.Memory;
-
 namespace Kvant.Caching;
 
 /// <summary>Buffers that a cache keeps from call to call. They grow to what the largest call wanted.</summary>
@@ -10,8 +8,8 @@ internal sealed class CacheScratch
     private float[] _block = [];
     private byte[] _rounded = [];
 
-    /// <summary>Pages that are reserved for the call in progress.</summary>
-    public Stack<NativePage> Reserved { get; } = new();
+    /// <summary>Memory for the call in progress.</summary>
+    public Stack<Reservation> Reserved { get; } = new();
 
     /// <summary>Rows of one head.</summary>
     public Span<float> Rows(int floats) => Grown(ref _rows, floats);
@@ -24,6 +22,13 @@ internal sealed class CacheScratch
 
     /// <summary>Tokens as the window stores them, or a block.</summary>
     public Span<byte> Rounded(int bytes) => Grown(ref _rounded, bytes);
+
+    /// <summary>Puts all that is reserved where it belongs.</summary>
+    public void InstallReserved()
+    {
+        while (Reserved.TryPop(out Reservation reserved))
+            reserved.Layer.Install(reserved);
+    }
 
     private static Span<T> Grown<T>(ref T[] buffer, int length)
     {

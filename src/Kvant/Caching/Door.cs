@@ -16,6 +16,10 @@ internal static class Door
     /// </summary>
     public static float AlwaysEncodable(int dimension) => 32768 / MathF.Sqrt(dimension);
 
+    /// <summary>Whether all numbers are finite and of no larger magnitude.</summary>
+    public static bool IsAtMost(ReadOnlySpan<float> numbers, float magnitude) =>
+        MathF.Abs(TensorPrimitives.MaxMagnitude(numbers)) <= magnitude; // NaN stays NaN, which is at most nothing
+
     /// <summary>Checks a batch.</summary>
     /// <param name="layout">The layer.</param>
     /// <param name="side">0 for keys, 1 for values.</param>
@@ -35,8 +39,7 @@ internal static class Door
         {
             ReadOnlySpan<float> floats = TElements.Floats(numbers.Slice(i, tokenLength), token);
 
-            // NaN compares false and so is looked at more closely.
-            if (TensorPrimitives.MaxMagnitude(floats) <= encodable)
+            if (IsAtMost(floats, encodable))
                 continue;
             for (int head = 0; head < layout.Heads; head++)
             {

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics.Tensors;
 using Kvant.Codecs;
 using Kvant.Kernels;
 
@@ -41,9 +40,20 @@ internal static class FrozenCache
         stream.Write(end);
     }
 
+    /// <summary>Checks that the content is as long as the header says, and undamaged.</summary>
+    /// <exception cref="InvalidDataException">It is not.</exception>
+    public static void RequireIntact(FrozenHeader header, ReadOnlySpan<byte> bytes)
+    {
+        if (header.PayloadBytes != bytes.Length - header.End - sizeof(uint))
+            throw new InvalidDataException($"The header promises {header.PayloadBytes} bytes of content at byte {header.End}; {bytes.Length - header.End} follow, checksum included.");
+        uint wanted = BinaryPrimitives.ReadUInt32LittleEndian(bytes[^sizeof(uint)..]), found = Crc32C.Compute(bytes[header.End..^sizeof(uint)]);
+        if (found != wanted)
+            throw new InvalidDataException($"The content from byte {header.End} on is damaged: its checksum is {found:x8}, {wanted:x8} is written behind it.");
+    }
+
     /// <summary>Fills the empty layers of a cache.</summary>
     /// <param name="header">What <see cref="FrozenHeader.Read"/> found.</param>
-    /// <param name="bytes">The whole file.</param>
+    /// <param name="bytes">The whole file, intact.</param>
     /// <param name="layers">Layers that the header's options make.</param>
     /// <param name="ownPool">Whether nobody set a limit for their memory.</param>
     /// <param name="scratch">Buffers.</param>
@@ -60,15 +70,8 @@ internal static class FrozenCache
             needed = checked(needed + layout.Statistics(header.Extents[i], sharedBytes: 0).TotalBytes);
         }
 
-        if (payload != header.PayloadBytes || payload != bytes.Length - header.End - sizeof(uint))
-        {
-            throw new InvalidDataException(
-                $"{bytes.Length - header.End - sizeof(uint)} bytes of content follow at {header.End}; the header says {header.PayloadBytes}, and its lengths make {payload}.");
-        }
-
-        uint wanted = BinaryPrimitives.ReadUInt32LittleEndian(bytes[^sizeof(uint)..]), found = Crc32C.Compute(bytes[header.End..^sizeof(uint)]);
-        if (found != wanted)
-            throw new InvalidDataException($"The content from byte {header.End} on is damaged: its checksum is {found:x8}, {wanted:x8} is written behind it.");
+        if (payload != header.PayloadBytes)
+            throw new InvalidDataException($"The header, bytes {FrozenHeader.Start} to {header.End}, promises {header.PayloadBytes} bytes of content; its lengths make {payload}.");
         if (ownPool && needed > AllowedBytes + (AllowedPerByte * bytes.Length))
         {
             throw new InvalidDataException(
@@ -80,7 +83,7 @@ internal static class FrozenCache
         {
             LayerMemory layer = layers[i];
             layer.Reserve(header.Extents[i], writesFront: true, scratch.Reserved);
-            layer.Install(header.Extents[i], writesFront: true, scratch.Reserved);
+            scratch.InstallReserved();
             layer.Become(header.Extents[i]);
             int start = at;
             foreach (Part part in Parts(layer))
@@ -150,7 +153,7 @@ internal static class FrozenCache
         {
             Span<float> row = scratch.Token(kind.Dimension);
             WindowRows.Load(stored.Slice(i, kind.RowBytes), WindowRows.IsHalf(kind.WindowCodec), row);
-            if (!(TensorPrimitives.MaxMagnitude(row) <= Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
+            if (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
                 throw new InvalidDataException($"The row at byte {offset + i}: {reason}");
         }
     }

@@ -35,6 +35,7 @@ public sealed partial class KvCache
     public static KvCache Thaw(ReadOnlySpan<byte> bytes, PagePool? pool = null)
     {
         FrozenHeader header = FrozenHeader.Read(bytes);
+        FrozenCache.RequireIntact(header, bytes);
         KvCache cache;
         try
         {

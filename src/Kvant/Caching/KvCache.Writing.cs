@@ -1,5 +1,3 @@
-using Kvant.Memory;
-
 namespace Kvant.Caching;
 
 // What changes the cache. Everything that can be refused is, before anything changes.
@@ -43,12 +41,10 @@ public sealed partial class KvCache
                 layer.Reserve(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
             }
 
-            // Backwards, for what was reserved last lies on top.
-            for (int i = _layers.Length - 1; i >= 0; i--)
+            _scratch.InstallReserved();
+            foreach (LayerMemory layer in _layers)
             {
-                LayerMemory layer = _layers[i];
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
-                layer.Install(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
                 LayerTruncation.Run(layer, after, _scratch);
                 layer.Become(after);
             }
@@ -128,7 +124,7 @@ public sealed partial class KvCache
             Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
             LayerExtent after = layout.AfterAppend(memory.Extent, count);
             memory.Reserve(after, writesFront: true, _scratch.Reserved);
-            memory.Install(after, writesFront: true, _scratch.Reserved);
+            _scratch.InstallReserved();
             new LayerAppend<T, TElements>(memory, after, keys, values, _scratch).Run();
             memory.Become(after);
         }
@@ -158,8 +154,8 @@ public sealed partial class KvCache
     // Pages that are still reserved belong to a call that was refused.
     private void ReturnReserved()
     {
-        while (_scratch.Reserved.TryPop(out NativePage? page))
-            _pool.Return(page);
+        while (_scratch.Reserved.TryPop(out Reservation reserved))
+            _pool.Return(reserved.Memory);
     }
 
     private void RequireAlive() => ObjectDisposedException.ThrowIf(_disposed, this);

@@ -32,7 +32,8 @@ public sealed partial class KvCache : IDisposable
     private KvCache(KvCacheOptions options, PagePool pool)
     {
         LayerLayout[] layouts = LayerLayouts.Create(options);
-        (Options, _pool) = (options, pool);
+        // A list of the caller's may change later; what the layers are made of may not.
+        (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         _layers = Array.ConvertAll(layouts, layout => new LayerMemory(layout, pool));
     }
 

@@ -5,6 +5,9 @@ namespace Kvant.Caching;
 /// <summary>Makes the layouts of all layers; layers of the same specs share theirs.</summary>
 internal static class LayerLayouts
 {
+    // Making a codec takes time, and a small frozen file must not ask for thousands.
+    private const int MostSpecs = 256;
+
     private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
     private static readonly CodecSpec s_fp32 = CodecSpec.Parse("fp32");
 
@@ -21,19 +24,23 @@ internal static class LayerLayouts
         if (options.Eviction.Kept(options.Sinks) < 1)
             throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {options.Eviction}.", nameof(options));
 
+        int specs = options.Policy.SelectMany(layer => (CodecSpec[])[layer.Keys, layer.Values]).Distinct().Count();
+        if (specs > MostSpecs)
+            throw new ArgumentException($"The policy has {specs} different specs; at most {MostSpecs} are possible.", nameof(options));
+
         Dictionary<LayerSpecs, LayerLayout> known = [];
         var layouts = new LayerLayout[geometry.Layers];
         for (int layer = 0; layer < layouts.Length; layer++)
         {
-            LayerSpecs specs = options.Policy[layer];
-            if (!known.TryGetValue(specs, out LayerLayout? layout))
+            LayerSpecs pair = options.Policy[layer];
+            if (!known.TryGetValue(pair, out LayerLayout? layout))
             {
-                CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
+                CodecSpec window = options.WindowCodec ?? (pair.Keys == s_fp32 || pair.Values == s_fp32 ? s_fp32 : s_fp16);
                 layout = new LayerLayout(
                     options,
-                    Side(specs.Keys, window, geometry.KeyDimension, CodecRole.Keys, CodecRole.KeyTiles),
-                    Side(specs.Values, window, geometry.ValueDimension, CodecRole.Values, CodecRole.ValueTiles));
-                known.Add(specs, layout);
+                    Side(pair.Keys, window, geometry.KeyDimension, CodecRole.Keys, CodecRole.KeyTiles),
+                    Side(pair.Values, window, geometry.ValueDimension, CodecRole.Values, CodecRole.ValueTiles));
+                known.Add(pair, layout);
             }
 
             layouts[layer] = layout;

@@ -51,37 +51,38 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         return _pages[page - _firstPage]!.Slice(layout.RunOffset(side, head) + kind.BlockBytes(row % SideLayout.PageRows), (int)kind.BlockBytes(count));
     }
 
-    /// <summary>Takes the pages from the pool that <see cref="Become"/> will want; the pool may refuse.</summary>
+    /// <summary>Takes from the pool what this layer must write to and does not have to itself; the pool may refuse.</summary>
     /// <param name="after">What the layer will be.</param>
     /// <param name="writesFront">Whether sinks, window or state are written.</param>
-    /// <param name="reserved">Receives the pages.</param>
-    public void Reserve(LayerExtent after, bool writesFront, Stack<NativePage> reserved)
+    /// <param name="reserved">Receives it.</param>
+    public void Reserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
     {
-        if (WantsFront(after, writesFront))
-            reserved.Push(pool.Rent(layout.FrontBytes));
+        if (after.Length > 0 && (_front is null || (writesFront && _front.Users > 1)))
+            reserved.Push(new(this, -1, pool.Rent(layout.FrontBytes)));
         (int first, int end) = layout.Pages(after);
-        for (int page = Math.Max(first, FirstOpenPage); page < end; page++)
+        for (int page = Math.Max(first, Extent.BodyRows / SideLayout.PageRows); page < end; page++)
         {
-            if (WantsPage(page, after))
-                reserved.Push(pool.Rent(layout.PageBytes));
+            // A page that is not there, or one that gets blocks and is shared. Those before are full.
+            int i = page - _firstPage;
+            if (i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows))
+                reserved.Push(new(this, page, pool.Rent(layout.PageBytes)));
         }
 
         if (first < _firstPage || end > _firstPage + _pages.Length)
             GrowTable(first, end);
     }
 
-    /// <summary>Puts reserved pages where <paramref name="after"/> wants them, copied where others share them. In the order of <see cref="Reserve"/>.</summary>
-    public void Install(LayerExtent after, bool writesFront, Stack<NativePage> reserved)
+    /// <summary>Puts reserved memory where it belongs, with a copy of what was there.</summary>
+    public void Install(Reservation reserved)
     {
-        (int first, int end) = layout.Pages(after);
-        for (int page = end - 1; page >= Math.Max(first, FirstOpenPage); page--)
+        ref NativePage? place = ref reserved.Page < 0 ? ref _front : ref _pages[reserved.Page - _firstPage];
+        if (place is { } old)
         {
-            if (WantsPage(page, after))
-                Replace(ref _pages[page - _firstPage], reserved.Pop());
+            reserved.Memory.CopyFrom(old);
+            pool.Return(old);
         }
 
-        if (WantsFront(after, writesFront))
-            Replace(ref _front, reserved.Pop());
+        place = reserved.Memory;
     }
 
     /// <summary>Makes the extent true: returns pages that it does not hold and drops the codecs' choice with the last row of the body.</summary>
@@ -122,18 +123,6 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         return layout.Statistics(Extent, shared);
     }
 
-    // Pages before this one are full.
-    private int FirstOpenPage => Extent.BodyRows / SideLayout.PageRows;
-
-    private bool WantsFront(LayerExtent after, bool writes) => after.Length > 0 && (_front is null || (writes && _front.Users > 1));
-
-    // A page that is not there, or one that gets blocks and is shared.
-    private bool WantsPage(int page, LayerExtent after)
-    {
-        int i = page - _firstPage;
-        return i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows);
-    }
-
     private void Return(int first, int end)
     {
         for (int page = first; page < end; page++)
@@ -141,18 +130,6 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
             pool.Return(_pages[page - _firstPage]!);
             _pages[page - _firstPage] = null;
         }
-    }
-
-    private void Replace(ref NativePage? place, NativePage page)
-    {
-        NativePage? old = place;
-        if (old is not null)
-        {
-            page.CopyFrom(old);
-            pool.Return(old);
-        }
-
-        place = page;
     }
 
     // Twice as long as needed, so that tables are copied ever more rarely; places of evicted pages leave it here.

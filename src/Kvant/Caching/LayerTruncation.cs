@@ -42,7 +42,7 @@ internal static class LayerTruncation
     // A decoded row may be a little larger than the row was. Where that makes it too large to be stored once more, it is made smaller.
     private static void Keep(SideLayout kind, Span<float> row, Span<byte> place, CacheScratch scratch)
     {
-        while (TensorPrimitives.MaxMagnitude(row) > Door.AlwaysEncodable(kind.Dimension) && Door.Refusal(kind, row, scratch) is not null)
+        while (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is not null)
             TensorPrimitives.Multiply(row, 0.875f, row);
         WindowRows.Store(row, WindowRows.IsHalf(kind.WindowCodec), place);
     }

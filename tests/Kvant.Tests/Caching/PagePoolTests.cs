@@ -1,0 +1,146 @@
+using Kvant.Caching;
+
+namespace Kvant.Tests.Caching;
+
+public sealed class PagePoolTests
+{
+    [Fact]
+    public void ForksShareTheirMemoryUntilTheyWrite()
+    {
+        using var pool = new PagePool();
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("q8", pool: pool), tokens: 400);
+        byte[] frozen = cache.Freeze();
+        long alone = pool.UsedBytes;
+        using KvCache fork = cache.Fork();
+        Assert.Equal(alone, pool.UsedBytes);
+        Assert.Equal((alone, alone), (cache.Statistics.TotalBytes, cache.Statistics.SharedBytes));
+
+        // The first write copies the front and the open page, and leaves full pages shared.
+        CacheSamples.Append(fork, 1, seed: 2);
+        Assert.Equal(frozen, cache.Freeze());
+        Assert.Equal(fork.Statistics.SharedBytes, cache.Statistics.SharedBytes);
+        Assert.InRange(fork.Statistics.SharedBytes, 1, alone - 1);
+        Assert.Equal(cache.Statistics.TotalBytes + fork.Statistics.TotalBytes - fork.Statistics.SharedBytes, pool.UsedBytes);
+        long used = pool.UsedBytes;
+        CacheSamples.Append(fork, 1, seed: 3);
+        Assert.Equal(used, pool.UsedBytes);
+
+        cache.Dispose();
+        Assert.Equal((fork.Statistics.TotalBytes, 0), (pool.UsedBytes, fork.Statistics.SharedBytes));
+    }
+
+    [Fact]
+    public void ForkOfACacheWithItsOwnPoolOutlivesIt()
+    {
+        KvCache cache = CacheSamples.Cache(CacheSamples.Options("kivi"), tokens: 200);
+        byte[] frozen = cache.Freeze();
+        using KvCache fork = cache.Fork();
+        cache.Dispose();
+        Assert.Equal(frozen, fork.Freeze());
+        CacheSamples.Append(fork, 200, seed: 5);
+        Assert.Equal(400, fork.Length);
+    }
+
+    [Fact]
+    public void LimitRefusesCleanlyAndTheCacheGoesOn()
+    {
+        long bytes = CachePlan.For(CacheSamples.Options("turboquant:bits=4"), 400).TotalBytes;
+        using var pool = new PagePool(bytes);
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", pool: pool), tokens: 390);
+        byte[] frozen = cache.Freeze();
+        var refused = Assert.Throws<InsufficientMemoryException>(() => CacheSamples.Append(cache, 2000, seed: 2));
+        Assert.Contains($"at most {bytes}", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(frozen, cache.Freeze());
+        Assert.Equal(cache.Statistics.TotalBytes, pool.UsedBytes);
+
+        using (KvCache fork = cache.Fork())
+        {
+            // Cut into the body the fork must copy its front, for which there is no room; and so must the source.
+            byte[] before = fork.Freeze();
+            Assert.Throws<InsufficientMemoryException>(() => fork.Truncate(110));
+            Assert.Throws<InsufficientMemoryException>(() => CacheSamples.Append(cache, 1, seed: 2));
+            Assert.Equal(before, fork.Freeze());
+            Assert.Equal(frozen, cache.Freeze());
+        }
+
+        CacheSamples.Append(cache, 10, seed: 3);
+        Assert.Equal(400, cache.Length);
+    }
+
+    [Fact]
+    public void FreePagesAreReusedTrimmedAndMakeRoom()
+    {
+        KvCacheOptions options = CacheSamples.Options("q8");
+        long bytes = CachePlan.For(options, 400).TotalBytes;
+        using var pool = new PagePool(2 * bytes);
+        KvCache cache = CacheSamples.Cache(options with { Pool = pool }, tokens: 400);
+        cache.Clear();
+        Assert.Equal((bytes, bytes, 0), (pool.AllocatedBytes, pool.FreeBytes, pool.UsedBytes));
+        CacheSamples.Append(cache, 400, seed: 1);
+        Assert.Equal((bytes, 0, bytes), (pool.AllocatedBytes, pool.FreeBytes, pool.UsedBytes));
+        cache.Clear();
+
+        // Pages of another size: what is free goes back to the system before the limit refuses.
+        using KvCache other = CacheSamples.Cache(CacheSamples.Options("fp16", pool: pool), tokens: 300);
+        Assert.InRange(pool.AllocatedBytes, other.Statistics.TotalBytes, 2 * bytes);
+        cache.Dispose();
+        pool.Trim();
+        Assert.Equal((other.Statistics.TotalBytes, 0), (pool.AllocatedBytes, pool.FreeBytes));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new PagePool(-1));
+    }
+
+    [Fact]
+    public void DisposedPoolTakesPagesBackAndGivesNone()
+    {
+        var pool = new PagePool();
+        KvCache cache = CacheSamples.Cache(CacheSamples.Options("q8", pool: pool), tokens: 100);
+        pool.Dispose();
+        pool.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => CacheSamples.Append(cache, 500, seed: 1));
+        Assert.Equal(100, cache.Length);
+        cache.Dispose();
+        Assert.Equal(0, pool.AllocatedBytes);
+    }
+
+    [Theory]
+    [MemberData(nameof(CacheSamples.Pairs), MemberType = typeof(CacheSamples))]
+    public void PlanSaysWhatTheCacheAndThePoolSay(string pair)
+    {
+        foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.SlidingWindow(150), new Eviction.MaxTokens(9)])
+        {
+            foreach (int tokens in (int[])[0, 2, 4, 60, 200, 419])
+            {
+                using var pool = new PagePool();
+                KvCacheOptions options = CacheSamples.Options(pair, layers: 2, eviction: eviction, pool: pool);
+                using KvCache cache = CacheSamples.Cache(options, tokens);
+                CacheStatistics plan = CachePlan.For(options, tokens);
+                Assert.Equal(plan, cache.Statistics);
+                Assert.Equal(pool.UsedBytes, plan.TotalBytes);
+                Assert.Equal(plan, CacheStatistics.Sum([cache.LayerStatistics(0), cache.LayerStatistics(1)]));
+                Assert.True(plan.FreeBytes >= 0);
+            }
+        }
+    }
+
+    [Fact]
+    public void StatisticsCountEveryKindOfByte()
+    {
+        // 2 heads; sinks 3; window 20; body 177 - 177 % 32 = 160 keys of kivi: per block of 32 tokens and channel 4 bytes of range and 8 of codes.
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("kivi|outlier"), tokens: 200);
+        cache.Evict(3 + 40);
+        CacheStatistics s = cache.Statistics;
+        Assert.Equal(160, 197 - s.WindowRows);
+        Assert.Equal(2 * 4 * 64 * 4, s.KeyScaleBytes);
+        Assert.Equal(2 * 4 * 64 * 8, s.KeyCodeBytes);
+        Assert.Equal(2 * 128 * 4, s.ValueScaleBytes); // two fp16 scales a row
+        Assert.Equal(2 * 128 * (12 + 16), s.ValueCodeBytes); // 32 channels of 3 bits, 64 of 2
+        Assert.Equal(2 * (64 + 96) * 2 * 3, s.SinkBytes);
+        Assert.Equal(2 * (64 + 96) * 2 * 37, s.WindowBytes);
+        Assert.Equal(2 * 12, s.StateBytes);
+        Assert.Equal(2 * ((64 * 12) + (32 * 32)), s.DeadBytes); // the first block; the second still has rows that live
+        Assert.Equal(160, s.LiveRows);
+        Assert.Equal(160 * 2 * (64 + 96) * 2, s.Fp16Bytes);
+        Assert.Equal((double)s.Fp16Bytes / s.TotalBytes, s.CompressionRatio);
+        Assert.Equal(8.0 * s.TotalBytes / (160 * 2 * (64 + 96)), s.BitsPerValue, 1e-12);
+    }
+}

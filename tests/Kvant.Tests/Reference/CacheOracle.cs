@@ -1,0 +1,159 @@
+using Kvant.Caching;
+using Kvant.Codecs;
+
+namespace Kvant.Tests.Reference;
+
+/// <summary>
+/// A layer of a cache, row by row in plain lists: the rules of the house (rounded at the door, whole blocks, choices from the first rows,
+/// truncation, eviction) written once more, without rings, pages or batches.
+/// </summary>
+internal sealed class CacheOracle
+{
+    private readonly KvCacheOptions _options;
+    private readonly int _block;
+    private readonly int _calibration;
+    private readonly bool _half;
+    private readonly Head[] _heads;
+
+    public CacheOracle(KvCacheOptions options)
+    {
+        (_options, LayerSpecs specs) = (options, options.Policy[0]);
+        CacheGeometry geometry = options.Geometry;
+        Codec keys = specs.Keys.CreateCodec(geometry.KeyDimension, CodecRole.KeyTiles), values = specs.Values.CreateCodec(geometry.ValueDimension, CodecRole.ValueTiles);
+        _block = Math.Max(keys.RowsPerBlock, values.RowsPerBlock);
+        _calibration = Math.Max(keys.CalibrationRows, values.CalibrationRows);
+        _half = (options.WindowCodec?.Method.Name ?? (specs.Keys.Method.Name == "fp32" || specs.Values.Method.Name == "fp32" ? "fp32" : "fp16")) == "fp16";
+        _heads = [.. Enumerable.Range(0, geometry.KvHeads).Select(_ => new Head(keys, values))];
+        FirstLive = options.Sinks;
+    }
+
+    private CacheOracle(CacheOracle other)
+    {
+        (_options, _block, _calibration, _half) = (other._options, other._block, other._calibration, other._half);
+        (Length, FirstLive) = (other.Length, other.FirstLive);
+        _heads = [.. other._heads.Select(h => h.Copy())];
+    }
+
+    public int Length { get; private set; }
+
+    public int FirstLive { get; private set; }
+
+    /// <summary>The positions that are neither evicted nor cut.</summary>
+    public int[] Positions => [.. Enumerable.Range(0, Length).Where(p => p < _options.Sinks || p >= FirstLive)];
+
+    public CacheOracle Copy() => new(this);
+
+    /// <summary>Adds tokens, [token, head, number], one after the other.</summary>
+    public void Append(float[] keys, float[] values, int tokens)
+    {
+        int heads = _heads.Length, dk = _options.Geometry.KeyDimension, dv = _options.Geometry.ValueDimension;
+        for (int t = 0; t < tokens; t++)
+        {
+            for (int h = 0; h < heads; h++)
+            {
+                float[] key = Round(keys.AsSpan(((t * heads) + h) * dk, dk)), value = Round(values.AsSpan(((t * heads) + h) * dv, dv));
+                (Length < _options.Sinks ? _heads[h].Sinks : _heads[h].Window).Add((key, value));
+            }
+
+            Length++;
+            int rows = Math.Max(0, Length - _options.Sinks);
+            while (_heads[0].Window.Count >= _options.Window + _block && (_heads[0].Blocks.Count > 0 || rows >= _calibration))
+            {
+                foreach (Head head in _heads)
+                    head.Close(_block, _calibration);
+            }
+
+            FirstLive = Math.Max(FirstLive, _options.Eviction switch
+            {
+                Eviction.SlidingWindow window => Length - window.Tokens,
+                Eviction.MaxTokens most => Length - (most.Tokens - _options.Sinks),
+                _ => 0,
+            });
+        }
+    }
+
+    public void Evict(int firstLive) => FirstLive = Math.Max(FirstLive, firstLive);
+
+    public void Truncate(int length)
+    {
+        if (length >= Length)
+            return;
+        int rows = Math.Max(0, length - _options.Sinks);
+        foreach (Head head in _heads)
+        {
+            if (length < _options.Sinks)
+                head.Sinks.RemoveRange(length, head.Sinks.Count - length);
+            int body = head.Blocks.Count * _block;
+            if (rows >= body)
+                head.Window.RemoveRange(rows - body, head.Window.Count - (rows - body));
+            else
+                head.Cut(rows, _block, evicted: (rows / _block * _block) + _block <= FirstLive - _options.Sinks, Round);
+        }
+
+        FirstLive = Math.Max(_options.Sinks, Math.Min(FirstLive, length));
+        Length = length;
+    }
+
+    /// <summary>The key and value of a head at a position.</summary>
+    public (float[] Key, float[] Value) Row(int head, int position)
+    {
+        if (position < _options.Sinks)
+            return _heads[head].Sinks[position];
+        int row = position - _options.Sinks, body = _heads[head].Blocks.Count * _block;
+        return row >= body ? _heads[head].Window[row - body] : _heads[head].Decode(row / _block)[row % _block];
+    }
+
+    private float[] Round(ReadOnlySpan<float> row)
+    {
+        float[] rounded = row.ToArray();
+        for (int i = 0; i < rounded.Length && _half; i++)
+            rounded[i] = (float)(Half)rounded[i];
+        return rounded;
+    }
+
+    private delegate float[] Rounding(ReadOnlySpan<float> row);
+
+    private sealed class Head(Codec keys, Codec values)
+    {
+        private Codec? _chosenKeys;
+        private Codec? _chosenValues;
+
+        public List<(float[] Key, float[] Value)> Sinks { get; private set; } = [];
+
+        public List<(float[] Key, float[] Value)> Window { get; private set; } = [];
+
+        public List<(byte[] Keys, byte[] Values)> Blocks { get; private set; } = [];
+
+        public Head Copy() => new(keys, values) { Sinks = [.. Sinks], Window = [.. Window], Blocks = [.. Blocks], _chosenKeys = _chosenKeys, _chosenValues = _chosenValues };
+
+        public void Close(int rows, int calibration)
+        {
+            if (Blocks.Count == 0)
+            {
+                _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)]);
+                _chosenValues = values.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
+            }
+
+            Blocks.Add((_chosenKeys!.Encode([.. Window.Take(rows).SelectMany(r => r.Key)]), _chosenValues!.Encode([.. Window.Take(rows).SelectMany(r => r.Value)])));
+            Window.RemoveRange(0, rows);
+        }
+
+        public (float[] Key, float[] Value)[] Decode(int block)
+        {
+            IEnumerable<float[]> decodedKeys = _chosenKeys!.Decode(Blocks[block].Keys).Chunk(keys.Dimension);
+            return [.. decodedKeys.Zip(_chosenValues!.Decode(Blocks[block].Values).Chunk(values.Dimension))];
+        }
+
+        public void Cut(int rows, int block, bool evicted, Rounding round)
+        {
+            Window.Clear();
+            if (rows % block > 0)
+            {
+                Window.AddRange(Decode(rows / block).Take(rows % block)
+                    .Select(r => evicted ? (new float[r.Key.Length], new float[r.Value.Length]) : (round(r.Key), round(r.Value))));
+            }
+
+            Blocks.RemoveRange(rows / block, Blocks.Count - (rows / block));
+        }
+    }
+}
