@@ -8,7 +8,8 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>How long a cache takes for one token of one layer, for each codec, in turn. A round is a whole sequence, from an empty cache on.</summary>
 internal sealed class AppendSpeed : IDisposable
 {
-    private const int FewestRounds = 3;
+    // An append takes a microsecond or two, an interruption a thousand times as long: it must not reach a median.
+    private const int FewestRounds = 9;
 
     // Enough for a median; each keeps a number per append.
     private const int MostRounds = 101;
@@ -61,10 +62,11 @@ internal sealed class AppendSpeed : IDisposable
             progress(Math.Clamp(Stopwatch.GetElapsedTime(begin) / time, 0, 1));
         }
 
-        return [.. steps.Select((rounds, i) => (
-            Rounds.Median(rounds.Select(r => r.Average())),
-            Enumerable.Range(0, _settings.Appends).Max(step => Rounds.Median(rounds.Select(r => r[step]))),
-            allocated[i]))];
+        return [.. steps.Select((rounds, i) =>
+        {
+            double[] medians = [.. Enumerable.Range(0, _settings.Appends).Select(step => Rounds.Median(rounds.Select(r => r[step])))];
+            return (medians.Average(), medians.Max(), allocated[i]);
+        })];
     }
 
     public void Dispose() => Array.ForEach(_caches, c => c.Dispose());

@@ -14,12 +14,6 @@ public sealed record AttentionSpeed
     /// <summary>The name under which plain attention over uncompressed rows is reported.</summary>
     public const string Baseline = "plain fp32";
 
-    // Layers that a cold step walks through hold as much as this in all: far more than any processor's caches.
-    private const long ColdBytes = 384L << 20;
-
-    // Cold copies of all contenders that are timed together.
-    private const long MostBytes = 6L << 30;
-
     /// <summary>Codecs for keys and values alike.</summary>
     public required IReadOnlyList<CodecSpec> Codecs { get; init; }
 
@@ -52,6 +46,12 @@ public sealed record AttentionSpeed
 
     /// <summary>How long each codec is measured at each number of tokens.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(1);
+
+    // Layers that cold steps walk through hold as much as this in all: far more than the caches of most processors.
+    internal long ColdBytes { get; init; } = 384L << 20;
+
+    // Layers of all contenders that are timed together.
+    internal long MostBytes { get; init; } = 6L << 30;
 
     private CacheGeometry Geometry => new() { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension };
 

@@ -24,11 +24,11 @@ public sealed record EncodeSpeedResult
     /// <summary>Energy of the error of the decoded rows over energy of the rows.</summary>
     public required double Nmse { get; init; }
 
-    /// <summary>Mean microseconds of appending one token to a layer, keys and values of all heads.</summary>
+    /// <summary>Mean microseconds of appending one token to a layer, keys and values of all heads. Each append's time is its median over
+    /// the rounds, so that an interruption of the process does not count.</summary>
     public required double AppendMicroseconds { get; init; }
 
-    /// <summary>Microseconds of the slowest append: one that closes blocks. Each append's time is its median over the rounds, so that
-    /// an interruption of the process does not count.</summary>
+    /// <summary>Microseconds of the slowest append: one that closes blocks.</summary>
     public required double SlowestAppendMicroseconds { get; init; }
 
     /// <summary>Bytes of managed memory that an append allocates.</summary>
