@@ -65,8 +65,9 @@ cd "$scratch" # the tool must work from any folder
 
 expect 0 --version
 expect 0 --help
-for verb in evaluate measure codecs codebook compress decompress inspect; do
-    expect 0 "$verb" --help
+for verb in evaluate measure plan 'bench attention' 'bench encode' 'bench prefill' codecs codebook compress decompress inspect; do
+    # shellcheck disable=SC2086 # two words
+    expect 0 $verb --help
     grep -q "^Example" out || fail "the help of $verb lacks examples"
 done
 
@@ -78,6 +79,12 @@ expect 0 measure --rows 256 --codec fp16 --codec turboquant:bits=3
 json 'length == 2 and .[1].bytesPerRow == 50 and .[1].nmse > 0.03 and .[1].nmse < 0.04' measure --rows 1024 --codec fp16 --codec turboquant:bits=3
 json '.[0].rows == 64 and .[0].dimension == 80' measure --rows 64 --dimension 80 --codec turboquant:bits=4 --output decoded.npy
 json '.[0].rows == 64 and .[0].dimension == 80' measure decoded.npy --codec fp16
+
+json 'length > 5 and (map(.totalBytes) | . == (sort | reverse)) and all(.[]; .longestContext > 60000)' plan --memory 8GiB
+json '.[0].totalBytes > 0 and .[0].ratio > 3' plan --layers 2 --kv-heads 2 --dimension 64 --context 4096 --keys turboquant:bits=4 --values turboquant:bits=3
+json 'map(.codec) == ["plain fp32", "turboquant:bits=4"] and all(.[]; .nsPerTokenHead > 0 and .ratioToRead > 0 and .cold == false)' bench attention --codec turboquant:bits=4 --tokens 64 --seconds 0.02
+json '.[0].nsPerRow > 0 and .[0].allocatedPerAppend == 0' bench encode --codec turboquant:bits=4 --appends 64 --seconds 0.02
+json 'length == 2 and .[0].ratioToFp32 == 1' bench prefill --tokens 128 --seconds 0.02
 
 # Compress, inspect, decompress, evaluate.
 json '.[0].ratio > 3' compress "$trace" -o "$cache" --keys turboquant:bits=4 --values turboquant:bits=3
@@ -94,6 +101,9 @@ expect 2 nonsense
 expect 2 measure --nonsense
 expect 2 measure --codec nonsense
 expect 2 measure --codec turboquant:bits=9
+expect 2 plan --memory 8
+expect 2 bench attention --tokens nonsense
+expect 2 bench nonsense
 expect 2 compress "$trace" -o none.kvant --keys fp16
 expect 2 compress "$trace" -o "$trace" --keys fp16 --values fp16
 expect 2 inspect

@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Kvant.Codecs;
+using Kvant.Kernels;
 using Kvant.Rotations;
 
 namespace Kvant.Benchmarks;
@@ -22,23 +23,40 @@ public class EncodeBenchmark
     [GlobalSetup]
     public void Setup()
     {
-        _rows = EncodeComparison.SampleRows(Rows);
+        _rows = SampleRows.Create(Rows);
         _copy = new float[_rows.Length];
-        _codec = CodecSpec.Parse(Spec).CreateCodec(128);
-        _blocks = new byte[Rows * _codec.BytesPerBlock];
-        _rotation = RotationCatalog.Create("hadamard", 128, seed: 0);
-        EncodeComparison.Check(_codec, _rows, _blocks);
+        _codec = CodecSpec.Parse(Spec).CreateCodec(SampleRows.Dimension);
+        _blocks = new byte[Rows / _codec.RowsPerBlock * _codec.BytesPerBlock];
+        _rotation = RotationCatalog.Create("hadamard", SampleRows.Dimension, seed: 0);
+        Check();
     }
 
     [Benchmark(Baseline = true)]
     public void Copy() => _rows.CopyTo(_copy, 0);
 
     [Benchmark]
-    public void Rotate() => EncodeComparison.Rotate(_rotation, _rows, _copy);
+    public void Rotate()
+    {
+        for (int i = 0; i < _rows.Length; i += SampleRows.Dimension)
+            _rotation.Forward(_rows.AsSpan(i, SampleRows.Dimension), _copy.AsSpan(i, SampleRows.Dimension));
+    }
 
     [Benchmark]
     public void Encode() => _codec.Encode(_rows, _blocks);
 
     [Benchmark]
     public void Decode() => _codec.Decode(_blocks, _copy);
+
+    // A fast answer that is wrong is no answer: the bytes must be those of the scalar loops.
+    private void Check()
+    {
+        SimdWidth width = SimdSupport.Active;
+        SimdSupport.Active = SimdWidth.Scalar;
+        _codec.Encode(_rows, _blocks);
+        byte[] scalar = [.. _blocks];
+        SimdSupport.Active = width;
+        _codec.Encode(_rows, _blocks);
+        if (!scalar.AsSpan().SequenceEqual(_blocks))
+            throw new InvalidOperationException("The wide kernels do not write the bytes of the scalar loops.");
+    }
 }

@@ -19,8 +19,10 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
         output.Write(MarkOptional(text.ToString(), parseResult.CommandResult.Command));
         if (parseResult.CommandResult.Command is not Verb verb)
         {
-            output.WriteLine("Start here: 'kvant evaluate' compares the methods on the keys and values that ship with the tool.");
-            output.WriteLine("'kvant COMMAND --help' explains a command and ends in examples.");
+            string group = parseResult.CommandResult.Command is VerbGroup { Name: var name } ? $"{name} " : "";
+            if (group.Length == 0)
+                output.WriteLine("Start here: 'kvant evaluate' compares the methods on the keys and values that ship with the tool.");
+            output.WriteLine($"'kvant {group}COMMAND --help' explains a command and ends in examples.");
             output.WriteLine();
             return code;
         }

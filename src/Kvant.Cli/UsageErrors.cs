@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Kvant.Cli;
 
@@ -18,7 +19,7 @@ internal static class UsageErrors
             string token = result.UnmatchedTokens[0];
             if (token.StartsWith('-'))
                 return UnknownOption(token, command);
-            return command is RootCommand
+            return command.Subcommands.Count > 0
                 ? $"unknown command '{token}'; known: {string.Join(", ", command.Subcommands.Select(c => c.Name))}"
                 : $"'{token}' is one argument too many";
         }
@@ -33,7 +34,11 @@ internal static class UsageErrors
     }
 
     public static string HelpCommand(ParseResult result) =>
-        result.CommandResult.Command is RootCommand ? "kvant --help" : $"kvant {result.CommandResult.Command.Name} --help";
+        $"{Path(result.CommandResult)} --help";
+
+    // The words of the command, as a user writes them.
+    private static string Path(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{Path(parent)} {command.Command.Name}" : "kvant";
 
     public static string UnknownOption(string token, Command command) =>
         $"{Unknown} '{token}'; known: {string.Join(", ", command.Options.Where(o => !o.Hidden).Select(o => o.Name))}";

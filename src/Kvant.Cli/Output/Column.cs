@@ -11,7 +11,7 @@ internal sealed class Column<TRow>
         (Field, Title, Text, WriteValue) = (field, title, text, write);
     }
 
-    /// <summary>The field in JSON, camelCase.</summary>
+    /// <summary>The field in JSON, camelCase; empty for a column that only the table shows.</summary>
     public string Field { get; }
 
     /// <summary>The heading in the table; empty for a field that only JSON shows.</summary>

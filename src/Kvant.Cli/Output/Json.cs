@@ -27,7 +27,7 @@ internal static class Json
     public static void WriteObject<TRow>(Utf8JsonWriter json, IReadOnlyList<Column<TRow>> columns, TRow row)
     {
         json.WriteStartObject();
-        foreach (Column<TRow> column in columns)
+        foreach (Column<TRow> column in columns.Where(c => c.Field.Length > 0))
         {
             json.WritePropertyName(column.Field);
             column.WriteValue(json, row);

@@ -62,7 +62,7 @@ internal sealed class EvaluateVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         string? input = result.GetValue(_trace), report = result.GetValue(_report);
-        List<CodecPair> pairs = Pairs(result.GetValue(_codecs) ?? [], result.GetValue(_keys) ?? [], result.GetValue(_values) ?? []);
+        List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
         if (report is not null)
             OutputFile.Check(report, input);
 
@@ -94,18 +94,5 @@ internal sealed class EvaluateVerb : Verb
         int fewest = spec.FewestRows(dimension, role);
         if (trace.Tokens < fewest)
             throw new InvalidDataException($"{trace.Path}: '{spec}' needs at least {fewest} tokens; the trace has {trace.Tokens}");
-    }
-
-    private static List<CodecPair> Pairs(CodecSpec[] both, CodecSpec[] keys, CodecSpec[] values)
-    {
-        List<CodecPair> pairs = [.. both.Select(CodecPair.Both)];
-        int count = Math.Max(keys.Length, values.Length);
-        if (count == 0)
-            return pairs;
-        if (keys.Length != values.Length && Math.Min(keys.Length, values.Length) != 1)
-            throw new UsageException($"there are {keys.Length} --keys and {values.Length} --values; give equally many, or one of the two once");
-        for (int i = 0; i < count; i++)
-            pairs.Add(new CodecPair(keys[keys.Length == 1 ? 0 : i], values[values.Length == 1 ? 0 : i]));
-        return pairs;
     }
 }

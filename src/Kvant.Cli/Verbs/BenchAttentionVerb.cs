@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Evaluation.Speed;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant bench attention</c>: how fast one token attends to a layer.</summary>
+internal sealed class BenchAttentionVerb : Verb
+{
+    private static readonly string[] s_codecs =
+        ["fp32", "fp16", "q8", "q8_0", "q4_0", "kivi:bits=4", "kivi:bits=2", "turboquant:bits=4", "turboquant:bits=3", "turboquant:bits=2"];
+
+    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values; may be repeated. Without it: those with kernels of their own that take the dimension.");
+    private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a key and in a value");
+    private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer");
+    private readonly Option<int> _group = CommonOptions.Number("--group", 4, 1, 256, "Query heads that share a key-value head");
+    private readonly Option<int[]> _tokens = SpeedOptions.Numbers("--tokens", [1024, 8192], 1, 1 << 20, "Cached tokens");
+    private readonly Option<int> _threads = CommonOptions.Number("--threads", 1, 1, 1024, "Threads that work on a step");
+    private readonly Option<bool> _cold = new("--cold") { Description = "Every step takes another layer, out of 384 MiB or more, as a model does; without it the same layer again." };
+    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
+    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers." };
+    private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured at each number of tokens");
+
+    private static readonly Column<AttentionSpeedResult>[] Columns =
+    [
+        Column<AttentionSpeedResult>.OfSpec("codec", "codec", r => r.Codec),
+        Column<AttentionSpeedResult>.OfInteger("tokens", "tokens", r => r.Tokens),
+        Column<AttentionSpeedResult>.OfInteger("threads", "threads", r => r.Threads, minor: true),
+        Column<AttentionSpeedResult>.OfValue("cold", "", r => r.Cold ? "yes" : "no", (json, r) => json.WriteBooleanValue(r.Cold)),
+        Column<AttentionSpeedResult>.OfReal("nsPerTokenHead", "ns/token/head", "0.00", r => r.NsPerTokenHead),
+        Column<AttentionSpeedResult>.OfReal("millionPerSecond", "M/s", "0.0", r => r.MillionPerSecond),
+        Column<AttentionSpeedResult>.OfReal("compressedGBps", "GB/s", "0.0", r => r.CompressedGBps, minor: true),
+        Column<AttentionSpeedResult>.OfReal("ratioToFp32", "x fp32", "0.00", r => r.RatioToFp32),
+        Column<AttentionSpeedResult>.OfReal("ratioToRead", "of a read", "0.00", r => r.RatioToRead),
+        Column<AttentionSpeedResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
+    ];
+
+    public BenchAttentionVerb()
+        : base("attention", "Measure how fast one token attends to the cache of a layer.")
+    {
+        foreach (Option option in (Option[])[_codecs, _dimension, _kvHeads, _group, _tokens, _threads, _cold, _window, _sinks, _exact, _seconds])
+            Add(option);
+    }
+
+    public override string Details => """
+            One row per codec and number of tokens; the first of each number is plain attention over 32-bit floats, the baseline.
+            ns/token/head: the time of one decode step by token and key-value head, for all query heads of its group. M/s: million such
+            pairs in a second. GB/s: stored bytes read in a second. x fp32: how many times faster than the baseline. of a read: the
+            share of the speed at which the same bytes can be read at all. output error: relative root mean square error against
+            the baseline's output. All contenders run in turn in one process, medians count, and every answer is checked first: a
+            wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant bench attention",
+        "kvant bench attention --cold --tokens 8192,32768 --threads 2",
+        "kvant bench attention --codec turboquant:bits=4 --codec turboquant:bits=4,scale=unbiased --exact",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        int dimension = result.GetValue(_dimension);
+        if (codecs.Length == 0)
+            codecs = [.. s_codecs.Select(CodecSpec.Parse).Where(c => c.Takes(int.MaxValue, dimension, CodecRole.Keys))];
+        var speed = new AttentionSpeed
+        {
+            Codecs = codecs,
+            Dimension = dimension,
+            KvHeads = result.GetValue(_kvHeads),
+            Group = result.GetValue(_group),
+            Tokens = result.GetValue(_tokens)!,
+            Threads = result.GetValue(_threads),
+            Cold = result.GetValue(_cold),
+            Window = result.GetValue(_window),
+            Sinks = result.GetValue(_sinks),
+            Arithmetic = result.GetValue(_exact) ? Arithmetic.Exact : Arithmetic.Fast,
+            Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
+        };
+        IReadOnlyList<AttentionSpeedResult> found = [];
+        terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
+        if (!json)
+        {
+            terminal.Out.WriteLine(Processor.Summary);
+            terminal.Out.WriteLine($"dimension {dimension}, {speed.KvHeads} key-value heads with {speed.Group} query heads each, {(speed.Cold ? "cold" : "hot")}, {speed.Threads} {(speed.Threads == 1 ? "thread" : "threads")}");
+        }
+
+        Tables.Write(terminal, json, Columns, found);
+    }
+}

@@ -1,0 +1,84 @@
+using System.CommandLine;
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Speed;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant bench encode</c>: how fast rows become bytes.</summary>
+internal sealed class BenchEncodeVerb : Verb
+{
+    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec; may be repeated. Without it: those of the default comparison that take the dimension.");
+    private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a row");
+    private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer that tokens are appended to");
+    private readonly Option<int> _appends = CommonOptions.Number("--appends", 4096, 1, 1 << 20, "Tokens that are appended one by one in a round");
+    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
+    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured");
+
+    private static readonly Column<EncodeSpeedResult>[] Columns =
+    [
+        Column<EncodeSpeedResult>.OfSpec("codec", "codec", r => r.Codec),
+        Column<EncodeSpeedResult>.OfInteger("dimension", "", r => r.Dimension),
+        Column<EncodeSpeedResult>.OfReal("nsPerRow", "ns/row", "0.0", r => r.NsPerRow),
+        Column<EncodeSpeedResult>.OfReal("millionPerSecond", "M rows/s", "0.00", r => r.MillionPerSecond),
+        Column<EncodeSpeedResult>.OfReal("ratioToCopy", "x copy", "0.0", r => r.RatioToCopy),
+        Column<EncodeSpeedResult>.OfReal("ratioToRotation", "x rotation", "0.00", r => r.RatioToRotation),
+        Column<EncodeSpeedResult>.OfReal("nmse", "nMSE", "0.00000", r => r.Nmse, minor: true),
+        Column<EncodeSpeedResult>.OfReal("appendMicroseconds", "append us", "0.00", r => r.AppendMicroseconds),
+        Column<EncodeSpeedResult>.OfReal("slowestAppendMicroseconds", "slowest us", "0.0", r => r.SlowestAppendMicroseconds),
+        Column<EncodeSpeedResult>.OfReal("allocatedPerAppend", "allocated B", "0.##", r => r.AllocatedPerAppend),
+    ];
+
+    public BenchEncodeVerb()
+        : base("encode", "Measure how fast codecs encode rows and a cache takes tokens.")
+    {
+        foreach (Option option in (Option[])[_codecs, _dimension, _kvHeads, _appends, _window, _sinks, _seconds])
+            Add(option);
+    }
+
+    public override string Details => """
+            One row per codec, one thread. x copy and x rotation: how many times longer encoding a row takes than copying it and than
+            rotating it (signs and Hadamard) without coding. append: the mean time of appending one token, keys and values of all heads
+            of a layer, to a cache; slowest: the append that takes longest, because it closes blocks; allocated: managed bytes by append.
+            All contenders run in turn in one process, medians count, and what was encoded must decode to the rows.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant bench encode",
+        "kvant bench encode --codec turboquant:bits=4 --codec turboquant:bits=4,search=16 --dimension 64",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        int dimension = result.GetValue(_dimension);
+        if (codecs.Length == 0)
+        {
+            codecs = [.. DefaultCodecs.Pairs.SelectMany(p => (CodecSpec[])[p.Keys, p.Values]).Append(CodecSpec.Parse("turboquant:bits=4,search=16"))
+                .Distinct().Where(c => c.Takes(int.MaxValue, dimension, CodecRole.Keys))];
+        }
+
+        var speed = new EncodeSpeed
+        {
+            Codecs = codecs,
+            Dimension = dimension,
+            KvHeads = result.GetValue(_kvHeads),
+            Appends = result.GetValue(_appends),
+            Window = result.GetValue(_window),
+            Sinks = result.GetValue(_sinks),
+            Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
+        };
+        IReadOnlyList<EncodeSpeedResult> found = [];
+        terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
+        if (!json)
+        {
+            terminal.Out.WriteLine(Processor.Summary);
+            terminal.Out.WriteLine($"rows of {dimension}, {speed.Appends} appends to {speed.KvHeads} heads, one thread");
+        }
+
+        Tables.Write(terminal, json, Columns, found);
+    }
+}

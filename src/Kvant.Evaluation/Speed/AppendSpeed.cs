@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Evaluation.Sources;
+
+namespace Kvant.Evaluation.Speed;
+
+/// <summary>How long a cache takes for one token of one layer, for each codec, in turn. A round is a whole sequence, from an empty cache on.</summary>
+internal sealed class AppendSpeed : IDisposable
+{
+    // An append takes a microsecond or two, an interruption a thousand times as long: it must not reach a median.
+    private const int FewestRounds = 9;
+
+    // Enough for a median; each keeps a number per append.
+    private const int MostRounds = 101;
+
+    // Different tokens; they are appended again and again.
+    private const int TokensKept = 256;
+
+    private readonly EncodeSpeed _settings;
+    private readonly KvCache[] _caches;
+    private readonly float[] _keys;
+    private readonly float[] _values;
+    private readonly int _tokenFloats;
+
+    public AppendSpeed(EncodeSpeed settings)
+    {
+        _settings = settings;
+        _caches = [.. settings.Codecs.Select(c => new KvCache(settings.Options(c)))];
+        _tokenFloats = settings.KvHeads * settings.Dimension;
+        _keys = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 3);
+        _values = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 4);
+    }
+
+    /// <summary>Measures nanoseconds and bytes.</summary>
+    public (double Mean, double Slowest, double Allocated)[] Measure(TimeSpan time, Action<double> progress, CancellationToken cancellation)
+    {
+        // The first round warms the code up and fills the caches' pools.
+        for (int i = 0; i < _caches.Length; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Append(_caches[i], new double[_settings.Appends]);
+            Check(_settings.Codecs[i], _caches[i]);
+        }
+
+        List<double[]>[] steps = [.. _caches.Select(_ => new List<double[]>())];
+        double[] allocated = new double[_caches.Length];
+        long begin = Stopwatch.GetTimestamp();
+        for (int round = 0; round < FewestRounds || (round < MostRounds && Stopwatch.GetElapsedTime(begin) < time); round++)
+        {
+            for (int i = 0; i < _caches.Length; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                _caches[i].Clear();
+                double[] times = new double[_settings.Appends];
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                Append(_caches[i], times);
+                allocated[i] = (GC.GetAllocatedBytesForCurrentThread() - before) / (double)_settings.Appends;
+                steps[i].Add(times);
+            }
+
+            progress(Math.Clamp(Stopwatch.GetElapsedTime(begin) / time, 0, 1));
+        }
+
+        return [.. steps.Select((rounds, i) =>
+        {
+            double[] medians = [.. Enumerable.Range(0, _settings.Appends).Select(step => Rounds.Median(rounds.Select(r => r[step])))];
+            return (medians.Average(), medians.Max(), allocated[i]);
+        })];
+    }
+
+    public void Dispose() => Array.ForEach(_caches, c => c.Dispose());
+
+    private void Append(KvCache cache, double[] times)
+    {
+        for (int i = 0; i < times.Length; i++)
+        {
+            int from = i % TokensKept * _tokenFloats;
+            long start = Stopwatch.GetTimestamp();
+            cache.Append(0, _keys.AsSpan(from, _tokenFloats), _values.AsSpan(from, _tokenFloats));
+            times[i] = Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        }
+    }
+
+    private void Check(CodecSpec codec, KvCache cache)
+    {
+        int tokens = Math.Min(TokensKept, cache.Length), d = _settings.Dimension;
+        float[] rows = new float[tokens * d], keys = new float[tokens * d], values = new float[tokens * d];
+        cache.Decode(0, 0, 0, tokens, keys, values);
+        Compare(_keys, keys);
+        Compare(_values, values);
+
+        void Compare(float[] appended, float[] decoded)
+        {
+            for (int t = 0; t < tokens; t++)
+                appended.AsSpan(t * _tokenFloats, d).CopyTo(rows.AsSpan(t * d));
+            EncodeSpeed.RequireNear(codec, rows, decoded);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Evaluation.Sources;
+
+namespace Kvant.Evaluation.Speed;
+
+/// <summary>
+/// How fast one decode step of one layer is with each codec, beside plain attention over 32-bit floats and beside a bare read of the same bytes:
+/// all of them in turn in one process, every answer checked before it counts.
+/// </summary>
+public sealed record AttentionSpeed
+{
+    /// <summary>The name under which plain attention over uncompressed rows is reported.</summary>
+    public const string Baseline = "plain fp32";
+
+    /// <summary>Codecs for keys and values alike.</summary>
+    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+
+    /// <summary>Numbers in a key and in a value.</summary>
+    public int Dimension { get; init; } = 128;
+
+    /// <summary>Key-value heads of the layer.</summary>
+    public int KvHeads { get; init; } = 8;
+
+    /// <summary>Query heads that share a key-value head.</summary>
+    public int Group { get; init; } = 4;
+
+    /// <summary>Cached tokens; one comparison for each number.</summary>
+    public IReadOnlyList<int> Tokens { get; init; } = [1024, 8192];
+
+    /// <summary>Threads that work on a step.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Whether every step takes another layer, as a model does, instead of the same again.</summary>
+    public bool Cold { get; init; }
+
+    /// <summary>Newest tokens in 16-bit floats.</summary>
+    public int Window { get; init; } = 64;
+
+    /// <summary>First tokens in 16-bit floats.</summary>
+    public int Sinks { get; init; } = 4;
+
+    /// <summary>Floats, or the integers of fast kernels.</summary>
+    public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
+
+    /// <summary>How long each codec is measured at each number of tokens.</summary>
+    public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(1);
+
+    // Layers that cold steps walk through hold as much as this in all: far more than the caches of most processors.
+    internal long ColdBytes { get; init; } = 384L << 20;
+
+    // Layers of all contenders that are timed together.
+    internal long MostBytes { get; init; } = 6L << 30;
+
+    private CacheGeometry Geometry => new() { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension };
+
+    /// <summary>Measures.</summary>
+    /// <param name="progress">Is told which share is done.</param>
+    /// <param name="cancellation">Ends the run early.</param>
+    /// <returns>For each number of tokens the baseline and then the codecs in their order.</returns>
+    /// <exception cref="ArgumentException">A codec does not take the dimension.</exception>
+    /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
+    public IReadOnlyList<AttentionSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
+    {
+        var results = new List<AttentionSpeedResult>();
+        using var plain = new PlainAttention(Geometry, Threads);
+        using var read = new BareRead(Geometry, Threads);
+        using var attention = new CacheAttention(Geometry, new AttentionSettings { Threads = Threads, Arithmetic = Arithmetic });
+        float[] queries = RandomVectors.Normal(KvHeads * Group, Dimension, seed: 1, stream: 1);
+        double done = 0, all = Tokens.Count * Math.Max(1, Codecs.Count);
+        foreach (int tokens in Tokens)
+        {
+            using var rows = new PlainRows(Geometry, tokens);
+            rows.Randomize(seed: 2);
+            using var answers = new AttentionAnswers(Geometry, rows, plain, queries);
+            foreach (CodecSpec[] group in Groups(tokens))
+            {
+                int count = Math.Max(1, group.Length);
+                var run = new AttentionSpeedRun(this, rows, queries, plain, read, attention, answers);
+                IReadOnlyList<AttentionSpeedResult> found = run.Measure(group, share => progress?.Invoke((done + (share * count)) / all), cancellation);
+                results.AddRange(results.Count > 0 && results[^1].Tokens == tokens ? found.Skip(1) : found);
+                done += count;
+            }
+        }
+
+        return results;
+    }
+
+    internal KvCacheOptions Options(CodecSpec codec) => new() { Geometry = Geometry, Policy = LayerPolicy.Uniform(1, codec, codec), Window = Window, Sinks = Sinks };
+
+    /// <summary>How many layers of a size a step walks through.</summary>
+    internal int Places(long layerBytes) => Cold ? (int)((ColdBytes + layerBytes - 1) / layerBytes) : 1;
+
+    // The baseline is in every group.
+    private IEnumerable<CodecSpec[]> Groups(int tokens)
+    {
+        long plainLayer = 2L * 4 * tokens * KvHeads * Dimension, room = MostBytes - (plainLayer * (Places(plainLayer) + 1)), taken = 0;
+        List<CodecSpec> group = [];
+        foreach (CodecSpec codec in Codecs)
+        {
+            long layer = CachePlan.For(Options(codec), tokens).TotalBytes, bytes = layer * Places(layer);
+            if (group.Count > 0 && taken + bytes > room)
+            {
+                yield return [.. group];
+                group.Clear();
+                taken = 0;
+            }
+
+            group.Add(codec);
+            taken += bytes;
+        }
+
+        yield return [.. group];
+    }
+}

@@ -1,0 +1,96 @@
+using System.Text.Json;
+
+namespace Kvant.Cli.Tests;
+
+public sealed class BenchVerbTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AttentionJsonHasTheNamedFields(bool exact)
+    {
+        JsonElement[] rows = [.. ToolResult.JsonOf([
+            "bench", "attention", "--codec", "turboquant:bits=4", "--codec", "fp32", "--tokens", "64,200", "--seconds", "0.02", .. exact ? (string[])["--exact"] : []]).EnumerateArray()];
+        Assert.Equal(["plain fp32", "turboquant:bits=4", "fp32", "plain fp32", "turboquant:bits=4", "fp32"], rows.Select(r => r.GetProperty("codec").GetString()));
+        Assert.Equal([64, 64, 64, 200, 200, 200], rows.Select(r => r.GetProperty("tokens").GetInt32()));
+        foreach (JsonElement row in rows)
+        {
+            Assert.Equal(
+                ["codec", "tokens", "threads", "cold", "nsPerTokenHead", "millionPerSecond", "compressedGBps", "ratioToFp32", "ratioToRead", "outputError"],
+                row.EnumerateObject().Select(p => p.Name));
+            Assert.Equal(1, row.GetProperty("threads").GetInt32());
+            Assert.False(row.GetProperty("cold").GetBoolean());
+            Assert.All(row.EnumerateObject().Where(p => p.Name is not "codec" and not "cold"), p => Assert.Equal(JsonValueKind.Number, p.Value.ValueKind));
+            Assert.Equal(1e3, row.GetProperty("nsPerTokenHead").GetDouble() * row.GetProperty("millionPerSecond").GetDouble(), 1e-6);
+        }
+
+        Assert.Equal(1, rows[0].GetProperty("ratioToFp32").GetDouble());
+        Assert.InRange(rows[4].GetProperty("outputError").GetDouble(), .05, .25);
+        Assert.InRange(rows[5].GetProperty("outputError").GetDouble(), 0, 1e-5);
+    }
+
+    [Fact]
+    public void AttentionTableNamesTheMachine()
+    {
+        string[] lines = ToolResult.Of("bench", "attention", "--codec", "fp16", "--tokens", "64", "--seconds", "0.02", "--kv-heads", "1", "--threads", "2").Out.TrimEnd().Split('\n');
+        Assert.Contains("-bit registers", lines[0], StringComparison.Ordinal);
+        Assert.Contains("hot, 2 threads", lines[1], StringComparison.Ordinal);
+        Assert.Contains("x fp32", lines[2], StringComparison.Ordinal);
+        Assert.Equal(6, lines.Length);
+    }
+
+    [Fact]
+    public void EncodeJsonHasTheNamedFields()
+    {
+        JsonElement row = Assert.Single(ToolResult.JsonOf("bench", "encode", "--codec", "turboquant:bits=3", "--appends", "100", "--seconds", "0.02").EnumerateArray());
+        Assert.Equal(
+            ["codec", "dimension", "nsPerRow", "millionPerSecond", "ratioToCopy", "ratioToRotation", "nmse", "appendMicroseconds", "slowestAppendMicroseconds", "allocatedPerAppend"],
+            row.EnumerateObject().Select(p => p.Name));
+        Assert.InRange(row.GetProperty("nmse").GetDouble(), .032, .036); // the optimum is .033966
+        Assert.True(row.GetProperty("slowestAppendMicroseconds").GetDouble() >= row.GetProperty("appendMicroseconds").GetDouble());
+        Assert.Equal(0, row.GetProperty("allocatedPerAppend").GetDouble());
+    }
+
+    [Fact]
+    public void PrefillJsonHasTheNamedFields()
+    {
+        JsonElement[] rows = [.. ToolResult.JsonOf("bench", "prefill", "--tokens", "200", "--chunk", "64", "--kv-heads", "2", "--seconds", "0.02").EnumerateArray()];
+        Assert.Equal(["fp32", "turboquant:bits=4"], rows.Select(r => r.GetProperty("codec").GetString()));
+        Assert.Equal(["codec", "tokens", "chunk", "threads", "tokensPerSecond", "ratioToFp32", "outputError"], rows[0].EnumerateObject().Select(p => p.Name));
+        Assert.Equal(1, rows[0].GetProperty("ratioToFp32").GetDouble());
+        Assert.Equal(0, rows[0].GetProperty("outputError").GetDouble());
+        Assert.InRange(rows[1].GetProperty("outputError").GetDouble(), .01, .25); // some of its tokens are still in the window
+    }
+
+    [Fact]
+    public void GroupAloneShowsItsCommands()
+    {
+        ToolResult result = ToolResult.Of("bench");
+        Assert.Equal(0, result.ExitCode);
+        foreach (string verb in (string[])["attention", "encode", "prefill"])
+            Assert.Matches($@"\n  {verb}\b", result.Out);
+        ToolResult.Of("bench", "nonsense").AssertFailed(2, "'nonsense'", "attention, encode, prefill", "kvant bench --help");
+    }
+
+    [Theory]
+    [InlineData("attention", "--tokens", "64,", "found ''")]
+    [InlineData("attention", "--tokens", "0", "from 1")]
+    [InlineData("attention", "--seconds", "0", "above 0")]
+    [InlineData("attention", "--seconds", "NaN", "'NaN'")]
+    [InlineData("attention", "--threads", "0", "from 1")]
+    [InlineData("encode", "--appends", "-1", "from 1")]
+    [InlineData("prefill", "--codec", "nonsense", "Known: fp32")]
+    public void WrongValueIsWrongUsage(string verb, string option, string value, string words) =>
+        ToolResult.Of("bench", verb, option, value).AssertFailed(2, words, $"kvant bench {verb} --help");
+
+    [Theory]
+    [InlineData("attention")]
+    [InlineData("encode")]
+    [InlineData("prefill")]
+    public void DimensionThatACodecDoesNotTakeFails(string verb) =>
+        ToolResult.Of("bench", verb, "--dimension", "50", "--codec", "q8_0").AssertFailed(1, "50", "32");
+
+    [Fact]
+    public void PromptThatDoesNotFitAnArrayIsRefused() =>
+        ToolResult.Of("bench", "prefill", "--tokens", "131072", "--kv-heads", "1024").AssertFailed(2, "too long");
+}

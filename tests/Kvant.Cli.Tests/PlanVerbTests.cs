@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text.Json;
+using Kvant.Caching;
+using Kvant.Codecs;
+
+namespace Kvant.Cli.Tests;
+
+public sealed class PlanVerbTests
+{
+    [Theory]
+    [InlineData("turboquant:bits=4", "turboquant:bits=3", 64, 4, 300)]
+    [InlineData("kivi:bits=4", "q8_0", 0, 0, 257)]
+    [InlineData("fp32", "fp16", 1000, 8, 70)]
+    [InlineData("outlier:bits=2", "outlier:bits=2", 16, 4, 200)]
+    public void NumbersAreThoseOfACacheWithAsManyTokens(string keys, string values, int window, int sinks, int tokens)
+    {
+        JsonElement row = Assert.Single(ToolResult.JsonOf(
+            "plan", "--layers", "2", "--kv-heads", "3", "--dimension", "64", "--value-dimension", "96", "--keys", keys, "--values", values,
+            "--context", Text(tokens), "--window", Text(window), "--sinks", Text(sinks)).EnumerateArray());
+        using var cache = new KvCache(new KvCacheOptions
+        {
+            Geometry = new() { Layers = 2, KvHeads = 3, KeyDimension = 64, ValueDimension = 96 },
+            Policy = LayerPolicy.Uniform(2, CodecSpec.Parse(keys), CodecSpec.Parse(values)),
+            Window = window,
+            Sinks = sinks,
+        });
+        float[] rows = [.. Enumerable.Range(0, tokens * 3 * 96).Select(i => MathF.Sin(i))];
+        for (int layer = 0; layer < 2; layer++)
+            cache.Append(layer, rows.AsSpan(0, tokens * 3 * 64), rows);
+        CacheStatistics statistics = cache.Statistics;
+        Assert.Equal(["keys", "values", "bytesPerToken", "totalBytes", "ratio", "bitsPerValue"], row.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(statistics.TotalBytes, row.GetProperty("totalBytes").GetInt64());
+        Assert.Equal((double)statistics.TotalBytes / tokens, row.GetProperty("bytesPerToken").GetDouble());
+        Assert.Equal(statistics.CompressionRatio, row.GetProperty("ratio").GetDouble());
+        Assert.Equal(statistics.BitsPerValue, row.GetProperty("bitsPerValue").GetDouble());
+    }
+
+    [Fact]
+    public void LongestContextFitsAndOneTokenMoreDoesNot()
+    {
+        string[] model = ["plan", "--layers", "2", "--kv-heads", "2", "--dimension", "64", "--codec", "turboquant:bits=4"];
+        const long memory = 1_500_000;
+        int longest = ToolResult.JsonOf([.. model, "--memory", "1.5MB"])[0].GetProperty("longestContext").GetInt32();
+        Assert.True(TotalBytes(longest) <= memory);
+        Assert.True(TotalBytes(longest + 1) > memory);
+
+        long TotalBytes(int context) => ToolResult.JsonOf([.. model, "--context", Text(context)])[0].GetProperty("totalBytes").GetInt64();
+    }
+
+    [Fact]
+    public void TooLittleMemoryForATokenIsAContextOfNone() =>
+        Assert.Equal(0, ToolResult.JsonOf("plan", "--codec", "fp16", "--memory", "1KiB")[0].GetProperty("longestContext").GetInt32());
+
+    [Fact]
+    public void DefaultsAreTheComparisonsPairsFromManyBytesToFew()
+    {
+        JsonElement[] all = [.. ToolResult.JsonOf("plan").EnumerateArray()];
+        Assert.Contains(all, r => r.GetProperty("keys").GetString() == "turboquant:bits=4");
+        Assert.Equal(all.Select(r => r.GetProperty("totalBytes").GetInt64()).OrderDescending(), all.Select(r => r.GetProperty("totalBytes").GetInt64()));
+        // q8_0 wants a multiple of 32.
+        Assert.DoesNotContain(ToolResult.JsonOf("plan", "--dimension", "50").EnumerateArray(), r => r.GetProperty("keys").GetString() == "q8_0");
+    }
+
+    [Fact]
+    public void TableHasALinePerCodec()
+    {
+        string[] lines = ToolResult.Of("plan", "--codec", "fp16", "--codec", "q8_0", "--memory", "8GiB").Out.TrimEnd().Split('\n');
+        Assert.Equal(4, lines.Length);
+        Assert.Contains("longest context", lines[0], StringComparison.Ordinal);
+        Assert.Contains("GiB", lines[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--memory", "8", "8GiB")]
+    [InlineData("--memory", "-1GB", "8GiB")]
+    [InlineData("--memory", "999999999TiB", "8GiB")]
+    [InlineData("--context", "0", "1 or more")]
+    [InlineData("--layers", "0", "from 1 to 4096")]
+    [InlineData("--value-dimension", "0", "from 1")]
+    [InlineData("--codec", "nonsense", "Known: fp32")]
+    public void WrongValueIsWrongUsage(string option, string value, string words) =>
+        ToolResult.Of("plan", option, value).AssertFailed(2, words, "kvant plan --help");
+
+    [Fact]
+    public void KeysWithoutTheirValuesAreWrongUsage() =>
+        ToolResult.Of("plan", "--keys", "fp16").AssertFailed(2, "1 --keys and 0 --values");
+
+    [Fact]
+    public void DimensionThatACodecDoesNotTakeFails() => ToolResult.Of("plan", "--dimension", "50", "--codec", "q8_0").AssertFailed(1, "50", "32");
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

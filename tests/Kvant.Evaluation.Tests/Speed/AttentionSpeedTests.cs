@@ -1,0 +1,86 @@
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Evaluation.Sources;
+using Kvant.Evaluation.Speed;
+
+namespace Kvant.Evaluation.Tests.Speed;
+
+public sealed class AttentionSpeedTests
+{
+    private static readonly CodecSpec s_codec = CodecSpec.Parse("turboquant:bits=4");
+
+    private static readonly AttentionSpeed s_small = new()
+    {
+        Codecs = [s_codec, CodecSpec.Parse("fp16"), CodecSpec.Parse("turboquant:bits=2")],
+        Dimension = 64,
+        KvHeads = 2,
+        Group = 2,
+        Tokens = [256],
+        Window = 32,
+        Time = TimeSpan.FromMilliseconds(10),
+    };
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void MemoryForOneCodecAtATimeGivesTheSameRows(bool cold)
+    {
+        AttentionSpeed speed = s_small with { Cold = cold, ColdBytes = 1 << 20, Threads = 2 };
+        IReadOnlyList<AttentionSpeedResult> all = speed.Run(), oneByOne = (speed with { MostBytes = 1 }).Run();
+        Assert.Equal([AttentionSpeed.Baseline, "turboquant:bits=4", "fp16", "turboquant:bits=2"], all.Select(r => r.Codec));
+        Assert.Equal(all.Select(r => (r.Codec, r.Cold, r.Tokens, r.Threads)), oneByOne.Select(r => (r.Codec, r.Cold, r.Tokens, r.Threads)));
+        Assert.All(all, r => Assert.True(r.Cold == cold && r.NsPerTokenHead > 0 && r.RatioToRead > 0 && r.CompressedGBps > 0));
+        Assert.Equal(1, all[0].RatioToFp32);
+        Assert.Equal(0, all[0].OutputError);
+        Assert.True(all[2].OutputError < all[1].OutputError && all[1].OutputError < all[3].OutputError);
+    }
+
+    [Fact]
+    public void ColdWalkHoldsAsMuchAsItShould()
+    {
+        AttentionSpeed cold = s_small with { Cold = true };
+        Assert.Equal(384, cold.Places(1 << 20));
+        Assert.Equal(2, cold.Places((384L << 20) - 1));
+        Assert.Equal(1, cold.Places(1L << 30));
+        Assert.Equal(1, s_small.Places(1 << 20));
+    }
+
+    [Fact]
+    public void WrongAnswerIsRefused()
+    {
+        var geometry = new CacheGeometry { Layers = 1, KvHeads = 2, QueryHeads = 4, KeyDimension = 64, ValueDimension = 64 };
+        using var rows = new PlainRows(geometry, 256);
+        rows.Randomize(seed: 1);
+        using var cache = new KvCache(s_small.Options(s_codec));
+        rows.AppendTo(cache);
+        using var plain = new PlainAttention(geometry, 1);
+        using var answers = new AttentionAnswers(geometry, rows, plain, RandomVectors.Normal(4, 64, seed: 2));
+        using var right = new CacheAttention(geometry);
+        // Each coordinate of a value is off by about .1 of its size (nMSE .009), each logit by as much: sqrt(.009 + .009) = .13.
+        Assert.InRange(answers.Check(s_codec, cache, right), .08, .2);
+        using var wrong = new CacheAttention(geometry, new AttentionSettings { SlidingWindow = 200 });
+        var refused = Assert.Throws<InvalidOperationException>(() => answers.Check(s_codec, cache, wrong));
+        Assert.Contains("'turboquant:bits=4' as it is timed is off by", refused.Message, StringComparison.Ordinal);
+        using var other = new KvCache(s_small.Options(s_codec));
+        other.Append(0, RandomVectors.Normal(256, 128, seed: 3), RandomVectors.Normal(256, 128, seed: 4));
+        Assert.True(answers.Check(s_codec, other, right) > 1); // the right answer for other rows: an error, not a fault
+    }
+
+    [Fact]
+    public void RowsThatDecodeToZerosAreRefused()
+    {
+        float[] rows = RandomVectors.Normal(8, 64, seed: 1);
+        Assert.Equal(0, EncodeSpeed.RequireNear(s_codec, rows, rows));
+        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(s_codec, rows, new float[rows.Length]));
+    }
+
+    [Fact]
+    public void BareReadCountsTheBytesThatTheCacheUses()
+    {
+        using var cache = new KvCache(s_small.Options(s_codec));
+        float[] tokens = RandomVectors.Normal(300, 128, seed: 1);
+        cache.Append(0, tokens, tokens);
+        Assert.Equal(cache.Statistics.TotalBytes - cache.Statistics.FreeBytes, BareRead.Bytes(cache));
+    }
+}
