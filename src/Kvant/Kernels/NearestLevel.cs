@@ -17,7 +17,7 @@ namespace Kvant.Kernels;
 /// </remarks>
 internal static unsafe class NearestLevel
 {
-    /// <summary>Finds the nearest levels.</summary>
+    /// <summary>Finds the nearest levels of one row.</summary>
     /// <param name="row">The numbers.</param>
     /// <param name="factor">What they are multiplied by first.</param>
     /// <param name="levels">The positive levels, ascending; a power of two of them.</param>
@@ -28,43 +28,71 @@ internal static unsafe class NearestLevel
     public static (float Product, float Square) Find(
         ReadOnlySpan<float> row, float factor, ReadOnlySpan<float> levels, ReadOnlySpan<float> thresholds, Span<byte> codes, Span<float> nearest)
     {
+        float product = 0, square = 0;
+        FindMany(row, new(in factor), levels, thresholds, codes, nearest, new(ref product), new(ref square));
+        return (product, square);
+    }
+
+    /// <summary>Finds the nearest levels of rows that lie one after the other; the parameters are those of one row, in rows.</summary>
+    /// <param name="rows">As many rows as there are factors, all of one length.</param>
+    /// <param name="factors">One per row.</param>
+    /// <param name="levels">As for one row.</param>
+    /// <param name="thresholds">As for one row.</param>
+    /// <param name="codes">Receives a code per number.</param>
+    /// <param name="nearest">Receives the levels, or is empty.</param>
+    /// <param name="products">Receives the sum of y times level of each row, 0 if <paramref name="nearest"/> is empty.</param>
+    /// <param name="squares">Receives the sum of level squared of each row.</param>
+    public static void FindMany(
+        ReadOnlySpan<float> rows,
+        ReadOnlySpan<float> factors,
+        ReadOnlySpan<float> levels,
+        ReadOnlySpan<float> thresholds,
+        Span<byte> codes,
+        Span<float> nearest,
+        Span<float> products,
+        Span<float> squares)
+    {
         Debug.Assert(levels.Length == thresholds.Length + 1 && int.IsPow2(levels.Length), "The levels are not 2^k, with thresholds between.");
-        Debug.Assert(codes.Length == row.Length && (nearest.IsEmpty || nearest.Length == row.Length), "The outputs differ in length from the row.");
+        Debug.Assert(codes.Length == rows.Length && (nearest.IsEmpty || nearest.Length == rows.Length), "The outputs differ in length from the rows.");
+        Debug.Assert(products.Length == factors.Length && squares.Length == factors.Length, "The sums differ in number from the rows.");
+        int length = rows.Length / Math.Max(1, factors.Length);
         float* sums = stackalloc float[2 * Reductions.Partials];
-        if (SimdSupport.Active == SimdWidth.Scalar || row.Length < Reductions.Partials)
-            new Span<float>(sums, 2 * Reductions.Partials).Clear(); // wide code begins with registers of zeros
-        fixed (float* x = row, l = levels, t = thresholds, n = nearest)
+        fixed (float* x = rows, l = levels, t = thresholds, n = nearest)
         {
             fixed (byte* c = codes)
             {
-                var work = new Work
+                var work = new Work { Row = x, Levels = l, Thresholds = t, Count = thresholds.Length, Codes = c, Nearest = n, Products = sums, Squares = sums + Reductions.Partials };
+                for (int r = 0; r < factors.Length; r++)
                 {
-                    Row = x,
-                    Factor = factor,
-                    Levels = l,
-                    Thresholds = t,
-                    Count = thresholds.Length,
-                    Codes = c,
-                    Nearest = n,
-                    Products = sums,
-                    Squares = sums + Reductions.Partials,
-                };
-                if (SimdSupport.Active >= SimdWidth.Bits512 && work.Done + 64 <= row.Length)
-                    Wide<Vector512<float>, Simd512>(ref work, row.Length);
-                if (SimdSupport.Active >= SimdWidth.Bits256 && work.Done + 32 <= row.Length)
-                    Wide<Vector256<float>, Simd256>(ref work, row.Length);
-                if (SimdSupport.Active >= SimdWidth.Bits128 && work.Done + 16 <= row.Length)
-                    Wide<Vector128<float>, Simd128>(ref work, row.Length);
-                if (work.Done < row.Length)
-                    Scalar(ref work, row.Length);
+                    work.Factor = factors[r];
+                    Row(ref work, length);
+                    products[r] = n == null ? 0 : Reductions.Total(work.Products);
+                    squares[r] = Reductions.Total(work.Squares);
+                    work.Row += length;
+                    work.Codes += length;
+                    work.Nearest += n == null ? 0 : length;
+                }
             }
         }
+    }
 
-        return (nearest.IsEmpty ? 0 : Reductions.Total(sums), Reductions.Total(sums + Reductions.Partials));
+    private static void Row(ref Work work, int length)
+    {
+        work.Done = 0;
+        if (SimdSupport.Active >= SimdWidth.Bits512 && length >= 64)
+            Wide<Vector512<float>, Simd512>(ref work, length);
+        if (SimdSupport.Active >= SimdWidth.Bits256 && work.Done + 32 <= length)
+            Wide<Vector256<float>, Simd256>(ref work, length);
+        if (SimdSupport.Active >= SimdWidth.Bits128 && work.Done + 16 <= length)
+            Wide<Vector128<float>, Simd128>(ref work, length);
+        if (work.Done < length || length == 0)
+            Scalar(ref work, length);
     }
 
     private static void Scalar(ref Work work, int length)
     {
+        if (work.Done == 0)
+            new Span<float>(work.Products, 2 * Reductions.Partials).Clear(); // products, then squares
         for (int i = work.Done; i < length; i++)
         {
             float scaled = work.Row[i] * work.Factor, magnitude = MathF.Abs(scaled);
@@ -246,7 +274,7 @@ internal static unsafe class NearestLevel
         public int Count;
         public byte* Codes;
         public float* Nearest;
-        public float* Products;
+        public float* Products; // partial sums, and behind them
         public float* Squares;
         public int Done; // numbers that are finished
     }
