@@ -11,7 +11,7 @@ namespace Kvant.Kernels;
 /// The scalar loop is the definition: stages h = 1, 2, 4, ..., each replacing a pair (a, b) that lies h apart by
 /// (a + b, a - b). Wide code does the same additions in the same order: stages below the register's lanes as butterflies
 /// inside a register, three more between eight registers in the same pass through memory, the others two stages (four registers)
-/// per pass. Several rounds of a length that fills 4, 8 or 16 registers are one pass (<see cref="HadamardRegisters"/>).
+/// per pass. Several rounds of rows that fill a few registers are one pass (<see cref="HadamardRegisters"/>).
 /// A length that does not fill whole registers takes the widest width that it fills.
 /// </remarks>
 internal static unsafe class Hadamard
@@ -50,23 +50,22 @@ internal static unsafe class Hadamard
     {
         Debug.Assert(int.IsPow2(length) && source.Length == destination.Length && source.Length % length == 0, "A transform takes rows of 2^k numbers.");
         Debug.Assert(signs.Length % length == 0, "The rounds have no whole rows of signs.");
-        int rounds = signs.Length / length;
+        int rounds = signs.Length / length, done;
         fixed (float* s = source, g = signs, d = destination)
         {
-            bool done = SimdSupport.For(length) switch
+            done = SimdSupport.For(length) switch
             {
                 SimdWidth.Bits512 => HadamardRegisters.Rounds<Vector512<float>, Simd512>(s, g, rounds, d, destination.Length, length),
                 SimdWidth.Bits256 => HadamardRegisters.Rounds<Vector256<float>, Simd256>(s, g, rounds, d, destination.Length, length),
                 SimdWidth.Bits128 => HadamardRegisters.Rounds<Vector128<float>, Simd128>(s, g, rounds, d, destination.Length, length),
-                _ => false,
+                _ => 0,
             };
-            if (done)
-                return;
         }
 
-        // One round over all rows before the next: the rows do not wait for each other, the rounds of one row do.
-        for (int round = 0; round < rounds; round++)
-            Transform(round == 0 ? source : destination, signs.Slice(round * length, length), destination, length);
+        // One round over all rows that are left before the next: the rows do not wait for each other, the rounds of one row do.
+        Span<float> left = destination[done..];
+        for (int round = 0; round < rounds && !left.IsEmpty; round++)
+            Transform(round == 0 ? source[done..] : left, signs.Slice(round * length, length), left, length);
     }
 
     private static void Scalar(float* source, float* signs, float* destination, int total, int length)

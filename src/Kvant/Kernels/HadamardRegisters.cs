@@ -2,27 +2,32 @@ using System.Runtime.CompilerServices;
 
 namespace Kvant.Kernels;
 
-/// <summary>Walsh-Hadamard transforms of numbers that stay in 4, 8 or 16 registers from the first stage of the first round to the last.</summary>
+/// <summary>Walsh-Hadamard transforms of numbers that stay in registers from the first stage of the first round to the last.</summary>
 /// <remarks>The stages are those of <see cref="Hadamard"/>, in the same order: below the register's lanes inside each register, then
-/// between registers that lie 1, 2, 4 and 8 apart. Each loop is a method that is never inlined: the compiler inlines only
+/// between registers that lie 1, 2, 4 and 8 apart. Rows of 4, 8 or 16 registers of 512 bits go sixteen registers at a time: the processor overlaps
+/// what stands side by side, and one short row has too little of it. Each loop is a method that is never inlined: the compiler inlines only
 /// so much into one method, and a stage beyond that becomes a call that costs more than the transform.</remarks>
 internal static unsafe class HadamardRegisters
 {
-    /// <summary>All rounds of all rows, if a row fills 4, 8 or (where there are 32 of them) 16 registers.</summary>
-    /// <returns>False if it does not; nothing is written then.</returns>
-    public static bool Rounds<TVector, TSimd>(float* source, float* signs, int rounds, float* destination, int total, int length)
+    /// <summary>All rounds of as many rows as fit.</summary>
+    /// <returns>The floats that are done; the rows behind them are for others, and so are all rows of lengths that do not fit.</returns>
+    public static int Rounds<TVector, TSimd>(float* source, float* signs, int rounds, float* destination, int total, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>
     {
-        if (length == 4 * TSimd.Lanes)
-            Four<TVector, TSimd>(source, signs, rounds, destination, total);
-        else if (length == 8 * TSimd.Lanes)
-            Eight<TVector, TSimd>(source, signs, rounds, destination, total, ownSigns: false);
-        else if (length == 16 * TSimd.Lanes && TSimd.Lanes == 16)
-            Sixteen<TVector, TSimd>(source, signs, rounds, destination, total);
-        else
-            return false;
-        return true;
+        int lanes = TSimd.Lanes, done = 0;
+        // Sixteen registers and the constants need the 32 registers that only 512 bits promise.
+        if (lanes == 16 && length >= 4 * lanes && length <= 16 * lanes)
+        {
+            done = total & -(16 * lanes);
+            if (done > 0)
+                Sixteen<TVector, TSimd>(source, signs, rounds, destination, done, length);
+        }
+
+        if (length != 8 * lanes || done == total)
+            return done;
+        Eight<TVector, TSimd>(source + done, signs, rounds, destination + done, total - done, ownSigns: false);
+        return total;
     }
 
     /// <summary>All stages of eight registers that lie side by side, then of the next eight.</summary>
@@ -49,10 +54,7 @@ internal static unsafe class HadamardRegisters
                 Inside4<TVector, TSimd>(ref e, ref g, ref h, ref j, f + (4 * lanes));
                 Across4<TVector, TSimd>(ref a, ref b, ref c, ref d);
                 Across4<TVector, TSimd>(ref e, ref g, ref h, ref j);
-                Butterfly<TVector, TSimd>(ref a, ref e);
-                Butterfly<TVector, TSimd>(ref b, ref g);
-                Butterfly<TVector, TSimd>(ref c, ref h);
-                Butterfly<TVector, TSimd>(ref d, ref j);
+                Butterfly4<TVector, TSimd>(ref a, ref b, ref c, ref d, ref e, ref g, ref h, ref j);
             }
 
             Store4<TVector, TSimd>(a, b, c, d, p);
@@ -76,32 +78,13 @@ internal static unsafe class HadamardRegisters
         return v;
     }
 
+    // One row of sixteen registers, two of eight or four of four: rows share their signs and have no stage between them.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Four<TVector, TSimd>(float* source, float* signs, int rounds, float* destination, int total)
+    private static void Sixteen<TVector, TSimd>(float* source, float* signs, int rounds, float* destination, int total, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>
     {
-        int lanes = TSimd.Lanes;
-        for (int i = 0; i < total; i += 4 * lanes)
-        {
-            float* s = source + i, f = signs;
-            TVector a = TSimd.Load(s), b = TSimd.Load(s + lanes), c = TSimd.Load(s + (2 * lanes)), d = TSimd.Load(s + (3 * lanes));
-            for (int round = 0; round < rounds; round++, f += 4 * lanes)
-            {
-                Inside4<TVector, TSimd>(ref a, ref b, ref c, ref d, f);
-                Across4<TVector, TSimd>(ref a, ref b, ref c, ref d);
-            }
-
-            Store4<TVector, TSimd>(a, b, c, d, destination + i);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Sixteen<TVector, TSimd>(float* source, float* signs, int rounds, float* destination, int total)
-        where TVector : struct
-        where TSimd : ISimd<TVector>
-    {
-        int lanes = TSimd.Lanes;
+        int lanes = TSimd.Lanes, b = (4 * lanes) % length, c = (8 * lanes) % length, d = (12 * lanes) % length;
         for (int i = 0; i < total; i += 16 * lanes)
         {
             float* s = source + i, p = destination + i, f = signs;
@@ -109,20 +92,24 @@ internal static unsafe class HadamardRegisters
             TVector b0 = TSimd.Load(s + (4 * lanes)), b1 = TSimd.Load(s + (5 * lanes)), b2 = TSimd.Load(s + (6 * lanes)), b3 = TSimd.Load(s + (7 * lanes));
             TVector c0 = TSimd.Load(s + (8 * lanes)), c1 = TSimd.Load(s + (9 * lanes)), c2 = TSimd.Load(s + (10 * lanes)), c3 = TSimd.Load(s + (11 * lanes));
             TVector d0 = TSimd.Load(s + (12 * lanes)), d1 = TSimd.Load(s + (13 * lanes)), d2 = TSimd.Load(s + (14 * lanes)), d3 = TSimd.Load(s + (15 * lanes));
-            for (int round = 0; round < rounds; round++, f += 16 * lanes)
+            for (int round = 0; round < rounds; round++, f += length)
             {
                 Inside4<TVector, TSimd>(ref a0, ref a1, ref a2, ref a3, f);
-                Inside4<TVector, TSimd>(ref b0, ref b1, ref b2, ref b3, f + (4 * lanes));
-                Inside4<TVector, TSimd>(ref c0, ref c1, ref c2, ref c3, f + (8 * lanes));
-                Inside4<TVector, TSimd>(ref d0, ref d1, ref d2, ref d3, f + (12 * lanes));
+                Inside4<TVector, TSimd>(ref b0, ref b1, ref b2, ref b3, f + b);
+                Inside4<TVector, TSimd>(ref c0, ref c1, ref c2, ref c3, f + c);
+                Inside4<TVector, TSimd>(ref d0, ref d1, ref d2, ref d3, f + d);
                 Across4<TVector, TSimd>(ref a0, ref a1, ref a2, ref a3);
                 Across4<TVector, TSimd>(ref b0, ref b1, ref b2, ref b3);
                 Across4<TVector, TSimd>(ref c0, ref c1, ref c2, ref c3);
                 Across4<TVector, TSimd>(ref d0, ref d1, ref d2, ref d3);
-                Across4<TVector, TSimd>(ref a0, ref b0, ref c0, ref d0);
-                Across4<TVector, TSimd>(ref a1, ref b1, ref c1, ref d1);
-                Across4<TVector, TSimd>(ref a2, ref b2, ref c2, ref d2);
-                Across4<TVector, TSimd>(ref a3, ref b3, ref c3, ref d3);
+                if (length == 4 * lanes)
+                    continue;
+                Butterfly4<TVector, TSimd>(ref a0, ref a1, ref a2, ref a3, ref b0, ref b1, ref b2, ref b3);
+                Butterfly4<TVector, TSimd>(ref c0, ref c1, ref c2, ref c3, ref d0, ref d1, ref d2, ref d3);
+                if (length == 8 * lanes)
+                    continue;
+                Butterfly4<TVector, TSimd>(ref a0, ref a1, ref a2, ref a3, ref c0, ref c1, ref c2, ref c3);
+                Butterfly4<TVector, TSimd>(ref b0, ref b1, ref b2, ref b3, ref d0, ref d1, ref d2, ref d3);
             }
 
             Store4<TVector, TSimd>(a0, a1, a2, a3, p);
@@ -153,6 +140,19 @@ internal static unsafe class HadamardRegisters
         Butterfly<TVector, TSimd>(ref c, ref d);
         Butterfly<TVector, TSimd>(ref a, ref c);
         Butterfly<TVector, TSimd>(ref b, ref d);
+    }
+
+    // A stage between four registers and four others.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Butterfly4<TVector, TSimd>(
+        ref TVector a, ref TVector b, ref TVector c, ref TVector d, ref TVector e, ref TVector f, ref TVector g, ref TVector h)
+        where TVector : struct
+        where TSimd : ISimd<TVector>
+    {
+        Butterfly<TVector, TSimd>(ref a, ref e);
+        Butterfly<TVector, TSimd>(ref b, ref f);
+        Butterfly<TVector, TSimd>(ref c, ref g);
+        Butterfly<TVector, TSimd>(ref d, ref h);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
