@@ -27,7 +27,15 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Multiply(TVector a, TVector b);
 
+    static abstract TVector Divide(TVector a, TVector b);
+
     static abstract TVector Abs(TVector a);
+
+    /// <summary>To whole numbers, halves to the even one.</summary>
+    static abstract TVector Round(TVector a);
+
+    /// <summary>To whole numbers, towards zero.</summary>
+    static abstract TVector Truncate(TVector a);
 
     /// <summary>All bits set in lanes where a > b.</summary>
     static abstract TVector GreaterThan(TVector a, TVector b);
@@ -44,7 +52,10 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Lanes hold 32-bit integers: base + a, with the bits of <paramref name="flip"/> flipped where b is negative.</summary>
     static abstract TVector SignedLevel(TVector a, TVector b, int @base, int flip);
 
-    /// <summary>Writes the low bytes of the 32-bit integers in four registers, in order.</summary>
+    /// <summary>From small whole numbers to 32-bit integers of which all but the lowest byte is zero.</summary>
+    static abstract TVector LowBytes(TVector a);
+
+    /// <summary>Writes the low bytes of the 32-bit integers, 0 to 255, in four registers, in order.</summary>
     static abstract void StoreBytes(TVector a, TVector b, TVector c, TVector d, byte* destination);
 
     /// <summary>Lanes of <paramref name="indices"/> hold 32-bit integers below <see cref="Lanes"/>: the lanes of the table that they name.</summary>
