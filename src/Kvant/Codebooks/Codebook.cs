@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Kvant.Kernels;
 
 namespace Kvant.Codebooks;
 
@@ -21,7 +20,7 @@ public sealed class Codebook
     private Codebook(int dimension, int bits, SphereDensity density, float[] levels)
     {
         (Dimension, Bits) = (dimension, bits);
-        _levels = [.. levels, .. Enumerable.Repeat(levels[^1], Math.Max(0, NearestLevel.TableLength - levels.Length))];
+        _levels = levels;
         _centroids = [.. levels.Reverse().Select(l => -l), .. levels];
         _thresholds = new float[levels.Length - 1];
         for (int k = 0; k < _thresholds.Length; k++)
@@ -42,7 +41,7 @@ public sealed class Codebook
     /// <summary>The expected squared error of a unit vector: what the codes lose, as a share of the energy.</summary>
     public double NormalizedError { get; }
 
-    /// <summary>The upper half of the centroids, the last one repeated where there are fewer than a kernel loads at once.</summary>
+    /// <summary>The upper half of the centroids.</summary>
     internal ReadOnlySpan<float> Levels => _levels;
 
     /// <summary>Halfway between the levels.</summary>

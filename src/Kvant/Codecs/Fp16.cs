@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics.Tensors;
 
 namespace Kvant.Codecs;
 
@@ -13,10 +14,18 @@ internal static class Fp16
     public static float Write(Span<byte> destination, float value)
     {
         Half half = (Half)value;
-        if (!Half.IsFinite(half))
-            throw new ArgumentException("the row is too large: its scale does not fit fp16, whose largest number is 65504.");
+        RequireFinite(half);
         BinaryPrimitives.WriteHalfLittleEndian(destination, half);
         return (float)half;
+    }
+
+    /// <summary>Rounds many numbers at once, several times faster than one by one.</summary>
+    /// <exception cref="ArgumentException">One of them is too large for half precision.</exception>
+    public static void Round(ReadOnlySpan<float> values, Span<Half> halves)
+    {
+        TensorPrimitives.ConvertToHalf(values, halves);
+        foreach (Half half in halves)
+            RequireFinite(half);
     }
 
     /// <summary>Writes a positive number, rounded up, and returns what will be read back.</summary>
@@ -29,4 +38,10 @@ internal static class Fp16
 
     /// <summary>Reads a number.</summary>
     public static float Read(ReadOnlySpan<byte> source) => (float)BinaryPrimitives.ReadHalfLittleEndian(source);
+
+    private static void RequireFinite(Half half)
+    {
+        if (!Half.IsFinite(half))
+            throw new ArgumentException("the row is too large: its scale does not fit fp16, whose largest number is 65504.");
+    }
 }

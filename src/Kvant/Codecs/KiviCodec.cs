@@ -23,21 +23,18 @@ internal static class KiviCodec
 
     private const int ParameterBytes = 2 * Fp16.Bytes;
 
-    // Writes minimum and step of a group and the code of each of its numbers, which lie `stride` apart.
-    private static void EncodeGroup(ReadOnlySpan<float> numbers, int count, int stride, int bits, Span<byte> parameters, Span<byte> codes)
+    // Writes minimum and step of a group and the code of each of its numbers.
+    private static void EncodeGroup(ReadOnlySpan<float> numbers, int bits, Span<byte> parameters, Span<byte> codes)
     {
-        float low = numbers[0], high = numbers[0];
-        for (int i = 0; i < count; i++)
-        {
-            low = MathF.Min(low, numbers[i * stride]);
-            high = MathF.Max(high, numbers[i * stride]);
-        }
+        float low = TensorPrimitives.Min(numbers), high = TensorPrimitives.Max(numbers);
 
         // Codes refer to what will be read back, and the step is rounded up: the range is covered even where fp16 is coarse.
         int top = (1 << bits) - 1;
         float minimum = Fp16.Write(parameters, low), step = Fp16.WriteUp(parameters[Fp16.Bytes..], (high - low) / top);
-        for (int i = 0; i < count; i++)
-            codes[i * stride] = step == 0 ? (byte)0 : (byte)Math.Clamp(MathF.Round((numbers[i * stride] - minimum) / step), 0, top);
+        if (step == 0)
+            codes.Clear();
+        else
+            RoundedCodes.Find<Roundings.Quotient>(numbers, minimum, step, 0, top, codes);
     }
 
     private static void DecodeGroup(ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> codes, int count, int stride, Span<float> numbers)
@@ -61,8 +58,17 @@ internal static class KiviCodec
         {
             byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
             Span<byte> codes = rented.AsSpan(0, rows.Length);
+            Span<float> column = stackalloc float[RowsPerBlock];
+            Span<byte> columnCodes = stackalloc byte[RowsPerBlock];
             for (int c = 0; c < Dimension; c++)
-                EncodeGroup(rows[c..], RowsPerBlock, Dimension, _bits, block[(c * ParameterBytes)..], codes[c..]);
+            {
+                for (int i = 0; i < RowsPerBlock; i++)
+                    column[i] = rows[(i * Dimension) + c];
+                EncodeGroup(column, _bits, block[(c * ParameterBytes)..], columnCodes);
+                for (int i = 0; i < RowsPerBlock; i++)
+                    codes[(i * Dimension) + c] = columnCodes[i];
+            }
+
             BitPacking.Pack(codes, _bits, block[(Dimension * ParameterBytes)..]);
             ArrayPool<byte>.Shared.Return(rented);
         }
@@ -137,7 +143,7 @@ internal static class KiviCodec
             for (int g = 0; g < _groups; g++)
             {
                 int start = g * _group, count = Math.Min(_group, Dimension - start);
-                EncodeGroup(rows[start..], count, 1, _bits, block[(g * ParameterBytes)..], codes[start..]);
+                EncodeGroup(rows.Slice(start, count), _bits, block[(g * ParameterBytes)..], codes.Slice(start, count));
             }
 
             BitPacking.Pack(codes, _bits, block[(_groups * ParameterBytes)..]);

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Kvant.Kernels;
 
 namespace Kvant.Codecs;
@@ -17,17 +18,15 @@ internal sealed class Q40Codec : GgmlBlocks
 
     protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
     {
-        float largest = 0;
-        foreach (float x in numbers)
-        {
-            if (MathF.Abs(x) > MathF.Abs(largest))
-                largest = x;
-        }
-
+        float largest = Largest(numbers);
         float scale = largest / -8, inverse = float.IsNormal(scale) ? 1 / scale : 0;
         Fp16.Write(block, scale);
+
+        // As ggml does: add 8.5 and cut, at most 15.
+        Span<byte> codes = stackalloc byte[BlockLength];
+        RoundedCodes.Find<Roundings.Shifted>(numbers, 8.5f, inverse, 0, 15, codes);
         for (int i = 0; i < Half; i++)
-            block[Fp16.Bytes + i] = (byte)(Code(numbers[i] * inverse) | (Code(numbers[i + Half] * inverse) << 4));
+            block[Fp16.Bytes + i] = (byte)(codes[i] | (codes[i + Half] << 4));
     }
 
     protected override void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers)
@@ -48,6 +47,17 @@ internal sealed class Q40Codec : GgmlBlocks
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
         Attention.Accumulate<GgmlNibbleRows>(weights, blocks, 0, accumulators, upcoming);
 
-    // As ggml does: add 8.5 and cut, at most 15.
-    private static int Code(float x) => Math.Clamp((int)(x + 8.5f), 0, 15);
+    // The number of largest magnitude; of two that are equally large the first, as in ggml.
+    private static float Largest(ReadOnlySpan<float> numbers)
+    {
+        float high = TensorPrimitives.Max(numbers), low = TensorPrimitives.Min(numbers);
+        if (high != -low)
+            return high > -low ? high : low;
+        if (high == 0)
+            return 0;
+        int first = 0;
+        while (MathF.Abs(numbers[first]) != high)
+            first++;
+        return numbers[first];
+    }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Kvant.Kernels;
 
 namespace Kvant.Codecs;
@@ -14,15 +15,10 @@ internal sealed class Q80Codec : GgmlBlocks
 
     protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
     {
-        float largest = 0;
-        foreach (float x in numbers)
-            largest = MathF.Max(largest, MathF.Abs(x));
-
         // As ggml does: codes come from the scale before it is rounded to fp16, and halves round away from zero.
-        float scale = largest / 127, inverse = float.IsNormal(scale) ? 1 / scale : 0;
+        float scale = MathF.Abs(TensorPrimitives.MaxMagnitude(numbers)) / 127, inverse = float.IsNormal(scale) ? 1 / scale : 0;
         Fp16.Write(block, scale);
-        for (int i = 0; i < BlockLength; i++)
-            block[Fp16.Bytes + i] = (byte)(sbyte)Math.Clamp(MathF.Round(numbers[i] * inverse, MidpointRounding.AwayFromZero), -127, 127);
+        RoundedCodes.Find<Roundings.Product>(numbers, 0, inverse, -127, 127, block[Fp16.Bytes..]);
     }
 
     protected override void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers)

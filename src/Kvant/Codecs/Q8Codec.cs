@@ -23,8 +23,10 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
             scale = MathF.BitDecrement(scale);
         BinaryPrimitives.WriteSingleLittleEndian(block, scale);
         Span<byte> codes = block[sizeof(float)..];
-        for (int i = 0; i < codes.Length; i++)
-            codes[i] = scale == 0 ? (byte)0 : (byte)(sbyte)Math.Clamp(MathF.Round(rows[i] / scale), -127, 127);
+        if (scale == 0)
+            codes.Clear();
+        else
+            RoundedCodes.Find<Roundings.Quotient>(rows, 0, scale, -127, 127, codes);
     }
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)

@@ -26,38 +26,28 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     /// <param name="levels">Receives the decoded numbers for a scale of 1; empty if they are not wanted.</param>
     public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales, Span<float> levels)
     {
-        Span<float> squares = stackalloc float[scales.Length], scratch = stackalloc float[Dimension];
-        for (int r = 0; r < scales.Length; r++)
+        int count = scales.Length;
+        Span<float> squares = stackalloc float[count], coded = stackalloc float[count], factors = stackalloc float[count];
+        Reductions.Squares(rows, squares);
+        for (int r = 0; r < count; r++)
         {
-            ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
-            squares[r] = Reductions.Dot(row, row);
+            int start = r * Dimension;
+            coded[r] = ScaleOfCodes(rows.Slice(start, Dimension), squares[r], codes.Slice(start, Dimension));
+            factors[r] = coded[r] < Nothing ? 0 : 1 / coded[r];
         }
 
         bool wantProduct = rule is ScaleRule.LeastSquares or ScaleRule.Unbiased;
-        for (int r = 0; r < scales.Length; r++)
+        Span<float> products = stackalloc float[count], levelSquares = stackalloc float[count];
+        Span<float> nearest = levels.IsEmpty && wantProduct ? stackalloc float[rows.Length] : levels;
+        NearestLevel.FindMany(rows, factors, codebook.Levels, codebook.Thresholds, codes, nearest, products, levelSquares);
+        for (int r = 0; r < count; r++)
         {
-            ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
-            Span<byte> rowCodes = codes.Slice(r * Dimension, Dimension);
-            Span<float> nearest = levels.IsEmpty ? scratch : levels.Slice(r * Dimension, Dimension);
-            float square = squares[r], unit = MathF.Sqrt(square / Dimension);
-            float coded = rule == ScaleRule.Max ? Largest(row) / codebook.Levels[^1]
-                : search == 0 || unit < Nothing ? unit
-                : unit * Search(row, unit, rowCodes, nearest);
-            if (coded < Nothing)
+            scales[r] = coded[r] < Nothing ? 0 : rule switch
             {
-                NearestLevel.Find(row, 0, codebook.Levels, codebook.Thresholds, rowCodes, nearest);
-                scales[r] = 0;
-                continue;
-            }
-
-            (float product, float levelSquare) = NearestLevel.Find(
-                row, 1 / coded, codebook.Levels, codebook.Thresholds, rowCodes, wantProduct || !levels.IsEmpty ? nearest : []);
-            scales[r] = rule switch
-            {
-                ScaleRule.Corrected => MathF.Sqrt(square / levelSquare),
-                ScaleRule.LeastSquares => coded * product / levelSquare,
-                ScaleRule.Unbiased => square / (coded * product),
-                _ => coded,
+                ScaleRule.Corrected => MathF.Sqrt(squares[r] / levelSquares[r]),
+                ScaleRule.LeastSquares => coded[r] * products[r] / levelSquares[r],
+                ScaleRule.Unbiased => squares[r] / (coded[r] * products[r]),
+                _ => coded[r],
             };
         }
     }
@@ -73,10 +63,20 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
             row[i] = centroids[codes[i]] * scale;
     }
 
+    // The scale for which the codes of a row are chosen.
+    private float ScaleOfCodes(ReadOnlySpan<float> row, float square, Span<byte> codes)
+    {
+        if (rule == ScaleRule.Max)
+            return Largest(row) / codebook.Levels[^1];
+        float unit = MathF.Sqrt(square / Dimension);
+        return search == 0 || unit < Nothing ? unit : unit * Search(row, unit, codes);
+    }
+
     // Codes a row at several multiples of its norm's scale and returns the one whose best scale leaves the least squared error:
     // |x|^2 - (x,c)^2 / (c,c), so the largest (x,c)^2 / (c,c) wins.
-    private float Search(ReadOnlySpan<float> row, float unit, Span<byte> codes, Span<float> levels)
+    private float Search(ReadOnlySpan<float> row, float unit, Span<byte> codes)
     {
+        Span<float> levels = stackalloc float[Dimension];
         float best = 1, bestGain = -1;
         for (int i = 0; i < search; i++)
         {

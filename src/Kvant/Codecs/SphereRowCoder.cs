@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Kvant.Packing;
 
 namespace Kvant.Codecs;
@@ -21,14 +22,16 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
     {
         Span<byte> codes = stackalloc byte[rows.Length];
         Span<float> scales = stackalloc float[rows.Length / quantizer.Dimension];
+        Span<Half> halves = stackalloc Half[scales.Length];
         quantizer.Encode(rows, codes, scales, []);
-        int size = Bytes;
+        Fp16.Round(scales, halves);
+        int size = Bytes, scaleBytes = _groups * Fp16.Bytes;
+        ReadOnlySpan<byte> stored = MemoryMarshal.AsBytes(halves);
         for (int r = 0; r < rows.Length / dimension; r++)
         {
             Span<byte> row = bytes.Slice(r * size, size);
-            for (int g = 0; g < _groups; g++)
-                Fp16.Write(row[(g * Fp16.Bytes)..], scales[(r * _groups) + g]);
-            BitPacking.Pack(codes.Slice(r * dimension, dimension), bits, row[(_groups * Fp16.Bytes)..]);
+            stored.Slice(r * scaleBytes, scaleBytes).CopyTo(row);
+            BitPacking.Pack(codes.Slice(r * dimension, dimension), bits, row[scaleBytes..]);
         }
     }
 

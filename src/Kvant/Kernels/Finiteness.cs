@@ -31,7 +31,7 @@ internal static unsafe class Finiteness
         return sum == 0;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static bool Wide<TVector, TSimd>(float* numbers, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>

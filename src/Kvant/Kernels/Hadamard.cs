@@ -11,7 +11,7 @@ namespace Kvant.Kernels;
 /// The scalar loop is the definition: stages h = 1, 2, 4, ..., each replacing a pair (a, b) that lies h apart by
 /// (a + b, a - b). Wide code does the same additions in the same order: stages below the register's lanes as butterflies
 /// inside a register, three more between eight registers in the same pass through memory, the others two stages (four registers)
-/// per pass.
+/// per pass. Several rounds of rows that fill a few registers are one pass (<see cref="HadamardRegisters"/>).
 /// A length that does not fill whole registers takes the widest width that it fills.
 /// </remarks>
 internal static unsafe class Hadamard
@@ -41,6 +41,33 @@ internal static unsafe class Hadamard
         }
     }
 
+    /// <summary>destination = H D_n ... H D_2 H D_1 source, for every row of <paramref name="length"/> floats.</summary>
+    /// <param name="source">The rows one after the other.</param>
+    /// <param name="signs">D_1 to D_n: a row of factors per round.</param>
+    /// <param name="destination">Receives as many floats as there are in the source; may be the source.</param>
+    /// <param name="length">Floats of a row, a power of two.</param>
+    public static void Rounds(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination, int length)
+    {
+        Debug.Assert(int.IsPow2(length) && source.Length == destination.Length && source.Length % length == 0, "A transform takes rows of 2^k numbers.");
+        Debug.Assert(signs.Length % length == 0, "The rounds have no whole rows of signs.");
+        int rounds = signs.Length / length, done;
+        fixed (float* s = source, g = signs, d = destination)
+        {
+            done = SimdSupport.For(length) switch
+            {
+                SimdWidth.Bits512 => HadamardRegisters.Rounds<Vector512<float>, Simd512>(s, g, rounds, d, destination.Length, length),
+                SimdWidth.Bits256 => HadamardRegisters.Rounds<Vector256<float>, Simd256>(s, g, rounds, d, destination.Length, length),
+                SimdWidth.Bits128 => HadamardRegisters.Rounds<Vector128<float>, Simd128>(s, g, rounds, d, destination.Length, length),
+                _ => 0,
+            };
+        }
+
+        // One round over all rows that are left before the next: the rows do not wait for each other, the rounds of one row do.
+        Span<float> left = destination[done..];
+        for (int round = 0; round < rounds && !left.IsEmpty; round++)
+            Transform(round == 0 ? source[done..] : left, signs.Slice(round * length, length), left, length);
+    }
+
     private static void Scalar(float* source, float* signs, float* destination, int total, int length)
     {
         for (int i = 0; i < total; i++)
@@ -58,6 +85,7 @@ internal static unsafe class Hadamard
     }
 
     // The passes go over all runs of a row before the next, as if they were one: no stage reaches from a run into the next.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Wide<TVector, TSimd>(float* source, float* signs, float* destination, int total, int length)
         where TVector : struct
         where TSimd : ISimd<TVector>
@@ -65,14 +93,13 @@ internal static unsafe class Hadamard
         int lanes = TSimd.Lanes, h;
         if (length >= 8 * lanes)
         {
-            for (int i = 0; i < total; i += 8 * lanes)
-                Eight<TVector, TSimd>(source + i, signs + i, destination + i);
+            HadamardRegisters.Eight<TVector, TSimd>(source, signs, 1, destination, total, ownSigns: true);
             h = 8 * lanes;
         }
         else
         {
             for (int i = 0; i < total; i += lanes)
-                TSimd.Store(Inside<TVector, TSimd>(source + i, signs + i), destination + i);
+                TSimd.Store(HadamardRegisters.Inside<TVector, TSimd>(TSimd.Load(source + i), signs + i), destination + i);
             h = lanes;
         }
 
@@ -99,61 +126,6 @@ internal static unsafe class Hadamard
                 TSimd.Store(TSimd.Subtract(a, b), destination + i + h);
             }
         }
-    }
-
-    // All stages of eight registers that lie side by side.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Eight<TVector, TSimd>(float* source, float* signs, float* destination)
-        where TVector : struct
-        where TSimd : ISimd<TVector>
-    {
-        int lanes = TSimd.Lanes;
-        TVector a = Inside<TVector, TSimd>(source, signs), b = Inside<TVector, TSimd>(source + lanes, signs + lanes);
-        TVector c = Inside<TVector, TSimd>(source + (2 * lanes), signs + (2 * lanes)), d = Inside<TVector, TSimd>(source + (3 * lanes), signs + (3 * lanes));
-        Butterfly<TVector, TSimd>(ref a, ref b);
-        Butterfly<TVector, TSimd>(ref c, ref d);
-        Butterfly<TVector, TSimd>(ref a, ref c);
-        Butterfly<TVector, TSimd>(ref b, ref d);
-        TVector e = Inside<TVector, TSimd>(source + (4 * lanes), signs + (4 * lanes)), f = Inside<TVector, TSimd>(source + (5 * lanes), signs + (5 * lanes));
-        TVector g = Inside<TVector, TSimd>(source + (6 * lanes), signs + (6 * lanes)), h = Inside<TVector, TSimd>(source + (7 * lanes), signs + (7 * lanes));
-        Butterfly<TVector, TSimd>(ref e, ref f);
-        Butterfly<TVector, TSimd>(ref g, ref h);
-        Butterfly<TVector, TSimd>(ref e, ref g);
-        Butterfly<TVector, TSimd>(ref f, ref h);
-        TSimd.Store(TSimd.Add(a, e), destination);
-        TSimd.Store(TSimd.Add(b, f), destination + lanes);
-        TSimd.Store(TSimd.Add(c, g), destination + (2 * lanes));
-        TSimd.Store(TSimd.Add(d, h), destination + (3 * lanes));
-        TSimd.Store(TSimd.Subtract(a, e), destination + (4 * lanes));
-        TSimd.Store(TSimd.Subtract(b, f), destination + (5 * lanes));
-        TSimd.Store(TSimd.Subtract(c, g), destination + (6 * lanes));
-        TSimd.Store(TSimd.Subtract(d, h), destination + (7 * lanes));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Butterfly<TVector, TSimd>(ref TVector a, ref TVector b)
-        where TVector : struct
-        where TSimd : ISimd<TVector>
-    {
-        TVector sum = TSimd.Add(a, b);
-        b = TSimd.Subtract(a, b);
-        a = sum;
-    }
-
-    // The stages inside one register.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Inside<TVector, TSimd>(float* source, float* signs)
-        where TVector : struct
-        where TSimd : ISimd<TVector>
-    {
-        TVector v = TSimd.Multiply(TSimd.Load(source), TSimd.Load(signs));
-        v = TSimd.Butterfly(v, 1);
-        v = TSimd.Butterfly(v, 2);
-        if (TSimd.Lanes > 4)
-            v = TSimd.Butterfly(v, 4);
-        if (TSimd.Lanes > 8)
-            v = TSimd.Butterfly(v, 8);
-        return v;
     }
 
     // Two stages, h and 2h, over four registers that lie h apart.

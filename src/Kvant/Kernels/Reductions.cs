@@ -15,6 +15,20 @@ internal static unsafe class Reductions
     /// <summary>How many partial sums there are.</summary>
     public const int Partials = 16;
 
+    /// <summary>The sum of squares of each row.</summary>
+    /// <param name="rows">Rows one after the other, as many as there are sums, all of one length.</param>
+    /// <param name="squares">Receives the sums.</param>
+    public static void Squares(ReadOnlySpan<float> rows, Span<float> squares)
+    {
+        int length = rows.Length / Math.Max(1, squares.Length);
+        float* partials = stackalloc float[Partials];
+        fixed (float* x = rows)
+        {
+            for (int r = 0; r < squares.Length; r++)
+                squares[r] = Dot(x + ((nint)r * length), x + ((nint)r * length), length, partials);
+        }
+    }
+
     /// <summary>The sum of a[i] * b[i].</summary>
     /// <param name="a">Floats.</param>
     /// <param name="b">As many.</param>
@@ -22,21 +36,8 @@ internal static unsafe class Reductions
     {
         Debug.Assert(a.Length == b.Length, "The rows differ in length.");
         float* partials = stackalloc float[Partials];
-        int whole = a.Length & -Partials;
         fixed (float* x = a, y = b)
-        {
-            switch (SimdSupport.Active)
-            {
-                case SimdWidth.Bits512: Wide<Vector512<float>, Simd512>(x, y, whole, partials); break;
-                case SimdWidth.Bits256: Wide<Vector256<float>, Simd256>(x, y, whole, partials); break;
-                case SimdWidth.Bits128: Wide<Vector128<float>, Simd128>(x, y, whole, partials); break;
-                default: Scalar(x, y, whole, partials); break;
-            }
-        }
-
-        for (int i = whole; i < a.Length; i++)
-            partials[i - whole] += a[i] * b[i];
-        return Total(partials);
+            return Dot(x, y, a.Length, partials);
     }
 
     /// <summary>Adds up the partial sums, in their fixed order.</summary>
@@ -58,6 +59,23 @@ internal static unsafe class Reductions
         Vector128<float> four = (Vector128.Load(partials) + Vector128.Load(partials + 8)) + (Vector128.Load(partials + 4) + Vector128.Load(partials + 12));
         Vector128<float> two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
         return two[0] + two[1];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Dot(float* a, float* b, int length, float* partials)
+    {
+        int whole = length & -Partials;
+        switch (SimdSupport.Active)
+        {
+            case SimdWidth.Bits512: Wide<Vector512<float>, Simd512>(a, b, whole, partials); break;
+            case SimdWidth.Bits256: Wide<Vector256<float>, Simd256>(a, b, whole, partials); break;
+            case SimdWidth.Bits128: Wide<Vector128<float>, Simd128>(a, b, whole, partials); break;
+            default: Scalar(a, b, whole, partials); break;
+        }
+
+        for (int i = whole; i < length; i++)
+            partials[i - whole] += a[i] * b[i];
+        return Total(partials);
     }
 
     private static void Scalar(float* a, float* b, int length, float* partials)

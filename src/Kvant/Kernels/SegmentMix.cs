@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
@@ -44,6 +45,7 @@ internal static unsafe class SegmentMix
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Wide<TVector, TSimd>(float* row, float* matrix, int count, int segment, float* mixed)
         where TVector : struct
         where TSimd : ISimd<TVector>

@@ -15,6 +15,17 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadUpTo(float* source, int count)
+    {
+        if (Avx.IsSupported)
+            return Avx.MaskLoad(source, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle());
+        Vector256<float> loaded = Vector256<float>.Zero;
+        for (int i = 0; i < Math.Min(count, Lanes); i++)
+            loaded = loaded.WithElement(i, source[i]);
+        return loaded;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -30,7 +41,16 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Abs(Vector256<float> a) => Vector256.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Round(Vector256<float> a) => Vector256.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Truncate(Vector256<float> a) => Vector256.Truncate(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> GreaterThan(Vector256<float> a, Vector256<float> b) => Vector256.GreaterThan(a, b);
@@ -40,8 +60,8 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
         Vector256.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Count(Vector256<float> counts, Vector256<float> mask) =>
-        (counts.AsInt32() - mask.AsInt32()).AsSingle();
+    public static Vector256<float> Count(Vector256<float> counts, Vector256<float> mask, int step) =>
+        (counts.AsInt32() + (mask.AsInt32() & Vector256.Create(step))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> CopySign(Vector256<float> a, Vector256<float> b) =>
@@ -50,6 +70,9 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SignedLevel(Vector256<float> a, Vector256<float> b, int @base, int flip) =>
         ((a.AsInt32() + Vector256.Create(@base)) ^ ((b.AsInt32() >> 31) & Vector256.Create(flip))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LowBytes(Vector256<float> a) => (Vector256.ConvertToInt32Native(a) & Vector256.Create(255)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, byte* destination)
@@ -67,8 +90,7 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Lookup(float* table, Vector256<float> indices) =>
-        Vector256.ShuffleNative(Vector256.Load(table), indices.AsInt32());
+    public static Vector256<float> Lookup(Vector256<float> table, Vector256<float> indices) => Vector256.ShuffleNative(table, indices.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Butterfly(Vector256<float> value, int h) => h switch

@@ -15,8 +15,8 @@ internal sealed class HadamardRotation : Rotation
 {
     private readonly int _segment;
     private readonly HartleyMix? _mix;
-    private readonly float[][] _signs; // one vector of +-1 per round; the first carries the factor that makes the whole orthonormal
-    private readonly float[] _ones;
+    private readonly float[] _signs; // a row of +-1 per round; the first carries the factor that makes the whole orthonormal
+    private readonly float[] _back; // the rows of the way back: ones, then the signs from the last to the second
 
     /// <summary>A rotation of <paramref name="dimension"/> numbers.</summary>
     public HadamardRotation(int dimension, ulong seed, int rounds = 3)
@@ -25,45 +25,43 @@ internal sealed class HadamardRotation : Rotation
         _segment = dimension & -dimension;
         int segments = dimension / _segment;
         _mix = segments == 1 ? null : new HartleyMix(segments);
-        _ones = new float[dimension];
-        Array.Fill(_ones, 1f);
         var random = new SeededRandom(seed);
         // Every round lengthens rows by sqrt(segment).
         double factor = 1;
         for (int round = 0; round < rounds; round++)
             factor /= Math.Sqrt(_segment);
-        _signs = new float[rounds][];
-        for (int round = 0; round < rounds; round++)
-        {
-            _signs[round] = new float[dimension];
-            for (int i = 0; i < dimension; i++)
-                _signs[round][i] = random.NextSign() * (round == 0 ? (float)factor : 1);
-        }
+        _signs = new float[rounds * dimension];
+        for (int i = 0; i < _signs.Length; i++)
+            _signs[i] = random.NextSign() * (i < dimension ? (float)factor : 1);
+        _back = new float[rounds * dimension];
+        Array.Fill(_back, 1f, 0, dimension);
+        for (int round = 1; round < rounds; round++)
+            Array.Copy(_signs, (rounds - round) * dimension, _back, round * dimension, dimension);
     }
 
-    // One round over all rows before the next: the rows do not wait for each other, the rounds of one row do.
-    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination)
-    {
-        for (int round = 0; round < _signs.Length; round++)
-            Round(round == 0 ? source : destination, _signs[round], destination);
-    }
+    private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination) => Rounds(source, _signs, destination);
 
     private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination)
     {
         // Hadamard and Hartley matrices are symmetric and their own inverses, and act on different indices, so their order is free.
-        Round(source, _ones, destination);
-        for (int round = _signs.Length - 1; round > 0; round--)
-            Round(destination, _signs[round], destination);
+        Rounds(source, _back, destination);
         for (int i = 0; i < destination.Length; i += Dimension)
-            Elementwise.Multiply(destination.Slice(i, Dimension), _signs[0], destination.Slice(i, Dimension));
+            Elementwise.Multiply(destination.Slice(i, Dimension), _signs.AsSpan(0, Dimension), destination.Slice(i, Dimension));
     }
 
-    private void Round(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
+    private void Rounds(ReadOnlySpan<float> source, ReadOnlySpan<float> signs, Span<float> destination)
     {
-        Hadamard.Transform(source, signs, destination, _segment);
         if (_mix is null)
+        {
+            Hadamard.Rounds(source, signs, destination, Dimension);
             return;
-        for (int i = 0; i < destination.Length; i += Dimension)
-            _mix.Apply(destination.Slice(i, Dimension));
+        }
+
+        for (int at = 0; at < signs.Length; at += Dimension)
+        {
+            Hadamard.Transform(at == 0 ? source : destination, signs.Slice(at, Dimension), destination, _segment);
+            for (int i = 0; i < destination.Length; i += Dimension)
+                _mix.Apply(destination.Slice(i, Dimension));
+        }
     }
 }

@@ -70,6 +70,32 @@ public sealed class KernelTests
     }
 
     [Theory]
+    [InlineData(4, 3)]
+    [InlineData(16, 3)]
+    [InlineData(32, 5)]
+    [InlineData(64, 7)]
+    [InlineData(128, 1)]
+    [InlineData(128, 5)]
+    [InlineData(256, 3)]
+    [InlineData(1024, 2)]
+    public void HadamardRoundsAreTransformsOneByOneAtEveryWidth(int length, int rows)
+    {
+        float[] signs = TestRows.Gaussian(3, length, seed: 3), all = TestRows.Gaussian(rows, length, seed: 4);
+        float[][] together = Widths.AtEach(() =>
+        {
+            var result = new float[all.Length];
+            Hadamard.Rounds(all, signs, result, length);
+            return result;
+        });
+        var apart = (float[])all.Clone();
+        for (int round = 0; round < 3; round++)
+            Hadamard.Transform(apart, signs.AsSpan(round * length, length), apart, length);
+        Assert.All(together, r => Assert.Equal(apart, r));
+        Hadamard.Rounds(all, signs, all, length); // in place
+        Assert.Equal(apart, all);
+    }
+
+    [Theory]
     [MemberData(nameof(Lengths))]
     public void DotIsTheSumAndTheSameBitsAtEveryWidth(int length)
     {
@@ -163,6 +189,36 @@ public sealed class KernelTests
             Assert.All(results, r => Assert.Equal(results[0].Codes, r.Codes));
             Assert.All(results, r => Assert.Equal(results[0].Levels, r.Levels));
         }
+    }
+
+    [Theory]
+    [InlineData(100, 4)]
+    [InlineData(64, 1)]
+    [InlineData(7, 2)]
+    public void LevelsAndSquaresOfManyRowsAreThoseOfEachAtEveryWidth(int length, int bits)
+    {
+        const int Rows = 3;
+        Codebooks.Codebook codebook = Codebooks.Codebook.LloydMax(64, bits);
+        float[] rows = TestRows.Gaussian(Rows, length, seed: length), factors = [1, 0, 0.7f];
+        byte[][] all = Widths.AtEach(() =>
+        {
+            byte[] codes = new byte[rows.Length];
+            float[] nearest = new float[rows.Length], products = new float[Rows], levelSquares = new float[Rows], squares = new float[Rows];
+            NearestLevel.FindMany(rows, factors, codebook.Levels, codebook.Thresholds, codes, nearest, products, levelSquares);
+            Reductions.Squares(rows, squares);
+            for (int r = 0; r < Rows; r++)
+            {
+                float[] row = rows[(r * length)..((r + 1) * length)], levels = new float[length];
+                byte[] rowCodes = new byte[length];
+                Assert.Equal((products[r], levelSquares[r]), NearestLevel.Find(row, factors[r], codebook.Levels, codebook.Thresholds, rowCodes, levels));
+                Assert.Equal(rowCodes, codes[(r * length)..((r + 1) * length)]);
+                Assert.Equal(levels, nearest[(r * length)..((r + 1) * length)]);
+                Assert.Equal(Reductions.Dot(row, row), squares[r]);
+            }
+
+            return codes;
+        });
+        Assert.All(all, codes => Assert.Equal(all[0], codes));
     }
 
     [Theory]
