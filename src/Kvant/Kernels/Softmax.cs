@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Kernels;
 
 /// <summary>One step of a softmax that goes over its scores in runs: logits in units of log2, weights relative to a maximum that may grow.</summary>
-/// <remarks>Lanes are scores; what does not fill a register goes one by one. 2^x is the power of the nearest whole number times the Taylor series of
+/// <remarks>Lanes are scores; what does not fill a register goes by four and one by one. 2^x is the power of the nearest whole number times the Taylor series of
 /// degree 6 on the rest, exact to 2e-7: far finer than any code.</remarks>
 internal static unsafe class Softmax
 {
@@ -32,13 +32,12 @@ internal static unsafe class Softmax
         {
             int done = 0;
             float largest = float.NegativeInfinity;
-            switch (SimdSupport.Active)
-            {
-                case SimdWidth.Bits512: largest = Logits<Vector512<float>, SoftmaxSimd512>(s, scores.Length, map, bias, ref done); break;
-                case SimdWidth.Bits256: largest = Logits<Vector256<float>, SoftmaxSimd256>(s, scores.Length, map, bias, ref done); break;
-                case SimdWidth.Bits128: largest = Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, ref done); break;
-                default: break;
-            }
+            if (SimdSupport.Active == SimdWidth.Bits512)
+                Logits<Vector512<float>, SoftmaxSimd512>(s, scores.Length, map, bias, ref done, ref largest);
+            else if (SimdSupport.Active == SimdWidth.Bits256)
+                Logits<Vector256<float>, SoftmaxSimd256>(s, scores.Length, map, bias, ref done, ref largest);
+            if (SimdSupport.Active != SimdWidth.Scalar)
+                Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, ref done, ref largest);
 
             for (int i = done; i < scores.Length; i++)
             {
@@ -60,13 +59,12 @@ internal static unsafe class Softmax
         {
             int done = 0;
             float sum = 0;
-            switch (SimdSupport.Active)
-            {
-                case SimdWidth.Bits512: sum = Weights<Vector512<float>, SoftmaxSimd512>(s, logits.Length, maximum, ref done); break;
-                case SimdWidth.Bits256: sum = Weights<Vector256<float>, SoftmaxSimd256>(s, logits.Length, maximum, ref done); break;
-                case SimdWidth.Bits128: sum = Weights<Vector128<float>, SoftmaxSimd128>(s, logits.Length, maximum, ref done); break;
-                default: break;
-            }
+            if (SimdSupport.Active == SimdWidth.Bits512)
+                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, logits.Length, maximum, ref done);
+            else if (SimdSupport.Active == SimdWidth.Bits256)
+                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, logits.Length, maximum, ref done);
+            if (SimdSupport.Active != SimdWidth.Scalar)
+                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, logits.Length, maximum, ref done);
 
             for (int i = done; i < logits.Length; i++)
                 sum += s[i] = MathF.Pow(2, MathF.Max(s[i] - maximum, Least));
@@ -75,11 +73,13 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Logits<TVector, TSimd>(float* s, int count, in LogitMap map, float bias, ref int done)
+    private static void Logits<TVector, TSimd>(float* s, int count, in LogitMap map, float bias, ref int done, ref float most)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
-        int lanes = TSimd.Lanes, i = 0;
+        int lanes = TSimd.Lanes, i = done;
+        if (i + lanes > count)
+            return;
         TVector largest = TSimd.Broadcast(float.NegativeInfinity);
         if (map.Cap == 0 && map.BiasStep == 0)
         {
@@ -95,7 +95,7 @@ internal static unsafe class Softmax
         {
             float* steps = stackalloc float[lanes];
             for (int k = 0; k < lanes; k++)
-                steps[k] = bias + (k * map.BiasStep);
+                steps[k] = bias + ((i + k) * map.BiasStep);
             TVector offset = TSimd.Load(steps), step = TSimd.Broadcast(lanes * map.BiasStep), log2E = TSimd.Broadcast(Log2E);
             for (; i + lanes <= count; i += lanes, offset = TSimd.Add(offset, step))
             {
@@ -109,7 +109,7 @@ internal static unsafe class Softmax
         }
 
         done = i;
-        return TSimd.Largest(largest);
+        most = MathF.Max(most, TSimd.Largest(largest));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -117,7 +117,9 @@ internal static unsafe class Softmax
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
-        int lanes = TSimd.Lanes, i = 0;
+        int lanes = TSimd.Lanes, i = done;
+        if (i + lanes > count)
+            return 0;
         TVector offset = TSimd.Broadcast(-maximum), sum = TSimd.Broadcast(0);
         for (; i + lanes <= count; i += lanes)
         {
