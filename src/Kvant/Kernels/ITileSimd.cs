@@ -45,8 +45,11 @@ internal unsafe interface ITileSimd<TVector>
     /// <summary>destination[i] = (add ? destination[i] : 0) + (ints[i] + offset) * factor * scales[i], the scales in fp16.</summary>
     static abstract void StoreScaled(TVector ints, int offset, float factor, ushort* scales, float* destination, bool add);
 
-    /// <summary>As floats: weights[i] * scales[i], the scales in fp16.</summary>
-    static abstract TVector Scaled(float* weights, ushort* scales);
+    /// <summary>Numbers in fp16 as floats.</summary>
+    static abstract TVector LoadHalves(ushort* source);
+
+    /// <summary>As floats: numbers[i] * factors[i].</summary>
+    static abstract TVector Scaled(float* numbers, TVector factors);
 
     static abstract void StoreFloats(TVector floats, float* destination);
 

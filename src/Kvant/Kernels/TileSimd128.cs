@@ -67,7 +67,10 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
         (Vector128.Load(destination) + (Vector128.ConvertToSingle(ints.AsInt32()) * Vector128.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Scaled(float* weights, ushort* scales) => (Vector128.Load(weights) * Halves(scales)).AsByte();
+    public static Vector128<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Scaled(float* numbers, Vector128<byte> factors) => (Vector128.Load(numbers) * factors.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFloats(Vector128<byte> floats, float* destination) => floats.AsSingle().Store(destination);

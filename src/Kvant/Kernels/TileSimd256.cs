@@ -58,7 +58,10 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
         (Vector256.Load(destination) + (Avx.ConvertToVector256Single(ints.AsInt32()) * Vector256.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Scaled(float* weights, ushort* scales) => (Vector256.Load(weights) * Halves(scales)).AsByte();
+    public static Vector256<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Scaled(float* numbers, Vector256<byte> factors) => (Vector256.Load(numbers) * factors.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFloats(Vector256<byte> floats, float* destination) => floats.AsSingle().Store(destination);

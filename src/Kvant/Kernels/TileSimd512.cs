@@ -61,7 +61,10 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
         (Vector512.Load(destination) + (Avx512F.ConvertToVector512Single(ints.AsInt32()) * Vector512.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Scaled(float* weights, ushort* scales) => (Vector512.Load(weights) * Halves(scales)).AsByte();
+    public static Vector512<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Scaled(float* numbers, Vector512<byte> factors) => (Vector512.Load(numbers) * factors.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFloats(Vector512<byte> floats, float* destination) => floats.AsSingle().Store(destination);

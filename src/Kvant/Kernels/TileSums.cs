@@ -11,9 +11,6 @@ namespace Kvant.Kernels;
 /// </remarks>
 internal static unsafe class TileSums
 {
-    /// <summary>The largest integer of a weight.</summary>
-    public const int WeightLimit = 127;
-
     /// <summary>Tiles that share the factor of their weights: the fewer, the finer.</summary>
     public const int TilesPerRun = 4;
 
@@ -59,8 +56,7 @@ internal static unsafe class TileSums
             {
                 int left = work.Queries - done;
                 int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-                for (int q = 0; q < count; q++)
-                    Weigh(work, tile, tiles, done + q, weights + (q * work.Shape.Groups * RowsPerRun), factors + (q * work.Shape.Groups));
+                TileWeights.Run(work, tile, tiles, done, count, weights, factors);
                 var run = new TileSumRun
                 {
                     Blocks = work.Blocks + ((nint)tile * work.Shape.Bytes),
@@ -105,66 +101,6 @@ internal static unsafe class TileSums
             default: Scalar<TCount>(work, run); break;
         }
     }
-
-    // Weights times scales as integers, one set per group of coordinates that shares a scale.
-    private static void Weigh(in TileSumWork work, int tile, int tiles, int query, byte* integers, float* factors)
-    {
-        float* products = stackalloc float[RowsPerRun];
-        float* weights = work.Weights + ((nint)query * work.Stride) + (tile * TileLayout.Rows);
-        for (int g = 0; g < work.Shape.Groups; g++)
-        {
-            byte* scales = work.Blocks + ((nint)tile * work.Shape.Bytes) + (g * TileLayout.Rows * sizeof(ushort));
-            float largest = TileWidth.Active switch
-            {
-                SimdWidth.Bits512 => Weigh<Vector512<byte>, TileSimd512>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
-                SimdWidth.Bits256 => Weigh<Vector256<byte>, TileSimd256>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
-                SimdWidth.Bits128 => Weigh<Vector128<byte>, TileSimd128>(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
-                _ => WeighScalar(weights, scales, work.Shape.Bytes, tiles, products, integers + (g * RowsPerRun)),
-            };
-            factors[g] = largest / WeightLimit * work.Shape.Table.Unit;
-        }
-    }
-
-    private static float WeighScalar(float* weights, byte* scales, int tileBytes, int tiles, float* products, byte* integers)
-    {
-        float largest = 0;
-        for (int i = 0; i < tiles * TileLayout.Rows; i++)
-        {
-            products[i] = weights[i] * (float)((Half*)(scales + ((nint)(i / TileLayout.Rows) * tileBytes)))[i % TileLayout.Rows];
-            largest = MathF.Max(largest, products[i]);
-        }
-
-        float factor = Inverse(largest);
-        for (int i = 0; i < tiles * TileLayout.Rows; i++)
-            integers[i] = (byte)(int)((products[i] * factor) + 0.5f);
-        return largest;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Weigh<TVector, TSimd>(float* weights, byte* scales, int tileBytes, int tiles, float* products, byte* integers)
-        where TVector : struct
-        where TSimd : ITileSimd<TVector>
-    {
-        int lanes = TSimd.Bytes / sizeof(float);
-        TVector largest = TSimd.Zero;
-        for (int tile = 0, i = 0; tile < tiles; tile++)
-        {
-            ushort* from = (ushort*)(scales + ((nint)tile * tileBytes));
-            for (int row = 0; row < TileLayout.Rows; row += lanes, i += lanes)
-            {
-                TVector product = TSimd.Scaled(weights + i, from + row);
-                TSimd.StoreFloats(product, products + i);
-                largest = TSimd.MaxFloats(largest, product);
-            }
-        }
-
-        float most = TSimd.Largest(largest), factor = Inverse(most);
-        for (int i = 0; i < tiles * TileLayout.Rows; i += lanes)
-            TSimd.StoreBytes(products + i, factor, integers + i);
-        return most;
-    }
-
-    private static float Inverse(float largest) => largest > 1e-30f ? WeightLimit / largest : 0;
 
     private static void Scalar<TCount>(in TileSumWork work, in TileSumRun run)
         where TCount : ICount
