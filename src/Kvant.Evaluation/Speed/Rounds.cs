@@ -7,8 +7,9 @@ internal sealed class Rounds
 {
     private const int FewestRounds = 3;
 
-    // A turn is this long, unless one step is longer: long against the clock's own time, short against the moods of the machine.
-    private static readonly TimeSpan s_turn = TimeSpan.FromMilliseconds(1);
+    // Long against the clock's own time, short against the moods of the machine.
+    private const double ShortestTurn = 1e6;
+    private const double LongestTurn = 20e6;
 
     /// <summary>How long the rounds go on; warming up takes half as long beforehand.</summary>
     public required TimeSpan Time { get; init; }
@@ -49,20 +50,24 @@ internal sealed class Rounds
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
-    // The runtime replaces its quick first code in the background; nothing counts before that is over. How many steps a turn has shows on the way.
+    // The runtime replaces its quick first code in the background; nothing counts before that is over. How many steps a turn has shows on the way:
+    // turns are as long as the longest step, so that a busy machine interrupts all contenders as often.
     private int[] WarmUp(IReadOnlyList<Contender> contenders)
     {
         int[] steps = [.. contenders.Select(_ => 1)];
+        double[] perStep = new double[steps.Length];
         long begin = Stopwatch.GetTimestamp();
         do
         {
             for (int i = 0; i < contenders.Count; i++)
             {
                 Cancellation.ThrowIfCancellationRequested();
-                double perStep = NanosecondsPerStep(contenders[i], steps[i]);
-                steps[i] = (int)Math.Clamp(Math.Ceiling(s_turn.TotalNanoseconds / perStep), 1, 1 << 20);
+                perStep[i] = NanosecondsPerStep(contenders[i], steps[i]);
             }
 
+            double turn = Math.Clamp(perStep.Max(), ShortestTurn, LongestTurn);
+            for (int i = 0; i < steps.Length; i++)
+                steps[i] = (int)Math.Clamp(Math.Ceiling(turn / perStep[i]), 1, 1 << 20);
             Progress(Math.Clamp(2 * Stopwatch.GetElapsedTime(begin) / Time / 3, 0, 1.0 / 3));
         }
         while (2 * Stopwatch.GetElapsedTime(begin) < Time);
