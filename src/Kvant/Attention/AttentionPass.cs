@@ -169,19 +169,13 @@ internal sealed class AttentionPass
         scores[end..].Clear();
         if (first >= end)
             return;
-        Span<float> seen = scores[first..end];
-        float largest = ToLogits(seen, query, position + first), maximum = _maxima[query];
-        if (largest > maximum)
-        {
-            float factor = MathF.Pow(2, maximum - largest); // 0 for the first run
-            Span<float> inBasis = _inBasis.AsSpan(query * _valueDimension, _valueDimension), left = _accumulators.AsSpan(query * _valueDimension, _valueDimension);
-            TensorPrimitives.Multiply(inBasis, factor, inBasis);
-            TensorPrimitives.Multiply(left, factor, left);
-            _sums[query] *= factor;
-            _maxima[query] = maximum = largest;
-        }
-
-        _sums[query] += Softmax.ToWeights(seen, maximum);
+        float slope = _slopes[query], bias = slope * (position + first - _positions[query]);
+        float factor = Softmax.Step(scores[first..end], slope == 0 ? _map : _map with { BiasStep = slope }, bias, ref _maxima[query], ref _sums[query]);
+        if (factor == 1)
+            return;
+        Span<float> inBasis = _inBasis.AsSpan(query * _valueDimension, _valueDimension), left = _accumulators.AsSpan(query * _valueDimension, _valueDimension);
+        TensorPrimitives.Multiply(inBasis, factor, inBasis);
+        TensorPrimitives.Multiply(left, factor, left);
     }
 
     private float ToLogits(Span<float> scores, int query, int position)

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Kernels;
 
 /// <summary>One step of a softmax that goes over its scores in runs: logits in units of log2, weights relative to a maximum that may grow.</summary>
-/// <remarks>Lanes are scores; what does not fill a register goes by four and one by one. 2^x is the power of the nearest whole number times the Taylor series of
-/// degree 6 on the rest, exact to 2e-7: far finer than any code.</remarks>
+/// <remarks>Lanes are scores; what does not fill a register goes by four and one by one. 2^x is the power of the nearest whole number times a
+/// polynomial of the rest, right to 2e-7: far finer than any code.</remarks>
 internal static unsafe class Softmax
 {
     /// <summary>1 / ln 2: turns logits into powers of two.</summary>
@@ -14,13 +14,13 @@ internal static unsafe class Softmax
     // Below this a weight is nothing in fp32 beside the largest.
     private const float Least = -126;
 
-    // ln(2)^k / k!
-    private const float C1 = 0.69314718f;
-    private const float C2 = 0.24022651f;
-    private const float C3 = 0.055504109f;
-    private const float C4 = 0.0096181291f;
-    private const float C5 = 0.0013333558f;
-    private const float C6 = 0.00015403530f;
+    // The polynomial through 2^x at the six Chebyshev points of -1/2 to 1/2.
+    private const float C0 = 1.00000007545f;
+    private const float C1 = 0.69314718803f;
+    private const float C2 = 0.24022107485f;
+    private const float C3 = 0.05550357114f;
+    private const float C4 = 0.00967603192f;
+    private const float C5 = 0.00133908634f;
 
     /// <summary>Turns scores into logits, in place, and returns the largest.</summary>
     /// <param name="scores">At least one score.</param>
@@ -52,24 +52,77 @@ internal static unsafe class Softmax
         }
     }
 
-    /// <summary>Turns logits into weights 2^(logit - maximum), in place, and returns their sum.</summary>
-    public static float ToWeights(Span<float> logits, float maximum)
+    /// <summary>Turns the scores of a run into weights, in place, relative to the largest logit of all runs so far.</summary>
+    /// <param name="scores">At least one score.</param>
+    /// <param name="map">How scores become logits.</param>
+    /// <param name="bias">As in <see cref="ToLogits"/>.</param>
+    /// <param name="maximum">The largest logit of the runs before; minus infinity before the first.</param>
+    /// <param name="sum">The sum of all weights.</param>
+    /// <returns>What everything that was weighted before must be multiplied by: 1, or less if the maximum grew.</returns>
+    public static float Step(Span<float> scores, in LogitMap map, float bias, ref float maximum, ref float sum)
     {
-        fixed (float* s = logits)
+        // Without a cap and a slope the largest score makes the largest logit, and the weights come straight from the scores.
+        bool plain = map.Cap == 0 && map.BiasStep == 0;
+        float scale = plain ? map.Scale * Log2E : 1, offset = plain ? bias : 0;
+        float largest = plain ? (Largest(scores) * scale) + bias : ToLogits(scores, map, bias), factor = 1;
+        if (largest > maximum)
+        {
+            factor = MathF.Pow(2, maximum - largest);
+            maximum = largest;
+        }
+
+        sum = (sum * factor) + ToWeights(scores, scale, offset - maximum);
+        return factor;
+    }
+
+    private static float Largest(ReadOnlySpan<float> scores)
+    {
+        fixed (float* s = scores)
+        {
+            int done = 0;
+            float largest = float.NegativeInfinity;
+            if (SimdSupport.Active == SimdWidth.Bits512)
+                Largest<Vector512<float>, SoftmaxSimd512>(s, scores.Length, ref done, ref largest);
+            else if (SimdSupport.Active == SimdWidth.Bits256)
+                Largest<Vector256<float>, SoftmaxSimd256>(s, scores.Length, ref done, ref largest);
+            for (int i = done; i < scores.Length; i++)
+                largest = MathF.Max(largest, s[i]);
+            return largest;
+        }
+    }
+
+    // 2^(score * scale + offset), in place; returns the sum.
+    private static float ToWeights(Span<float> scores, float scale, float offset)
+    {
+        fixed (float* s = scores)
         {
             int done = 0;
             float sum = 0;
             if (SimdSupport.Active == SimdWidth.Bits512)
-                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, logits.Length, maximum, ref done);
+                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, scores.Length, scale, offset, ref done);
             else if (SimdSupport.Active == SimdWidth.Bits256)
-                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, logits.Length, maximum, ref done);
+                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, scores.Length, scale, offset, ref done);
             if (SimdSupport.Active != SimdWidth.Scalar)
-                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, logits.Length, maximum, ref done);
-
-            for (int i = done; i < logits.Length; i++)
-                sum += s[i] = MathF.Pow(2, MathF.Max(s[i] - maximum, Least));
+                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, scores.Length, scale, offset, ref done);
+            for (int i = done; i < scores.Length; i++)
+                sum += s[i] = MathF.Pow(2, MathF.Max((s[i] * scale) + offset, Least));
             return sum;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Largest<TVector, TSimd>(float* s, int count, ref int done, ref float most)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        int lanes = TSimd.Lanes, i = lanes;
+        if (count < lanes)
+            return;
+        TVector largest = TSimd.Load(s);
+        for (; i + lanes <= count; i += lanes)
+            largest = TSimd.Max(largest, TSimd.Load(s + i));
+        done = i;
+        most = TSimd.Largest(largest);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -113,17 +166,17 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Weights<TVector, TSimd>(float* s, int count, float maximum, ref int done)
+    private static float Weights<TVector, TSimd>(float* s, int count, float scale, float offset, ref int done)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
         int lanes = TSimd.Lanes, i = done;
         if (i + lanes > count)
             return 0;
-        TVector offset = TSimd.Broadcast(-maximum), sum = TSimd.Broadcast(0);
+        TVector scales = TSimd.Broadcast(scale), offsets = TSimd.Broadcast(offset), sum = TSimd.Broadcast(0);
         for (; i + lanes <= count; i += lanes)
         {
-            TVector weight = Exp2<TVector, TSimd>(TSimd.Add(TSimd.Load(s + i), offset));
+            TVector weight = Exp2<TVector, TSimd>(TSimd.MultiplyAdd(TSimd.Load(s + i), scales, offsets));
             TSimd.Store(weight, s + i);
             sum = TSimd.Add(sum, weight);
         }
@@ -151,13 +204,13 @@ internal static unsafe class Softmax
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
-        TVector power = TSimd.SplitPower(TSimd.Max(x, TSimd.Broadcast(Least)), out TVector f);
-        TVector series = TSimd.MultiplyAdd(TSimd.Broadcast(C6), f, TSimd.Broadcast(C5));
-        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C4));
+        x = TSimd.Max(x, TSimd.Broadcast(Least));
+        TVector whole = TSimd.Round(x), f = TSimd.MultiplyAdd(whole, TSimd.Broadcast(-1), x);
+        TVector series = TSimd.MultiplyAdd(TSimd.Broadcast(C5), f, TSimd.Broadcast(C4));
         series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C3));
         series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C2));
         series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C1));
-        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(1));
-        return TSimd.Multiply(series, power);
+        series = TSimd.MultiplyAdd(series, f, TSimd.Broadcast(C0));
+        return TSimd.ScaleByPower(series, whole);
     }
 }

@@ -32,8 +32,11 @@ internal unsafe interface ISoftmaxSimd<TVector>
 
     static abstract float Sum(TVector value);
 
-    /// <summary>2 to the whole number nearest to x, and what x is more than that number. x is at least -126 and at most 127.</summary>
-    static abstract TVector SplitPower(TVector x, out TVector rest);
+    /// <summary>The nearest whole numbers.</summary>
+    static abstract TVector Round(TVector x);
+
+    /// <summary>x * 2^whole, for whole numbers from -126 to 127.</summary>
+    static abstract TVector ScaleByPower(TVector x, TVector whole);
 }
 
 /// <summary><see cref="ISoftmaxSimd{TVector}"/> over 512-bit registers.</summary>
@@ -72,12 +75,12 @@ internal readonly unsafe struct SoftmaxSimd512 : ISoftmaxSimd<Vector512<float>>
     public static float Sum(Vector512<float> value) => SoftmaxSimd256.Sum(value.GetLower() + value.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> SplitPower(Vector512<float> x, out Vector512<float> rest)
-    {
-        Vector512<float> whole = Avx512F.IsSupported ? Avx512F.RoundScale(x, 0) : Vector512.Round(x);
-        rest = x - whole;
-        return ((Vector512.ConvertToInt32Native(whole) + Vector512.Create(127)) << 23).AsSingle();
-    }
+    public static Vector512<float> Round(Vector512<float> x) => Avx512F.IsSupported ? Avx512F.RoundScale(x, 0) : Vector512.Round(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ScaleByPower(Vector512<float> x, Vector512<float> whole) => Avx512F.IsSupported
+        ? Avx512F.Scale(x, whole)
+        : x * ((Vector512.ConvertToInt32Native(whole) + Vector512.Create(127)) << 23).AsSingle();
 }
 
 /// <summary><see cref="ISoftmaxSimd{TVector}"/> over 256-bit registers.</summary>
@@ -116,12 +119,11 @@ internal readonly unsafe struct SoftmaxSimd256 : ISoftmaxSimd<Vector256<float>>
     public static float Sum(Vector256<float> value) => SoftmaxSimd128.Sum(value.GetLower() + value.GetUpper());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> SplitPower(Vector256<float> x, out Vector256<float> rest)
-    {
-        Vector256<float> whole = Vector256.Round(x);
-        rest = x - whole;
-        return ((Vector256.ConvertToInt32Native(whole) + Vector256.Create(127)) << 23).AsSingle();
-    }
+    public static Vector256<float> Round(Vector256<float> x) => Vector256.Round(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ScaleByPower(Vector256<float> x, Vector256<float> whole) =>
+        x * ((Vector256.ConvertToInt32Native(whole) + Vector256.Create(127)) << 23).AsSingle();
 }
 
 /// <summary><see cref="ISoftmaxSimd{TVector}"/> over 128-bit registers.</summary>
@@ -168,10 +170,9 @@ internal readonly unsafe struct SoftmaxSimd128 : ISoftmaxSimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SplitPower(Vector128<float> x, out Vector128<float> rest)
-    {
-        Vector128<float> whole = Vector128.Round(x);
-        rest = x - whole;
-        return ((Vector128.ConvertToInt32Native(whole) + Vector128.Create(127)) << 23).AsSingle();
-    }
+    public static Vector128<float> Round(Vector128<float> x) => Vector128.Round(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> ScaleByPower(Vector128<float> x, Vector128<float> whole) =>
+        x * ((Vector128.ConvertToInt32Native(whole) + Vector128.Create(127)) << 23).AsSingle();
 }
