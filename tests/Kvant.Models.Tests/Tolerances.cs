@@ -1,0 +1,11 @@
+namespace Kvant.Models.Tests;
+
+/// <summary>Every tolerance of these tests, each with the reason for its size.</summary>
+internal static class Tolerances
+{
+    /// <summary>Dequantized numbers against double precision, relative to the largest of the row: two or three float roundings of 6e-8 each.</summary>
+    public const double Dequantized = 5e-7;
+
+    /// <summary>Matrix products against double precision, relative to the norms of row and input: float sums over a few thousand products err by less than 1e-5, and the bar is 1e-4.</summary>
+    public const double Product = 1e-4;
+}
