@@ -3,7 +3,7 @@
 How the committed files were made:
     npm pack @node-llama-cpp/linux-x64@3.22.1        (in an empty folder; then unpack the archive)
     python3 eng/make-model-goldens.py package/bins/linux-x64 formats tests/Kvant.Models.Tests/Golden/formats
-Writes <format>.bin: the blocks of 512 random numbers as ggml quantizes them, then the floats that ggml makes of them again.
+    python3 eng/make-model-goldens.py package/bins/linux-x64 tokenizers tests/Kvant.Models.Tests/Golden models
 The goldens are read-only.
 """
 import ctypes
@@ -21,6 +21,7 @@ class TypeTraits(ctypes.Structure):
 
 
 def formats(libraries, folder):
+    """Writes <format>.bin: the blocks of 512 random numbers as ggml quantizes them, then the floats that ggml makes of them again."""
     ggml = ctypes.CDLL(str(libraries / "libggml-base.so"))
     ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
     ggml.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
@@ -35,6 +36,145 @@ def formats(libraries, folder):
             sys.exit(f"{name}: another number of bytes than {size} was written")
         traits.to_float(blocks, numbers, NUMBERS)
         (folder / f"{name}.bin").write_bytes(bytes(blocks) + bytes(numbers))
+
+
+class Llama:
+    """llama.cpp's library by its C interface. Parameters are structures passed by value; only the fields that are set here have names."""
+
+    VOCAB_ONLY = 72                                                        # offset in llama_model_params
+    CONTEXT = {"n_ctx": 0, "n_batch": 4, "n_ubatch": 8, "n_threads": 28, "n_threads_batch": 32, "flash": 52, "type_k": 104, "type_v": 108}
+
+    class Parameters(ctypes.Structure):
+        _fields_ = [("bytes", ctypes.c_uint8 * 512)]                       # more than either structure has
+
+    class Batch(ctypes.Structure):
+        _fields_ = [("count", ctypes.c_int32), ("tokens", ctypes.c_void_p), ("embeddings", ctypes.c_void_p), ("positions", ctypes.c_void_p),
+                    ("sequences", ctypes.c_void_p), ("ids", ctypes.c_void_p), ("logits", ctypes.c_void_p)]
+
+    def __init__(self, libraries):
+        self.ggml = ctypes.CDLL(str(next(libraries.glob("libggml.v*.so"))), mode=ctypes.RTLD_GLOBAL)
+        self.library = ctypes.CDLL(str(next(libraries.glob("libllama.v*.so"))), mode=ctypes.RTLD_GLOBAL)
+        self.ggml.ggml_backend_load_all_from_path(str(libraries).encode())
+        self.quiet = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda level, text, _: level >= 4 and sys.stderr.buffer.write(text))
+        self.library.llama_log_set(self.quiet, None)
+        for name in ("llama_model_default_params", "llama_context_default_params"):
+            getattr(self.library, name).restype = self.Parameters
+        for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab", "llama_get_memory"):
+            getattr(self.library, name).restype = ctypes.c_void_p
+        self.library.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
+
+    def load(self, path, vocabulary_only=False):
+        parameters = self.library.llama_model_default_params()
+        parameters.bytes[self.VOCAB_ONLY] = vocabulary_only
+        model = self.library.llama_model_load_from_file(str(path).encode(), parameters)
+        if not model:
+            sys.exit(f"{path} could not be loaded")
+        return ctypes.c_void_p(model)
+
+    def vocabulary(self, model):
+        return ctypes.c_void_p(self.library.llama_model_get_vocab(model))
+
+    def tokenize(self, vocabulary, text, add_special, parse_special):
+        raw = text.encode()
+        tokens = (ctypes.c_int32 * (2 * len(raw) + 16))()
+        count = self.library.llama_tokenize(vocabulary, raw, len(raw), tokens, len(tokens), ctypes.c_bool(add_special), ctypes.c_bool(parse_special))
+        return list(tokens[:count])
+
+    def piece(self, vocabulary, token, special):
+        buffer = ctypes.create_string_buffer(1024)
+        count = self.library.llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, ctypes.c_bool(special))
+        return buffer.raw[:max(count, 0)]
+
+
+TEXTS = [
+    "", " ", "  ", "a", " a", "a ", "Hello world", "Hello  world", "   three   spaces   ", "\t tab\ttab", "line\nline\n\nline\r\n\r\n  indented\n   ",
+    "It's we're I'VE he'll SHE'D don't y'all 'sup ''s", "1 12 123 1234 12345 3.14159 1,000,000 a1b22c333 7th \u00bd \u0663\u0664\u0665\u0666 \u2167",
+    "snake_case camelCase kebab-case x+=1; if (a<b && c>=d) { return ~x ^ 0xFF; } // ok?!", "$100 + 50% = #1 @home ...!!! \u201cquoted\u201d \u2014 dash \u2026",
+    "na\u00efve caf\u00e9 \u00dcber stra\u00dfe \u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u4f60\u597d\uff0c\u4e16\u754c \u65e5\u672c\u8a9e \u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u0631\u062d\u0628\u0627", "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001d538\U0001d7d9 \U00020000\U00020001",
+    "e\u0301 a\u0308 zero\u200bwidth \u00a0nbsp\u2003em\u3000ideographic \u0085next \ufeffbom", "\x00\x01\x7f control", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababababab the the the the",
+    "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<s>not</s> a <unk> token <0x41>", "text <tool> more<tool>text  <tool>  x", "<|endoftext|>", " <|im_start|> <|im_end", "\u2581under \u2581 score",
+    "And Ruth said, Intreat me not to leave thee, or to return from following after thee: for whither thou goest, I will go.",
+    "of the Ishmaelites",
+    "Call me Ishmael. Some years ago\u2014never mind how long precisely\u2014having little or no money in my purse, I thought I would sail about a little.",
+]
+
+
+def tokenizers(libraries, folder, models):
+    """Writes tokens-<name>.json: what llama.cpp makes of TEXTS with the vocabulary of mini.gguf and with bpe.gguf, which it writes too,
+    under the name of every pre-tokenizer."""
+    import json
+    import tempfile
+    llama = Llama(libraries)
+    write_bpe(folder / "bpe.gguf", "gpt-2", (models.parent / "samples/data/mini-holdout.txt").read_text())
+
+    def write(name, path):
+        model = llama.load(path, vocabulary_only=True)
+        vocabulary = llama.vocabulary(model)
+        cases = []
+        for text in TEXTS:
+            plain, special = llama.tokenize(vocabulary, text, True, False), llama.tokenize(vocabulary, text, False, True)
+            cases.append({"text": text, "plain": plain, "special": special, "bytes": b"".join(llama.piece(vocabulary, t, False) for t in special).hex(),
+                          "shown": b"".join(llama.piece(vocabulary, t, True) for t in special).hex()})
+        lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
+        (folder / f"tokens-{name}.json").write_text(f"[\n{lines}\n]\n")
+
+    write("mini", models / "mini.gguf")
+    with tempfile.TemporaryDirectory() as temporary:
+        for pre in ("llama-bpe", "qwen2", "smollm", "gpt-2", "default"):
+            path = pathlib.Path(temporary) / "bpe.gguf"
+            write_bpe(path, pre, (models.parent / "samples/data/mini-holdout.txt").read_text())
+            write(pre, path)
+
+
+def write_bpe(path, pre, text):
+    """A byte-level vocabulary of 1,024 tokens with control tokens, its merges learned from a text."""
+    import collections
+    import re
+    alphabet = [chr(b) if 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b <= 255 else None for b in range(256)]
+    extra = iter(range(256, 512))
+    alphabet = [c or chr(next(extra)) for c in alphabet]
+    sample = text[:60000] + " ".join(TEXTS) * 3
+    words = collections.Counter(tuple(alphabet[b] for b in w.encode()) for w in re.findall(r" ?[^\W\d]+| ?\d{1,3}|\s+(?!\S)| ?[^\s\w]+|\s+", sample))
+    tokens, merges = sorted(alphabet), []
+    while len(tokens) < 1016:
+        pairs = collections.Counter()
+        for word, count in words.items():
+            for pair in zip(word, word[1:]):
+                pairs[pair] += count
+        best = max(pairs, key=lambda p: (pairs[p], p))
+        merges.append(" ".join(best))
+        if "".join(best) not in tokens:
+            tokens.append("".join(best))
+        joined = collections.Counter()
+        for word, count in words.items():
+            out = []
+            for symbol in word:
+                if out and (out[-1], symbol) == best:
+                    out[-1] += symbol
+                else:
+                    out.append(symbol)
+            joined[tuple(out)] += count
+        words = joined
+    # A word that the merges never make: only models that prefer whole words say it.
+    tokens.append("\u0120Ishmaelites")
+    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>"]
+    kinds = [1] * len(tokens) + [3] * len(specials) + [4]
+    tokens += specials + ["<tool>"]
+    import struct
+    text_of = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
+    array = lambda kind, items: struct.pack("<IIQ", 9, kind, len(items)) + b"".join(items)
+    u32 = lambda v: struct.pack("<II", 4, v)
+    entries = {
+        "general.architecture": struct.pack("<I", 8) + text_of("llama"),
+        "tokenizer.ggml.model": struct.pack("<I", 8) + text_of("gpt2"),
+        "tokenizer.ggml.pre": struct.pack("<I", 8) + text_of(pre),
+        "tokenizer.ggml.tokens": array(8, [text_of(t) for t in tokens]),
+        "tokenizer.ggml.token_type": array(5, [struct.pack("<i", k) for k in kinds]),
+        "tokenizer.ggml.merges": array(8, [text_of(m) for m in merges]),
+        "tokenizer.ggml.bos_token_id": u32(tokens.index("<|endoftext|>")),
+        "tokenizer.ggml.eos_token_id": u32(tokens.index("<|im_end|>")),
+    }
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + b"".join(text_of(k) + v for k, v in entries.items()))
 
 
 if __name__ == "__main__":
