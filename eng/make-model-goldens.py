@@ -4,6 +4,7 @@ How the committed files were made:
     npm pack @node-llama-cpp/linux-x64@3.22.1        (in an empty folder; then unpack the archive)
     python3 eng/make-model-goldens.py package/bins/linux-x64 formats tests/Kvant.Models.Tests/Golden/formats
     python3 eng/make-model-goldens.py package/bins/linux-x64 tokenizers tests/Kvant.Models.Tests/Golden models
+    python3 eng/make-model-goldens.py package/bins/linux-x64 logits tests/Kvant.Models.Tests/Golden models tiny
 The goldens are read-only.
 """
 import ctypes
@@ -175,6 +176,107 @@ def write_bpe(path, pre, text):
         "tokenizer.ggml.eos_token_id": u32(tokens.index("<|im_end|>")),
     }
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + b"".join(text_of(k) + v for k, v in entries.items()))
+
+
+def logits(libraries, folder, models, tiny):
+    """Writes logits-<name>.json for the shipped models and for those that the tests wrote to the folder `tiny`
+    (KVANT_GOLDEN_MODELS=... Kvant.Models.Tests --explicit only --filter-method '*WriteThemForTheScript'): a prompt, the logits behind
+    some of its tokens, and the 200 tokens that follow it greedily, with the least distance of the best two. Weights are turned to F32
+    first, because llama.cpp rounds activations for the others; keys and values are F32, one thread, no flash attention."""
+    import base64
+    import json
+    import struct
+    import tempfile
+    llama = Llama(libraries)
+
+    def run(name, path, prompt, positions, batch):
+        parameters = llama.library.llama_context_default_params()
+        for key, value in {"n_ctx": 512, "n_batch": 512, "n_ubatch": 512, "n_threads": 1, "n_threads_batch": 1, "flash": 0, "type_k": 0, "type_v": 0}.items():
+            ctypes.memmove(ctypes.byref(parameters, llama.CONTEXT[key]), struct.pack("<i", value), 4)
+        model = llama.load(path)
+        context = ctypes.c_void_p(llama.library.llama_init_from_model(model, parameters))
+        size = llama.library.llama_vocab_n_tokens(llama.vocabulary(model))
+        tokens = prompt or llama.tokenize(llama.vocabulary(model), (models.parent / "samples/data/mini-holdout.txt").read_text()[:2000], True, False)[:batch]
+
+        def decode(new, position):
+            ids = (ctypes.c_int32 * 1)(0)
+            pointers = (ctypes.c_void_p * (len(new) + 1))(*[ctypes.addressof(ids)] * len(new), None)
+            arrays = ((ctypes.c_int32 * len(new))(*new), (ctypes.c_int32 * len(new))(*range(position, position + len(new))),
+                      (ctypes.c_int32 * len(new))(*[1] * len(new)), (ctypes.c_int8 * len(new))(*[1] * len(new)))
+            address = lambda a: ctypes.cast(a, ctypes.c_void_p)
+            status = llama.library.llama_decode(context, llama.Batch(len(new), address(arrays[0]), None, address(arrays[1]), address(arrays[2]), address(pointers), address(arrays[3])))
+            if status:
+                sys.exit(f"{name}: llama_decode returned {status}")
+            return [llama.library.llama_get_logits_ith(context, ctypes.c_int32(i))[:size] for i in range(len(new))]
+
+        rows = decode(tokens, 0)
+        positions = positions or list(range(len(tokens)))
+        golden = b"".join(struct.pack(f"<{size}f", *rows[p]) for p in positions)
+        greedy, margin, last = [], 1e9, rows[-1]
+        for step in range(200):
+            best, second = sorted(range(size), key=last.__getitem__)[-1:-3:-1]
+            margin = min(margin, last[best] - last[second])
+            greedy.append(best)
+            last = decode([best], len(tokens) + step)[0]
+        print(f"{name}: {len(set(greedy))} different tokens, margin {margin:.4f}")
+        (folder / f"logits-{name}.json").write_text(json.dumps({"prompt": tokens, "positions": positions, "greedy": greedy, "margin": round(margin, 5), "logits": base64.b64encode(golden).decode()}) + "\n")
+
+    for path in sorted(tiny.glob("*.gguf")):
+        run(path.stem, path, [random.Random(7).randrange(96) for _ in range(24)], None, 24)
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in ("mini", "mini-bias"):
+            path = pathlib.Path(temporary) / "f32.gguf"
+            path.write_bytes(single_precision((models / f"{name}.gguf").read_bytes()))
+            run(name, path, None, [0, 1, 17, 46, 78, 95], 96)
+
+
+def single_precision(source):
+    """A GGUF file whose F16 tensors are F32."""
+    import struct
+    at = 8
+    tensors, values = struct.unpack_from("<QQ", source, at)
+    at += 16
+    sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+
+    def text(at):
+        return at + 8 + struct.unpack_from("<Q", source, at)[0]
+
+    def value(kind, at):
+        if kind == 8:
+            return text(at)
+        if kind != 9:
+            return at + sizes[kind]
+        inner, count = struct.unpack_from("<IQ", source, at)
+        at += 12
+        for _ in range(count):
+            at = value(inner, at)
+        return at
+
+    for _ in range(values):
+        at = text(at)
+        at = value(struct.unpack_from("<I", source, at)[0], at + 4)
+    header, infos = source[:at], []
+    for _ in range(tensors):
+        start, at = at, text(at)
+        dimensions = struct.unpack_from("<I", source, at)[0]
+        shape = struct.unpack_from(f"<{dimensions}Q", source, at + 4)
+        at += 4 + 8 * dimensions
+        infos.append((source[start:at], shape, *struct.unpack_from("<IQ", source, at)))
+        at += 12
+    data = (at + 31) // 32 * 32
+    out, blobs, offset = [header], [], 0
+    for name, shape, kind, place in infos:
+        count = 1
+        for dimension in shape:
+            count *= dimension
+        raw = source[data + place:data + place + count * (2 if kind == 1 else 4)]
+        if kind == 1:
+            raw = struct.pack(f"<{count}f", *struct.unpack(f"<{count}e", raw))
+        out.append(name + struct.pack("<IQ", 0, offset))
+        blobs.append(raw + bytes(-len(raw) % 32))
+        offset += len(blobs[-1])
+    head = b"".join(out)
+    return head + bytes(-len(head) % 32) + b"".join(blobs)
 
 
 if __name__ == "__main__":

@@ -8,4 +8,10 @@ internal static class Tolerances
 
     /// <summary>Matrix products against double precision, relative to the norms of row and input: float sums over a few thousand products err by less than 1e-5, and the bar is 1e-4.</summary>
     public const double Product = 1e-4;
+
+    /// <summary>Logits against llama.cpp with weights in F32: both are float sums in different orders; the bar is 1e-3, for logits of size 1 to 30.</summary>
+    public const double Logits = 1e-3;
+
+    /// <summary>Logits of many tokens at once against one by one: the same sums in another order, several layers deep.</summary>
+    public const double Batch = 1e-4;
 }

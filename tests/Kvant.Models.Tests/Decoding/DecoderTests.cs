@@ -1,0 +1,127 @@
+using System.Numerics.Tensors;
+using Kvant.Models.Decoding;
+using Kvant.Tests.Formats;
+
+namespace Kvant.Models.Tests.Decoding;
+
+public sealed class DecoderTests
+{
+    public static TheoryData<string> Names => [.. TinyModels.All.Keys, "mini", "mini-bias"];
+
+    [Theory, MemberData(nameof(Names))]
+    public void LogitsAreThoseOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        float[] logits = new float[golden.Prompt.Length * running.Vocabulary];
+        running.Decoder.ForwardEach(golden.Prompt, logits);
+        for (int i = 0; i < golden.Positions.Length; i++)
+        {
+            ReadOnlySpan<float> wanted = golden.Logits.AsSpan(i * running.Vocabulary, running.Vocabulary);
+            // Logits that are all alike would prove nothing.
+            Assert.True(TensorPrimitives.Max(wanted) - TensorPrimitives.Min(wanted) > 3);
+            AssertNear(wanted, logits.AsSpan(golden.Positions[i] * running.Vocabulary, running.Vocabulary), Tolerances.Logits);
+        }
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void GreedyTextIsThatOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        float[] logits = new float[running.Vocabulary];
+        running.Decoder.Forward(golden.Prompt, logits);
+        List<int> greedy = [];
+        while (greedy.Count < golden.Greedy.Length)
+        {
+            greedy.Add(TensorPrimitives.IndexOfMax<float>(logits));
+            running.Decoder.Forward([greedy[^1]], logits);
+        }
+        Assert.Equal(golden.Greedy, greedy);
+        Assert.Equal(golden.Prompt.Length + 200, running.Decoder.Position);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void ManyTokensAtOnceGiveTheLogitsOfOneByOne(string name)
+    {
+        int[] prompt = LogitGolden.Read(name).Prompt;
+        using Running single = new(name), whole = new(name, threads: 2), parts = new(name, batch: 7);
+        float[] wanted = new float[prompt.Length * single.Vocabulary], found = new float[wanted.Length], last = new float[single.Vocabulary];
+        for (int i = 0; i < prompt.Length; i++) single.Decoder.Forward(prompt.AsSpan(i, 1), wanted.AsMemory(i * single.Vocabulary, single.Vocabulary));
+        whole.Decoder.ForwardEach(prompt, found);
+        AssertNear(wanted, found, Tolerances.Batch);
+        parts.Decoder.Forward(prompt, last);
+        AssertNear(wanted.AsSpan(^single.Vocabulary..), last, Tolerances.Batch);
+    }
+
+    [Fact]
+    public void AStepAllocatesNothing()
+    {
+        using Running running = new("qwen3", threads: 2);
+        float[] logits = new float[running.Vocabulary];
+        running.Decoder.Forward([1, 2, 3], logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++) running.Decoder.Forward([i], logits);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void WrongTokensAndLengthsAreRefusedBeforeAnythingIsRead()
+    {
+        using Running running = new("llama");
+        float[] logits = new float[running.Vocabulary];
+        Assert.Throws<ArgumentException>(() => running.Decoder.Forward([], logits));
+        Assert.Throws<ArgumentException>(() => running.Decoder.Forward([1], new float[5]));
+        Assert.Throws<ArgumentException>(() => running.Decoder.ForwardEach([1, 2], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => running.Decoder.Forward([1, running.Vocabulary], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => running.Decoder.Forward([-1], logits));
+        Assert.Equal(0, running.Decoder.Position);
+    }
+
+    [Fact]
+    public void AfterTheCacheWasEmptiedTheDecoderBeginsAgain()
+    {
+        using Running first = new("llama"), second = new("llama");
+        float[] wanted = new float[first.Vocabulary], found = new float[first.Vocabulary];
+        first.Decoder.Forward([5, 6, 7], wanted);
+        second.Decoder.Forward([9, 9], found);
+        second.Attention.Clear();
+        second.Decoder.MoveTo(0);
+        second.Decoder.Forward([5, 6, 7], found);
+        Assert.Equal(wanted, found);
+    }
+
+    private static void AssertNear(ReadOnlySpan<float> wanted, ReadOnlySpan<float> found, double tolerance)
+    {
+        Assert.Equal(wanted.Length, found.Length);
+        for (int i = 0; i < wanted.Length; i++) Assert.Equal(wanted[i], found[i], tolerance);
+    }
+
+    private sealed class Running : IDisposable
+    {
+        private readonly TemporaryFolder _folder = new();
+        private readonly LanguageModel _model;
+
+        public Running(string name, int threads = 1, int batch = 64)
+        {
+            string path = Goldens.Model(name + ".gguf");
+            if (TinyModels.All.ContainsKey(name)) TinyModels.Write(path = _folder.File("model"), name);
+            _model = LanguageModel.Open(path);
+            Attention = new ExactAttention(_model.Config, 512);
+            Decoder = new Decoder(_model, Attention, new DecoderOptions { Threads = threads, Batch = batch });
+        }
+
+        public Decoder Decoder { get; }
+
+        public ExactAttention Attention { get; }
+
+        public int Vocabulary => _model.VocabularySize;
+
+        public void Dispose()
+        {
+            Decoder.Dispose();
+            _model.Dispose();
+            _folder.Dispose();
+        }
+    }
+}
