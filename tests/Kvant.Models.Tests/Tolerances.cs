@@ -14,4 +14,7 @@ internal static class Tolerances
 
     /// <summary>Logits of many tokens at once against one by one: the same sums in another order, several layers deep.</summary>
     public const double Batch = 1e-4;
+
+    /// <summary>A share of independent draws lies within three standard deviations of its probability in 997 of 1,000 cases; our seeds are fixed.</summary>
+    public const double Sigmas = 3;
 }
