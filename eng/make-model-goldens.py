@@ -221,8 +221,10 @@ def logits(libraries, folder, models, tiny):
         print(f"{name}: {len(set(greedy))} different tokens, margin {margin:.4f}")
         (folder / f"logits-{name}.json").write_text(json.dumps({"prompt": tokens, "positions": positions, "greedy": greedy, "margin": round(margin, 5), "logits": base64.b64encode(golden).decode()}) + "\n")
 
+    rng = random.Random(7)
+    prompt = [rng.randrange(96) for _ in range(24)]
     for path in sorted(tiny.glob("*.gguf")):
-        run(path.stem, path, [random.Random(7).randrange(96) for _ in range(24)], None)
+        run(path.stem, path, prompt, None)
     with tempfile.TemporaryDirectory() as temporary:
         # Where in the text the prompt begins: places after which no two tokens come close for 200 tokens.
         for name, offset in {"mini": 100_000, "mini-bias": 42_000}.items():

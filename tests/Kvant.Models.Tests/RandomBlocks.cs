@@ -5,7 +5,15 @@ namespace Kvant.Models.Tests;
 /// <summary>Random bytes as blocks of a format, with scales of a sensible size.</summary>
 internal static class RandomBlocks
 {
-    public static byte[] Create(TensorFormat format, int count, int seed)
+    /// <summary>Blocks whose numbers have a root mean square of about <paramref name="size"/>.</summary>
+    public static byte[] CreateOfSize(TensorFormat format, int count, int seed, double size)
+    {
+        float[] numbers = new float[count];
+        format.Dequantize(Create(format, count, seed), numbers);
+        return Create(format, count, seed, (float)(size / Math.Sqrt(numbers.Average(x => (double)x * x))));
+    }
+
+    public static byte[] Create(TensorFormat format, int count, int seed, float scale = 1)
     {
         Random random = new(seed);
         byte[] bytes = new byte[format.Bytes(count)];
@@ -15,9 +23,9 @@ internal static class RandomBlocks
             Span<byte> block = bytes.AsSpan(at, format.BlockBytes);
             switch (format.Name)
             {
-                case "F32": BitConverter.TryWriteBytes(block, (random.NextSingle() * 2) - 1); break;
+                case "F32": BitConverter.TryWriteBytes(block, ((random.NextSingle() * 2) - 1) * scale); break;
                 case "F16": BitConverter.TryWriteBytes(block, Scale()); break;
-                case "BF16": BitConverter.TryWriteBytes(block, (ushort)(BitConverter.SingleToUInt32Bits((random.NextSingle() * 2) - 1) >> 16)); break;
+                case "BF16": BitConverter.TryWriteBytes(block, (ushort)(BitConverter.SingleToUInt32Bits(((random.NextSingle() * 2) - 1) * scale) >> 16)); break;
                 case "Q6_K": BitConverter.TryWriteBytes(block[208..], Scale()); break;
                 default:
                     BitConverter.TryWriteBytes(block, Scale());
@@ -27,6 +35,6 @@ internal static class RandomBlocks
         }
         return bytes;
 
-        Half Scale() => (Half)((random.NextSingle() * 2) - 1);
+        Half Scale() => (Half)(((random.NextSingle() * 2) - 1) * scale);
     }
 }

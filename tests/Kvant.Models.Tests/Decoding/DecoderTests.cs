@@ -1,5 +1,7 @@
 using System.Numerics.Tensors;
 using Kvant.Models.Decoding;
+using Kvant.Models.Formats;
+using Kvant.Models.Tests.Reference;
 using Kvant.Tests.Formats;
 
 namespace Kvant.Models.Tests.Decoding;
@@ -52,6 +54,26 @@ public sealed class DecoderTests
         AssertNear(wanted, found, Tolerances.Batch);
         parts.Decoder.Forward(prompt, last);
         AssertNear(wanted.AsSpan(^single.Vocabulary..), last, Tolerances.Batch);
+    }
+
+    public static TheoryData<string, string> Stored =>
+    [
+        .. TensorFormat.All.Select(f => ("llama-tied", f.Name)), ("llama", "F16"), ("llama-scaled", "F32"), ("qwen2", "F32"), ("qwen2", "Q8_0"), ("qwen3", "F32"), ("qwen3", "Q4_K"),
+    ];
+
+    [Theory, MemberData(nameof(Stored))]
+    public void LogitsOfEveryFormatAreThoseOfDoublePrecision(string name, string format)
+    {
+        using TemporaryFolder folder = new();
+        TinyModels.CreateStored(name, TensorFormat.Parse(format)).Save(folder.File("model"));
+        using LanguageModel model = LanguageModel.Open(folder.File("model"));
+        int[] prompt = [3, 1, 41, 59, 26];
+        double[] wanted = new ReferenceDecoder(model.File).Logits(prompt);
+        float[] found = new float[wanted.Length];
+        using Decoder decoder = new(model, new ExactAttention(model.Config, prompt.Length));
+        decoder.Forward(prompt, found);
+        double norm = Math.Sqrt(wanted.Sum(x => x * x)), error = Math.Sqrt(wanted.Zip(found, (a, b) => (a - b) * (a - b)).Sum());
+        Assert.InRange(error, 0, norm * Tolerances.Batch);
     }
 
     [Fact]

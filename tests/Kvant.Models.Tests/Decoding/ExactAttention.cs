@@ -41,6 +41,8 @@ internal sealed class ExactAttention : IAttention
             Span<float> output = outputs.Slice(i * _dimension, _dimension), scores = _scores.AsSpan(0, visible);
             for (int token = 0; token < visible; token++)
                 scores[token] = TensorPrimitives.Dot(query, Row(_keys[layer], token, head)) / MathF.Sqrt(_dimension);
+            // SoftMax of the runtime does not subtract the maximum by itself.
+            TensorPrimitives.Subtract(scores, TensorPrimitives.Max<float>(scores), scores);
             TensorPrimitives.SoftMax(scores, scores);
             output.Clear();
             for (int token = 0; token < visible; token++)

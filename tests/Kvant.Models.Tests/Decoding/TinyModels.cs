@@ -1,3 +1,4 @@
+using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
 using Kvant.Numerics;
 
@@ -8,32 +9,33 @@ internal static class TinyModels
 {
     internal const int Vocabulary = 96;
     internal const int Layers = 3;
-    internal const int Width = 64;
-    internal const int FeedForward = 96;
     internal const int QueryHeads = 4;
     internal const int KeyValueHeads = 2;
 
     /// <summary>Names and seeds; the seeds are chosen so that no two tokens come close on the 200 greedy ones of the goldens.</summary>
     internal static IReadOnlyDictionary<string, ulong> All { get; } = new Dictionary<string, ulong>
     {
-        ["llama"] = 92, ["llama-tied"] = 11, ["llama-scaled"] = 118, ["qwen2"] = 79, ["qwen3"] = 53,
+        ["llama"] = 27, ["llama-tied"] = 7, ["llama-scaled"] = 6, ["qwen2"] = 37, ["qwen3"] = 144,
     };
 
     internal static void Write(string path, string name) => Create(name, All[name]).Save(path);
 
-    internal static GgufWriter Create(string name, ulong seed)
+    /// <summary>A model whose matrices have another format, made of random blocks; its width holds the longest block.</summary>
+    internal static GgufWriter CreateStored(string name, TensorFormat format) => Create(name, 1, format, width: 256, inner: 256);
+
+    internal static GgufWriter Create(string name, ulong seed, TensorFormat? format = null, int width = 64, int inner = 96)
     {
         string architecture = name.Split('-')[0];
         // Qwen3 has heads whose dimensions do not add up to the width.
-        int dimension = architecture == "qwen3" ? 32 : Width / QueryHeads;
+        int dimension = architecture == "qwen3" ? width / 2 : width / QueryHeads;
         GgufWriter writer = new();
         writer.Add("general.architecture", architecture);
         writer.Add("tokenizer.ggml.model", "none");
         writer.Add($"{architecture}.vocab_size", (uint)Vocabulary);
         writer.Add($"{architecture}.context_length", 512u);
-        writer.Add($"{architecture}.embedding_length", (uint)Width);
+        writer.Add($"{architecture}.embedding_length", (uint)width);
         writer.Add($"{architecture}.block_count", (uint)Layers);
-        writer.Add($"{architecture}.feed_forward_length", (uint)FeedForward);
+        writer.Add($"{architecture}.feed_forward_length", (uint)inner);
         writer.Add($"{architecture}.attention.head_count", (uint)QueryHeads);
         writer.Add($"{architecture}.attention.head_count_kv", (uint)KeyValueHeads);
         writer.Add($"{architecture}.attention.key_length", (uint)dimension);
@@ -48,28 +50,28 @@ internal static class TinyModels
         }
 
         SeededRandom random = new(seed);
-        Matrix("token_embd", Width, Vocabulary, 1);
-        Vector("output_norm.weight", Width, 1, 0.2);
-        if (name != "llama-tied") Matrix("output", Width, Vocabulary, 0.4);
+        Matrix("token_embd", width, Vocabulary, 1);
+        Vector("output_norm.weight", width, 1, 0.2);
+        if (name != "llama-tied") Matrix("output", width, Vocabulary, 0.4);
         // The stretched wavelengths of Llama 3.1, in miniature.
-        if (name == "llama") writer.AddTensor("rope_freqs.weight", [1, 1, 1, 1.5f, 3, 5, 8, 8], dimension / 2);
+        if (name == "llama") writer.AddTensor("rope_freqs.weight", [.. Enumerable.Range(0, dimension / 2).Select(i => 1 + (14f * i / (dimension - 2)))], dimension / 2);
         for (int layer = 0; layer < Layers; layer++)
         {
             string prefix = $"blk.{layer}.";
-            Vector(prefix + "attn_norm.weight", Width, 1, 0.2);
-            Projection(prefix + "attn_q", Width, QueryHeads * dimension, architecture == "qwen2");
-            Projection(prefix + "attn_k", Width, KeyValueHeads * dimension, architecture == "qwen2");
-            Projection(prefix + "attn_v", Width, KeyValueHeads * dimension, architecture == "qwen2");
-            Projection(prefix + "attn_output", QueryHeads * dimension, Width, false);
+            Vector(prefix + "attn_norm.weight", width, 1, 0.2);
+            Projection(prefix + "attn_q", width, QueryHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_k", width, KeyValueHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_v", width, KeyValueHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_output", QueryHeads * dimension, width, false);
             if (architecture == "qwen3")
             {
                 Vector(prefix + "attn_q_norm.weight", dimension, 1.5, 0.3);
                 Vector(prefix + "attn_k_norm.weight", dimension, 1.5, 0.3);
             }
-            Vector(prefix + "ffn_norm.weight", Width, 1, 0.2);
-            Projection(prefix + "ffn_gate", Width, FeedForward, false);
-            Projection(prefix + "ffn_up", Width, FeedForward, false);
-            Projection(prefix + "ffn_down", FeedForward, Width, false);
+            Vector(prefix + "ffn_norm.weight", width, 1, 0.2);
+            Projection(prefix + "ffn_gate", width, inner, false);
+            Projection(prefix + "ffn_up", width, inner, false);
+            Projection(prefix + "ffn_down", inner, width, false);
         }
         return writer;
 
@@ -79,8 +81,11 @@ internal static class TinyModels
             if (bias) Vector(tensor + ".bias", rows, 0, 1);
         }
 
-        void Matrix(string tensor, int columns, int rows, double size) =>
-            writer.AddTensor(tensor + ".weight", Numbers(columns * rows, 0, size), columns, rows);
+        void Matrix(string tensor, int columns, int rows, double size)
+        {
+            if (format is null) writer.AddTensor(tensor + ".weight", Numbers(columns * rows, 0, size), columns, rows);
+            else writer.AddTensor(tensor + ".weight", format, RandomBlocks.CreateOfSize(format, columns * rows, (int)random.NextBits(), size), columns, rows);
+        }
 
         void Vector(string tensor, int length, double mean, double size) => writer.AddTensor(tensor, Numbers(length, mean, size), length);
 
