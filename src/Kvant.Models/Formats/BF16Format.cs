@@ -1,15 +1,32 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
 /// <summary>bfloat16: the upper half of a single-precision number.</summary>
-internal sealed class BF16Format() : TensorFormat(30, "BF16", 1, sizeof(ushort))
+internal readonly struct BF16Format : IStoredFormat
 {
-    private protected override void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers)
+    public static uint Id => 30;
+
+    public static string Name => "BF16";
+
+    public static int BlockLength => 1;
+
+    public static int BlockBytes => sizeof(ushort);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
+        where TSink : struct, INumberSink, allows ref struct
     {
-        Span<uint> words = MemoryMarshal.Cast<float, uint>(numbers);
-        TensorPrimitives.ConvertTruncating(MemoryMarshal.Cast<byte, ushort>(blocks), words);
-        TensorPrimitives.ShiftLeft<uint>(words, 16, words);
+        ReadOnlySpan<ushort> numbers = MemoryMarshal.Cast<byte, ushort>(blocks);
+        int at = 0;
+        for (; at + Vector256<ushort>.Count <= numbers.Length; at += Vector256<ushort>.Count)
+        {
+            (Vector256<uint> lower, Vector256<uint> upper) = Vector256.Widen(Vector256.Create(numbers[at..]));
+            sink.Take((lower << 16).AsSingle());
+            sink.Take((upper << 16).AsSingle());
+        }
+        for (; at < numbers.Length; at++) sink.Take(BitConverter.UInt32BitsToSingle((uint)numbers[at] << 16));
     }
 }

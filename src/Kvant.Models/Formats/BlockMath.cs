@@ -1,25 +1,25 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
-/// <summary>What the block formats share: 32 small integers at a time become numbers by a scale and a shift.</summary>
+/// <summary>What the formats share.</summary>
 internal static class BlockMath
 {
-    internal const int Codes = 32;
-
     /// <summary>Two to the power 112: what separates the exponents of half and single precision.</summary>
-    private const float HalfToSingle = 5.192296858534828e33f;
+    internal const float HalfToSingle = 5.192296858534828e33f;
 
-    /// <summary>The half-precision number at the start of the bytes. A cast of one Half is many times slower.</summary>
+    /// <summary>The half-precision number at the start of the bytes. A cast of one Half is many times slower, and a call of it inside a
+    /// loop would push the sums out of their registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static float Half(ReadOnlySpan<byte> bytes)
     {
-        ushort bits = BinaryPrimitives.ReadUInt16LittleEndian(bytes);
-        if ((bits & 0x7C00) == 0x7C00) return (float)BitConverter.UInt16BitsToHalf(bits);
-        return BitConverter.Int32BitsToSingle(((short)bits << 13) & unchecked((int)0x8FFFE000)) * HalfToSingle;
+        short bits = BinaryPrimitives.ReadInt16LittleEndian(bytes);
+        float number = BitConverter.Int32BitsToSingle((bits << 13) & unchecked((int)0x8FFFE000)) * HalfToSingle;
+        // Infinity and NaN come out as large numbers with the right fraction.
+        int special = (bits & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
+        return BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(number) | special);
     }
 
     /// <summary>The low nibbles of 16 bytes, then the high ones.</summary>
@@ -40,22 +40,13 @@ internal static class BlockMath
         return Vector256.Equals(spread & bits, bits) & Vector256.Create((byte)16);
     }
 
-    /// <summary>numbers[i] = codes[i] * scale + shift.</summary>
+    /// <summary>32 codes as floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Store(Vector256<sbyte> codes, float scale, float shift, Span<float> numbers) => Store(codes, scale, scale, shift, numbers);
-
-    /// <summary>As above, with a scale of its own for the last 16.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Store(Vector256<sbyte> codes, float scale, float lastScale, float shift, Span<float> numbers)
+    internal static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Widen(Vector256<sbyte> codes)
     {
-        ref float destination = ref MemoryMarshal.GetReference(numbers[..Codes]);
-        Vector256<float> first = Vector256.Create(scale), last = Vector256.Create(lastScale), add = Vector256.Create(shift);
         (Vector256<short> lower, Vector256<short> upper) = Vector256.Widen(codes);
         (Vector256<int> a, Vector256<int> b) = Vector256.Widen(lower);
         (Vector256<int> c, Vector256<int> d) = Vector256.Widen(upper);
-        ((Vector256.ConvertToSingle(a) * first) + add).StoreUnsafe(ref destination, 0);
-        ((Vector256.ConvertToSingle(b) * first) + add).StoreUnsafe(ref destination, 8);
-        ((Vector256.ConvertToSingle(c) * last) + add).StoreUnsafe(ref destination, 16);
-        ((Vector256.ConvertToSingle(d) * last) + add).StoreUnsafe(ref destination, 24);
+        return (Vector256.ConvertToSingle(a), Vector256.ConvertToSingle(b), Vector256.ConvertToSingle(c), Vector256.ConvertToSingle(d));
     }
 }

@@ -1,16 +1,31 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale and shift, the fifth bits of 32 codes in one word, then their nibbles.</summary>
-internal sealed class Q51Format() : TensorFormat(7, "Q5_1", 32, 24)
+internal readonly struct Q51Format : IStoredFormat
 {
-    private protected override void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers)
+    private const int Bytes = 24;
+
+    public static uint Id => 7;
+
+    public static string Name => "Q5_1";
+
+    public static int BlockLength => 32;
+
+    public static int BlockBytes => Bytes;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
+        where TSink : struct, INumberSink, allows ref struct
     {
-        for (; !blocks.IsEmpty; blocks = blocks[BlockBytes..], numbers = numbers[BlockLength..])
+        for (int at = 0; at < blocks.Length; at += Bytes)
         {
-            Vector256<byte> codes = BlockMath.Nibbles(blocks[8..]) | BlockMath.FifthBits(blocks[4..]);
-            BlockMath.Store(codes.AsSByte(), BlockMath.Half(blocks), BlockMath.Half(blocks[2..]), numbers);
+            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
+            Vector256<byte> codes = BlockMath.Nibbles(block[8..]) | BlockMath.FifthBits(block[4..]);
+            float scale = BlockMath.Half(block);
+            sink.Take(codes.AsSByte(), scale, scale, BlockMath.Half(block[2..]));
         }
     }
 }

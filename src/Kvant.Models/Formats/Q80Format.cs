@@ -1,16 +1,30 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale, 32 signed bytes.</summary>
-internal sealed class Q80Format() : TensorFormat(8, "Q8_0", 32, 34)
+internal readonly struct Q80Format : IStoredFormat
 {
-    private protected override void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers)
+    private const int Bytes = 34;
+
+    public static uint Id => 8;
+
+    public static string Name => "Q8_0";
+
+    public static int BlockLength => 32;
+
+    public static int BlockBytes => Bytes;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
+        where TSink : struct, INumberSink, allows ref struct
     {
-        for (; !blocks.IsEmpty; blocks = blocks[BlockBytes..], numbers = numbers[BlockLength..])
+        for (int at = 0; at < blocks.Length; at += Bytes)
         {
-            float scale = BlockMath.Half(blocks);
-            BlockMath.Store(Vector256.Create(blocks[2..]).AsSByte(), scale, 0, numbers);
+            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
+            float scale = BlockMath.Half(block);
+            sink.Take(Vector256.Create(block[2..]).AsSByte(), scale, scale, 0);
         }
     }
 }

@@ -17,9 +17,10 @@ public abstract class TensorFormat
     /// <summary>Every format that can be read: one line each.</summary>
     public static IReadOnlyList<TensorFormat> All { get; } =
     [
-        new F32Format(), new F16Format(), new BF16Format(),
-        new Q80Format(), new Q40Format(), new Q41Format(), new Q50Format(), new Q51Format(),
-        new Q4KFormat(), new Q5KFormat(), new Q6KFormat(),
+        new StoredFormat<F32Format>(), new StoredFormat<F16Format>(), new StoredFormat<BF16Format>(),
+        new StoredFormat<Q80Format>(), new StoredFormat<Q40Format>(), new StoredFormat<Q41Format>(),
+        new StoredFormat<Q50Format>(), new StoredFormat<Q51Format>(),
+        new StoredFormat<Q4KFormat>(), new StoredFormat<Q5KFormat>(), new StoredFormat<Q6KFormat>(),
     ];
 
     /// <summary>Single precision, what norms and biases are stored in.</summary>
@@ -50,9 +51,18 @@ public abstract class TensorFormat
     /// <exception cref="ArgumentException">The two lengths do not belong together.</exception>
     public void Dequantize(ReadOnlySpan<byte> blocks, Span<float> numbers)
     {
-        if (numbers.Length % BlockLength != 0 || blocks.Length != (long)numbers.Length / BlockLength * BlockBytes)
-            throw new ArgumentException($"{blocks.Length} bytes of {Name} do not hold {numbers.Length} numbers; a block is {BlockLength} numbers in {BlockBytes} bytes", nameof(blocks));
+        Check(blocks, numbers.Length);
         DequantizeBlocks(blocks, numbers);
+    }
+
+    /// <summary>The dot product of the numbers in blocks with a vector, without writing the numbers down.</summary>
+    /// <param name="blocks">Whole blocks.</param>
+    /// <param name="vector">As many numbers as the blocks hold.</param>
+    /// <exception cref="ArgumentException">The two lengths do not belong together.</exception>
+    public float Dot(ReadOnlySpan<byte> blocks, ReadOnlySpan<float> vector)
+    {
+        Check(blocks, vector.Length);
+        return DotBlocks(blocks, vector);
     }
 
     /// <summary>The name.</summary>
@@ -62,4 +72,12 @@ public abstract class TensorFormat
     internal long Bytes(long numbers) => checked(numbers / BlockLength * BlockBytes);
 
     private protected abstract void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers);
+
+    private protected abstract float DotBlocks(ReadOnlySpan<byte> blocks, ReadOnlySpan<float> vector);
+
+    private void Check(ReadOnlySpan<byte> blocks, int numbers)
+    {
+        if (numbers % BlockLength != 0 || blocks.Length != (long)numbers / BlockLength * BlockBytes)
+            throw new ArgumentException($"{blocks.Length} bytes of {Name} do not hold {numbers} numbers; a block is {BlockLength} numbers in {BlockBytes} bytes", nameof(blocks));
+    }
 }

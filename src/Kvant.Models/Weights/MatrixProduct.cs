@@ -3,8 +3,9 @@ using System.Numerics.Tensors;
 namespace Kvant.Models.Weights;
 
 /// <summary>
-/// Products of weight matrices with the vectors of one or many tokens, shared among a team of threads by rows. A row is turned into
-/// single precision just before it is used, in a buffer that stays in the cache, so that memory moves only what the file stores.
+/// Products of weight matrices with the vectors of one or many tokens, shared among a team of threads by rows. For one token the
+/// numbers of a row meet the vector as they come out of their format; for many, four rows at a time are turned into single precision, in a
+/// buffer that stays in the cache. Either way memory moves only what the file stores.
 /// One product at a time; nothing is allocated by a call.
 /// </summary>
 public sealed class MatrixProduct : IWork
@@ -53,16 +54,15 @@ public sealed class MatrixProduct : IWork
         int groups = (matrix.Rows + DotKernel.Rows - 1) / DotKernel.Rows;
         int first = (int)((long)groups * part / parts) * DotKernel.Rows;
         int last = Math.Min((int)((long)groups * (part + 1) / parts) * DotKernel.Rows, matrix.Rows);
-        if (_inputs.Length == matrix.Columns) MultiplyOne(matrix, first, last, _scratch[part]);
+        if (_inputs.Length == matrix.Columns) MultiplyOne(matrix, first, last);
         else MultiplyMany(matrix, first, last, _scratch[part]);
     }
 
-    private void MultiplyOne(WeightMatrix matrix, int first, int last, float[] scratch)
+    private void MultiplyOne(WeightMatrix matrix, int first, int last)
     {
         ReadOnlySpan<float> input = _inputs.Span;
         Span<float> output = _outputs.Span;
-        for (int row = first; row < last; row++)
-            output[row] = TensorPrimitives.Dot(matrix.Row(row, scratch.AsSpan(0, matrix.Columns)), input);
+        for (int row = first; row < last; row++) output[row] = matrix.Dot(row, input);
     }
 
     private void MultiplyMany(WeightMatrix matrix, int first, int last, float[] scratch)

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
 
@@ -54,14 +53,8 @@ public sealed class WeightMatrix
         Format.Dequantize(Row(row), numbers);
     }
 
-    /// <summary>The row as single precision: the stored numbers themselves if they are that, else dequantized into the scratch.</summary>
-    internal ReadOnlySpan<float> Row(int row, Span<float> scratch)
-    {
-        ReadOnlySpan<byte> bytes = Row(row);
-        if (Format == TensorFormat.F32) return MemoryMarshal.Cast<byte, float>(bytes);
-        Format.Dequantize(bytes, scratch);
-        return scratch;
-    }
+    /// <summary>The dot product of a row with a vector.</summary>
+    internal float Dot(int row, ReadOnlySpan<float> vector) => Format.Dot(Row(row), vector);
 
     private ReadOnlySpan<byte> Row(int row) => _file.Bytes(_tensor, (long)row * _rowBytes, _rowBytes);
 }

@@ -45,11 +45,26 @@ public sealed class TensorFormatTests
         }
     }
 
+    // Sixteen at a time and one by one, infinities and NaN among others and alone.
+    [Theory, InlineData(1 << 16), InlineData(15)]
+    public void EveryHalfPrecisionNumberIsExact(int together)
+    {
+        ushort[] halves = [.. Enumerable.Range(0, 1 << 16).Select(bits => (ushort)bits)];
+        float[] numbers = new float[halves.Length];
+        for (int at = 0; at < halves.Length; at += together)
+        {
+            int count = Math.Min(together, halves.Length - at);
+            TensorFormat.Parse("F16").Dequantize(MemoryMarshal.AsBytes(halves.AsSpan(at, count)), numbers.AsSpan(at, count));
+        }
+        Assert.Equal(halves.Select(bits => (float)BitConverter.UInt16BitsToHalf(bits)), numbers);
+    }
+
     [Fact]
     public void LengthsThatDoNotBelongTogetherAreRefused()
     {
         Assert.Throws<ArgumentException>(() => TensorFormat.Parse("Q8_0").Dequantize(new byte[34], new float[31]));
         Assert.Throws<ArgumentException>(() => TensorFormat.Parse("Q8_0").Dequantize(new byte[33], new float[32]));
+        Assert.Throws<ArgumentException>(() => TensorFormat.Parse("Q8_0").Dot(new byte[34], new float[64]));
     }
 
     private static void AssertNear(double[] wanted, float[] found)
