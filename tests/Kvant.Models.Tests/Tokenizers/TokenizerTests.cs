@@ -58,7 +58,7 @@ public sealed class TokenizerTests
     public Task LongWordsAndLongSpacesTakeNoQuadraticTime(string name) => Task.Run(() =>
     {
         Tokenizer tokenizer = TokenizerSamples.Open(name);
-        foreach (string text in (string[])[new('a', 400_000), new(' ', 400_000), new('<', 400_000), string.Concat(Enumerable.Repeat("\n ", 200_000))])
+        foreach (string text in (string[])[new('a', 200_000), new(' ', 200_000), new('<', 200_000), string.Concat(Enumerable.Repeat("\n ", 100_000))])
             Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text, parseSpecial: true)));
     });
 
