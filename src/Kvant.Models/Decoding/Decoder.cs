@@ -139,9 +139,8 @@ public sealed class Decoder : IDisposable
         if (weights.KeyNorm is { } keyNorm) Norms.Apply(keys, keyNorm, _model.Config.Epsilon, keys);
         _rope.Rotate(queries, count);
         _rope.Rotate(keys, count);
-        _attention.Append(layer, keys, values);
         Memory<float> mixed = _mixed.AsMemory(0, queries.Length);
-        _attention.Attend(layer, queries, mixed.Span);
+        _attention.Attend(layer, queries, keys, values, mixed.Span);
         AddToStates(weights.Output, mixed, count);
     }
 

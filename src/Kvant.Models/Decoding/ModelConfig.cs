@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Models.Gguf;
 
 namespace Kvant.Models.Decoding;
@@ -39,6 +40,16 @@ public sealed record ModelConfig
 
     /// <summary>What positions are divided by, for models stretched to longer contexts; 1 if not.</summary>
     public required float RopeDivisor { get; init; }
+
+    /// <summary>The shape of a cache for this model.</summary>
+    public CacheGeometry CacheGeometry => new()
+    {
+        Layers = Layers,
+        KvHeads = KeyValueHeads,
+        QueryHeads = QueryHeads,
+        KeyDimension = HeadDimension,
+        ValueDimension = HeadDimension,
+    };
 
     /// <summary>Reads and checks the sizes of a model.</summary>
     /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>

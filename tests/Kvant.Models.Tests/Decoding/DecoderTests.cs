@@ -1,4 +1,7 @@
 using System.Numerics.Tensors;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Models.Decoding;
 using Kvant.Models.Formats;
 using Kvant.Models.Tests.Reference;
@@ -31,16 +34,38 @@ public sealed class DecoderTests
     {
         LogitGolden golden = LogitGolden.Read(name);
         using Running running = new(name);
-        float[] logits = new float[running.Vocabulary];
-        running.Decoder.Forward(golden.Prompt, logits);
-        List<int> greedy = [];
-        while (greedy.Count < golden.Greedy.Length)
-        {
-            greedy.Add(TensorPrimitives.IndexOfMax<float>(logits));
-            running.Decoder.Forward([greedy[^1]], logits);
-        }
-        Assert.Equal(golden.Greedy, greedy);
+        Assert.Equal(golden.Greedy, Greedy(running.Decoder, golden.Prompt, running.Vocabulary, golden.Greedy.Length));
         Assert.Equal(golden.Prompt.Length + 200, running.Decoder.Position);
+    }
+
+    // Sequences longer than window and a page, in float and without compression: the same text.
+    [Theory, MemberData(nameof(Names))]
+    public void GreedyTextOnACacheOfSinglePrecisionIsThatOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        using KvCache cache = new(CacheOptions(running.Model.Config, "fp32"));
+        using CompressedAttention attention = new(cache, new AttentionSettings { Threads = 2 });
+        using Decoder decoder = new(running.Model, attention);
+        Assert.Equal(golden.Greedy, Greedy(decoder, golden.Prompt, running.Vocabulary, golden.Greedy.Length));
+        Assert.Equal(decoder.Position, cache.Length);
+    }
+
+    [Fact]
+    public void ACompressedCacheChangesLogitsALittle()
+    {
+        using Running running = new("mini");
+        int[] prompt = LogitGolden.Read("mini").Prompt;
+        float[] exact = new float[running.Vocabulary], rough = new float[running.Vocabulary];
+        running.Decoder.Forward(prompt, exact);
+        using KvCache cache = new(CacheOptions(running.Model.Config, "turboquant:bits=4") with { Window = 0, Sinks = 0 });
+        using CompressedAttention attention = new(cache);
+        using Decoder decoder = new(running.Model, attention, new DecoderOptions { Batch = 1 });
+        decoder.Forward(prompt, rough);
+        // Changed by more than rounding, and far less than the logits differ among themselves.
+        double change = TensorPrimitives.Distance<float>(exact, rough) / TensorPrimitives.Norm<float>(exact);
+        Assert.InRange(change, 1e-4, 0.1);
+        Assert.Equal(TensorPrimitives.IndexOfMax<float>(exact), TensorPrimitives.IndexOfMax<float>(rough));
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -113,6 +138,25 @@ public sealed class DecoderTests
         Assert.Equal(wanted, found);
     }
 
+    private static KvCacheOptions CacheOptions(ModelConfig config, string codec) => new()
+    {
+        Geometry = config.CacheGeometry,
+        Policy = LayerPolicy.Uniform(config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec)),
+    };
+
+    private static List<int> Greedy(Decoder decoder, int[] prompt, int vocabulary, int count)
+    {
+        float[] logits = new float[vocabulary];
+        decoder.Forward(prompt, logits);
+        List<int> greedy = [];
+        while (greedy.Count < count)
+        {
+            greedy.Add(TensorPrimitives.IndexOfMax<float>(logits));
+            decoder.Forward([greedy[^1]], logits);
+        }
+        return greedy;
+    }
+
     private static void AssertNear(ReadOnlySpan<float> wanted, ReadOnlySpan<float> found, double tolerance)
     {
         Assert.Equal(wanted.Length, found.Length);
@@ -122,27 +166,28 @@ public sealed class DecoderTests
     private sealed class Running : IDisposable
     {
         private readonly TemporaryFolder _folder = new();
-        private readonly LanguageModel _model;
 
         public Running(string name, int threads = 1, int batch = 64)
         {
             string path = Goldens.Model(name + ".gguf");
             if (TinyModels.All.ContainsKey(name)) TinyModels.Write(path = _folder.File("model"), name);
-            _model = LanguageModel.Open(path);
-            Attention = new ExactAttention(_model.Config, 512);
-            Decoder = new Decoder(_model, Attention, new DecoderOptions { Threads = threads, Batch = batch });
+            Model = LanguageModel.Open(path);
+            Attention = new ExactAttention(Model.Config, 512);
+            Decoder = new Decoder(Model, Attention, new DecoderOptions { Threads = threads, Batch = batch });
         }
+
+        public LanguageModel Model { get; }
 
         public Decoder Decoder { get; }
 
         public ExactAttention Attention { get; }
 
-        public int Vocabulary => _model.VocabularySize;
+        public int Vocabulary => Model.VocabularySize;
 
         public void Dispose()
         {
             Decoder.Dispose();
-            _model.Dispose();
+            Model.Dispose();
             _folder.Dispose();
         }
     }

@@ -23,16 +23,9 @@ internal sealed class ExactAttention : IAttention
         _scores = new float[capacity];
     }
 
-    public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
-        int start = _tokens[layer] * _heads * _dimension;
-        keys.CopyTo(_keys[layer].AsSpan(start));
-        values.CopyTo(_values[layer].AsSpan(start));
-        _tokens[layer] += keys.Length / _heads / _dimension;
-    }
-
-    public void Attend(int layer, ReadOnlySpan<float> queries, Span<float> outputs)
-    {
+        Append(layer, keys, values);
         int count = queries.Length / _queryHeads / _dimension;
         for (int i = 0; i < count * _queryHeads; i++)
         {
@@ -51,6 +44,14 @@ internal sealed class ExactAttention : IAttention
     }
 
     public void Clear() => Array.Clear(_tokens);
+
+    private void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        int start = _tokens[layer] * _heads * _dimension;
+        keys.CopyTo(_keys[layer].AsSpan(start));
+        values.CopyTo(_values[layer].AsSpan(start));
+        _tokens[layer] += keys.Length / _heads / _dimension;
+    }
 
     private ReadOnlySpan<float> Row(float[] rows, int token, int head) => rows.AsSpan(((token * _heads) + head) * _dimension, _dimension);
 }
