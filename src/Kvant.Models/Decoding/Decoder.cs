@@ -7,6 +7,7 @@ namespace Kvant.Models.Decoding;
 /// Runs a model: tokens in, logits out, keys and values into a cache of the caller's choice. Many tokens at once give the same logits as
 /// one by one, but for rounding. Nothing is allocated after construction. One thread at a time.
 /// </summary>
+/// <remarks>If attention fails in the middle of a step, some layers have tokens that others lack: truncate or empty the cache, then <see cref="MoveTo"/>.</remarks>
 public sealed class Decoder : IDisposable
 {
     private readonly LanguageModel _model;

@@ -125,10 +125,12 @@ public sealed class GgufWriter
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         if (_metadata.Exists(e => e.Key == key)) throw new ArgumentException($"the metadata '{key}' was added before", nameof(key));
-        _metadata.Add((key, w =>
+        _metadata.Add((key, WriteTyped));
+
+        void WriteTyped(BinaryWriter writer)
         {
-            w.Write((uint)type);
-            write(w);
-        }));
+            writer.Write((uint)type);
+            write(writer);
+        }
     }
 }

@@ -15,7 +15,11 @@ internal static class TinyModels
     /// <summary>Names and seeds; the seeds are chosen so that no two tokens come close on the 200 greedy ones of the goldens.</summary>
     internal static IReadOnlyDictionary<string, ulong> All { get; } = new Dictionary<string, ulong>
     {
-        ["llama"] = 27, ["llama-tied"] = 7, ["llama-scaled"] = 6, ["qwen2"] = 37, ["qwen3"] = 144,
+        ["llama"] = 27,
+        ["llama-tied"] = 7,
+        ["llama-scaled"] = 6,
+        ["qwen2"] = 37,
+        ["qwen3"] = 144,
     };
 
     internal static void Write(string path, string name) => Create(name, All[name]).Save(path);
