@@ -18,8 +18,8 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<int[]> _tokens = SpeedOptions.Numbers("--tokens", [1024, 8192], 1, 1 << 20, "Cached tokens");
     private readonly Option<int> _threads = CommonOptions.Number("--threads", 1, 1, 1024, "Threads that work on a step");
     private readonly Option<bool> _cold = new("--cold") { Description = "Every step takes another layer, out of 384 MiB or more, as a model does; without it the same layer again." };
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Number("--window", 0, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
+    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 0, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers." };
     private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured at each number of tokens");
 
@@ -51,6 +51,7 @@ internal sealed class BenchAttentionVerb : Verb
             share of the speed at which the same bytes can be read at all. output error: relative root mean square error against
             the baseline's output. All contenders run in turn in one process, medians count, and every answer is checked first: a
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
+            All tokens are compressed, so that codecs are compared; a cache's own --window is 64 and its --sinks 4.
             """;
 
     public override IReadOnlyList<string> Examples =>

@@ -7,7 +7,7 @@ namespace Kvant.Formats;
 /// A whole file mapped into memory for reading. The only place of the readers that touches a pointer: every span it
 /// hands out was checked against the file's length. The file must not shrink while it is open.
 /// </summary>
-internal sealed unsafe class MappedFile : IDisposable
+public sealed unsafe class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -15,8 +15,14 @@ internal sealed unsafe class MappedFile : IDisposable
     private readonly byte* _start;
     private int _disposed;
 
-    internal MappedFile(string path)
+    /// <summary>Opens a file and maps all of it.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidDataException">The file is empty or no regular file.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public MappedFile(string path)
     {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         ElementTypes.RequireLittleEndian();
         Path = path;
         // .NET calls this a lack of permission.
@@ -33,12 +39,18 @@ internal sealed unsafe class MappedFile : IDisposable
         _start = start;
     }
 
-    internal string Path { get; }
+    /// <summary>The file's path as it was given.</summary>
+    public string Path { get; }
 
-    internal long Length { get; }
+    /// <summary>The length of the whole file in bytes.</summary>
+    public long Length { get; }
 
-    /// <summary>Bytes of the file; they may be read until <see cref="Dispose"/>.</summary>
-    internal ReadOnlySpan<byte> Bytes(long offset, int count)
+    /// <summary>Bytes of the file, without a copy; they may be read until <see cref="Dispose"/>.</summary>
+    /// <param name="offset">The first byte, counted from the start of the file.</param>
+    /// <param name="count">How many bytes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The bytes do not lie inside the file.</exception>
+    /// <exception cref="ObjectDisposedException">The file was closed.</exception>
+    public ReadOnlySpan<byte> Bytes(long offset, int count)
     {
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
@@ -71,9 +83,14 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
-    internal InvalidDataException InvalidData(long offset, string message, Exception? cause = null) =>
+    /// <summary>An error that says what is wrong with the file's content, and where; the caller throws it.</summary>
+    /// <param name="offset">The byte where it was found.</param>
+    /// <param name="message">What was found and what was wanted.</param>
+    /// <param name="cause">The error behind it, if there is one.</param>
+    public InvalidDataException InvalidData(long offset, string message, Exception? cause = null) =>
         new($"{Path}: {message} (at byte {offset})", cause);
 
+    /// <summary>Ends the mapping. May be called twice.</summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;

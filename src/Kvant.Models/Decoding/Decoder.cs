@@ -1,0 +1,188 @@
+using System.Numerics.Tensors;
+using Kvant.Models.Weights;
+
+namespace Kvant.Models.Decoding;
+
+/// <summary>
+/// Runs a model: tokens in, logits out, keys and values into a cache of the caller's choice. Many tokens at once give the same logits as
+/// one by one, but for rounding. Nothing is allocated after construction. One thread at a time.
+/// </summary>
+/// <remarks>If attention fails in the middle of a step, some layers have tokens that others lack: truncate or empty the cache, then <see cref="MoveTo"/>.</remarks>
+public sealed class Decoder : IDisposable
+{
+    private readonly LanguageModel _model;
+    private readonly IAttention _attention;
+    private readonly int _batch;
+    private readonly Workers _workers;
+    private readonly MatrixProduct _product;
+    private readonly Rope _rope;
+    private readonly float[] _states;
+    private readonly float[] _normed;
+    private readonly float[] _queries;
+    private readonly float[] _keys;
+    private readonly float[] _values;
+    private readonly float[] _mixed;
+    private readonly float[] _gate;
+    private readonly float[] _up;
+
+    /// <summary>Prepares the buffers.</summary>
+    /// <param name="model">An open model.</param>
+    /// <param name="attention">Where keys and values go; empty, and of the model's layers, heads and dimension.</param>
+    /// <param name="options">Threads and batch; null for one thread.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Threads or batch are less than 1.</exception>
+    public Decoder(LanguageModel model, IAttention attention, DecoderOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(attention);
+        options ??= new DecoderOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Batch, 1);
+        ModelConfig config = model.Config;
+        _model = model;
+        _attention = attention;
+        _batch = options.Batch;
+        _states = Buffer(config.Width);
+        _normed = Buffer(config.Width);
+        _queries = Buffer(config.QueryHeads * config.HeadDimension);
+        _mixed = Buffer(config.QueryHeads * config.HeadDimension);
+        _keys = Buffer(config.KeyValueHeads * config.HeadDimension);
+        _values = Buffer(config.KeyValueHeads * config.HeadDimension);
+        _gate = Buffer(config.FeedForward);
+        _up = Buffer(config.FeedForward);
+        _rope = new Rope(model, _batch);
+        _workers = new Workers(options.Threads);
+        _product = new MatrixProduct(_workers, model.LongestRow);
+
+        float[] Buffer(int numbers) => new float[checked(_batch * numbers)];
+    }
+
+    /// <summary>The position of the next token: how many went through, unless <see cref="MoveTo"/> said otherwise.</summary>
+    public int Position { get; private set; }
+
+    /// <summary>Reads tokens and says what may come next.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <param name="logits">Receives the logits behind the last token, one for each token of the vocabulary.</param>
+    /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    public void Forward(ReadOnlySpan<int> tokens, Memory<float> logits)
+    {
+        Check(tokens, logits.Length, 1);
+        while (!tokens.IsEmpty)
+        {
+            int count = Math.Min(_batch, tokens.Length);
+            RunLayers(tokens[..count]);
+            tokens = tokens[count..];
+            if (tokens.IsEmpty) Speak(count - 1, 1, logits);
+        }
+    }
+
+    /// <summary>Reads tokens and says after each what may come next.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <param name="logits">Receives tokens x vocabulary.</param>
+    /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    public void ForwardEach(ReadOnlySpan<int> tokens, Memory<float> logits)
+    {
+        Check(tokens, logits.Length, tokens.Length);
+        while (!tokens.IsEmpty)
+        {
+            int count = Math.Min(_batch, tokens.Length);
+            RunLayers(tokens[..count]);
+            Speak(0, count, logits[..(count * _model.VocabularySize)]);
+            tokens = tokens[count..];
+            logits = logits[(count * _model.VocabularySize)..];
+        }
+    }
+
+    /// <summary>Sets the position of the next token, after the caller has truncated or emptied the cache.</summary>
+    /// <param name="position">0 or more.</param>
+    public void MoveTo(int position)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        Position = position;
+    }
+
+    /// <summary>Ends the decoder's threads. The model stays open.</summary>
+    public void Dispose() => _workers.Dispose();
+
+    private void Check(ReadOnlySpan<int> tokens, int logits, int rows)
+    {
+        if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
+        if (logits != (long)rows * _model.VocabularySize)
+            throw new ArgumentException($"{logits} logits found, {rows} x {_model.VocabularySize} wanted", nameof(logits));
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)_model.VocabularySize) throw new ArgumentOutOfRangeException(nameof(tokens), token, $"the tokens are 0 to {_model.VocabularySize - 1}");
+        }
+        if (tokens.Length > int.MaxValue - Position) throw new ArgumentException($"{tokens.Length} tokens from position {Position} on reach past {int.MaxValue}", nameof(tokens));
+    }
+
+    private void RunLayers(ReadOnlySpan<int> tokens)
+    {
+        int width = _model.Config.Width, count = tokens.Length;
+        for (int i = 0; i < count; i++) _model.Embedding.ReadRow(tokens[i], _states.AsSpan(i * width, width));
+        _rope.Prepare(Position, count);
+        for (int layer = 0; layer < _model.Layers.Count; layer++)
+        {
+            Attend(layer, count);
+            FeedForward(_model.Layers[layer], count);
+        }
+        Position += count;
+    }
+
+    private void Attend(int layer, int count)
+    {
+        LayerWeights weights = _model.Layers[layer];
+        ReadOnlyMemory<float> normed = Normalize(weights.AttentionNorm, 0, count);
+        Span<float> queries = Project(weights.Query, normed, _queries, count);
+        Span<float> keys = Project(weights.Key, normed, _keys, count);
+        Span<float> values = Project(weights.Value, normed, _values, count);
+        if (weights.QueryNorm is { } queryNorm) Norms.Apply(queries, queryNorm, _model.Config.Epsilon, queries);
+        if (weights.KeyNorm is { } keyNorm) Norms.Apply(keys, keyNorm, _model.Config.Epsilon, keys);
+        _rope.Rotate(queries, count);
+        _rope.Rotate(keys, count);
+        Memory<float> mixed = _mixed.AsMemory(0, queries.Length);
+        _attention.Attend(layer, queries, keys, values, mixed.Span);
+        AddToStates(weights.Output, mixed, count);
+    }
+
+    private void FeedForward(LayerWeights weights, int count)
+    {
+        ReadOnlyMemory<float> normed = Normalize(weights.FeedForwardNorm, 0, count);
+        Span<float> gate = Project(weights.Gate, normed, _gate, count);
+        Span<float> up = Project(weights.Up, normed, _up, count);
+        // SwiGLU: gate * sigmoid(gate) * up.
+        TensorPrimitives.Multiply(up, gate, up);
+        TensorPrimitives.Sigmoid(gate, gate);
+        TensorPrimitives.Multiply(up, gate, up);
+        AddToStates(weights.Down, _up.AsMemory(0, up.Length), count);
+    }
+
+    private void Speak(int first, int count, Memory<float> logits) =>
+        _product.Multiply(_model.Output, Normalize(_model.OutputNorm, first, count), logits);
+
+    private ReadOnlyMemory<float> Normalize(float[] weights, int first, int count)
+    {
+        int width = _model.Config.Width;
+        Norms.Apply(_states.AsSpan(first * width, count * width), weights, _model.Config.Epsilon, _normed);
+        return _normed.AsMemory(0, count * width);
+    }
+
+    private Span<float> Project(Projection projection, ReadOnlyMemory<float> inputs, float[] buffer, int count)
+    {
+        Memory<float> outputs = buffer.AsMemory(0, count * projection.Matrix.Rows);
+        _product.Multiply(projection.Matrix, inputs, outputs);
+        if (projection.Bias is { } bias)
+        {
+            for (Span<float> row = outputs.Span; !row.IsEmpty; row = row[bias.Length..]) TensorPrimitives.Add(row[..bias.Length], bias, row);
+        }
+        return outputs.Span;
+    }
+
+    private void AddToStates(Projection projection, ReadOnlyMemory<float> inputs, int count)
+    {
+        // The norm that this buffer held has been used up.
+        Span<float> change = Project(projection, inputs, _normed, count);
+        Span<float> states = _states.AsSpan(0, change.Length);
+        TensorPrimitives.Add(states, change, states);
+    }
+}

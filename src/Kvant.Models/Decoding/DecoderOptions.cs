@@ -1,0 +1,11 @@
+namespace Kvant.Models.Decoding;
+
+/// <summary>How a decoder works, not what it computes.</summary>
+public sealed record DecoderOptions
+{
+    /// <summary>How many threads multiply matrices at once, the caller's own among them: 1 or more.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>How many tokens go through the layers together when many are given at once: 1 or more. Buffers grow with it.</summary>
+    public int Batch { get; init; } = 64;
+}

@@ -1,0 +1,106 @@
+using Kvant.Caching;
+using Kvant.Models.Gguf;
+
+namespace Kvant.Models.Decoding;
+
+/// <summary>The sizes of a model.</summary>
+public sealed record ModelConfig
+{
+    private const float DefaultRopeBase = 10_000;
+
+    /// <summary>The family: <c>llama</c>, <c>qwen2</c> or <c>qwen3</c>.</summary>
+    public required string Architecture { get; init; }
+
+    /// <summary>How many layers there are.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>How many numbers describe a token between layers.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>How many query heads a layer has.</summary>
+    public required int QueryHeads { get; init; }
+
+    /// <summary>How many heads of keys and values a layer has; each serves the same number of query heads.</summary>
+    public required int KeyValueHeads { get; init; }
+
+    /// <summary>How many numbers a query, a key or a value has.</summary>
+    public required int HeadDimension { get; init; }
+
+    /// <summary>How many numbers the inner side of the feed-forward part has.</summary>
+    public required int FeedForward { get; init; }
+
+    /// <summary>How many tokens the model was trained on at once. It may read more, worse and worse.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>What is added to a mean of squares before its root is taken.</summary>
+    public required float Epsilon { get; init; }
+
+    /// <summary>The base of the wavelengths that positions turn queries and keys by.</summary>
+    public required float RopeBase { get; init; }
+
+    /// <summary>What positions are divided by, for models stretched to longer contexts; 1 if not.</summary>
+    public required float RopeDivisor { get; init; }
+
+    /// <summary>The shape of a cache for this model.</summary>
+    public CacheGeometry CacheGeometry => new()
+    {
+        Layers = Layers,
+        KvHeads = KeyValueHeads,
+        QueryHeads = QueryHeads,
+        KeyDimension = HeadDimension,
+        ValueDimension = HeadDimension,
+    };
+
+    /// <summary>Reads and checks the sizes of a model.</summary>
+    /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>
+    public static ModelConfig Read(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        GgufValue architecture = file.Value("general.architecture");
+        string name = architecture.AsText();
+        if (Decoding.Architecture.Find(name) is null) throw architecture.Refuse(Decoding.Architecture.Known, $"'{name}'");
+        GgufValue heads = file.Value($"{name}.attention.head_count");
+        int queryHeads = Positive(heads), width = Positive(file.Value($"{name}.embedding_length"));
+        GgufValue shared = Optional("attention.head_count_kv") ?? heads;
+        int keyValueHeads = Positive(shared);
+        if (queryHeads % keyValueHeads != 0) throw shared.Refuse($"a divisor of the {queryHeads} query heads", $"{keyValueHeads}");
+        int dimension = Optional("attention.key_length") is { } length ? Positive(length) : width / queryHeads;
+        if (dimension == 0 || dimension % 2 != 0) throw (Optional("attention.key_length") ?? heads).Refuse("heads of an even dimension", $"a dimension of {dimension}");
+        foreach (string key in (ReadOnlySpan<string>)["attention.value_length", "rope.dimension_count"])
+        {
+            if (Optional(key) is { } same && same.AsCount() != dimension) throw same.Refuse($"the dimension of the heads, {dimension}", $"{same.AsCount()}");
+        }
+        if (Optional("expert_count") is { } experts && experts.AsCount() > 0) throw experts.Refuse("a model without experts", $"{experts.AsCount()}");
+        return new ModelConfig
+        {
+            Architecture = name,
+            Layers = Positive(file.Value($"{name}.block_count")),
+            Width = width,
+            QueryHeads = queryHeads,
+            KeyValueHeads = keyValueHeads,
+            HeadDimension = dimension,
+            FeedForward = Positive(file.Value($"{name}.feed_forward_length")),
+            ContextLength = Positive(file.Value($"{name}.context_length")),
+            Epsilon = file.Value($"{name}.attention.layer_norm_rms_epsilon").AsNumber(),
+            RopeBase = Optional("rope.freq_base") is { } @base ? AboveZero(@base) : DefaultRopeBase,
+            RopeDivisor = Divisor(),
+        };
+
+        GgufValue? Optional(string key) => file.TryGetValue($"{name}.{key}", out GgufValue? value) ? value : null;
+
+        float Divisor()
+        {
+            if (Optional("rope.scaling.type") is not { } type) return Optional("rope.scale_linear") is { } old ? AboveZero(old) : 1;
+            return type.AsText() switch
+            {
+                "none" => 1,
+                "linear" => AboveZero(file.Value($"{name}.rope.scaling.factor")),
+                string other => throw type.Refuse("'none' or 'linear'", $"'{other}'"),
+            };
+        }
+    }
+
+    private static int Positive(GgufValue value) => value.AsCount() is > 0 and int count ? count : throw value.Refuse("a number above 0", "0");
+
+    private static float AboveZero(GgufValue value) => value.AsNumber() is > 0 and float number ? number : throw value.Refuse("a number above 0", $"{value.AsNumber()}");
+}

@@ -1,0 +1,51 @@
+using Kvant.Models.Formats;
+using Kvant.Models.Gguf;
+using Kvant.Models.Weights;
+
+namespace Kvant.Models.Decoding;
+
+/// <summary>Takes the tensors of a model one by one, checks their shapes, and knows in the end whether one was left: a tensor that
+/// nobody takes belongs to a model of another kind, and leaving it out would answer wrongly without a word.</summary>
+internal sealed class TensorSet(GgufFile file)
+{
+    private readonly HashSet<string> _taken = [];
+
+    internal bool Has(string name) => file.TryGetTensor(name, out _);
+
+    internal WeightMatrix Matrix(string name, int columns, int? rows = null)
+    {
+        GgufTensor tensor = file.Tensor(name);
+        if (tensor.Shape.Count != 2 || tensor.Shape[0] != columns || (rows is { } wanted && tensor.Shape[1] != wanted))
+            throw new InvalidDataException($"{file.Path}: the tensor {tensor} has another shape than the model's sizes ask for: [{columns}, {(rows is { } r ? r : "any")}]");
+        _taken.Add(name);
+        return new WeightMatrix(file, tensor);
+    }
+
+    /// <summary>A few numbers, copied; they are stored in single precision in every file.</summary>
+    internal float[] Vector(string name, int length)
+    {
+        GgufTensor tensor = file.Tensor(name);
+        if (tensor.Format != TensorFormat.F32 || tensor.Shape.Count != 1 || tensor.Shape[0] != length)
+            throw new InvalidDataException($"{file.Path}: the tensor {tensor} is not what the model's sizes ask for: F32 [{length}]");
+        _taken.Add(name);
+        float[] numbers = new float[length];
+        tensor.Format.Dequantize(file.Bytes(tensor, 0, (int)tensor.ByteLength), numbers);
+        return numbers;
+    }
+
+    internal float[]? VectorIf(bool wanted, string name, int length) => wanted ? Vector(name, length) : null;
+
+    internal Projection Projection(string name, int columns, int rows, bool needsBias = false)
+    {
+        WeightMatrix matrix = Matrix(name + ".weight", columns, rows);
+        return new Projection(matrix, VectorIf(needsBias || Has(name + ".bias"), name + ".bias", rows));
+    }
+
+    internal void CheckNoneIsLeft(string architecture)
+    {
+        foreach (GgufTensor tensor in file.Tensors)
+        {
+            if (!_taken.Contains(tensor.Name)) throw new InvalidDataException($"{file.Path}: the tensor {tensor} is no part of a model of the architecture '{architecture}'");
+        }
+    }
+}

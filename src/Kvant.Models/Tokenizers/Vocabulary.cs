@@ -1,0 +1,71 @@
+using System.Diagnostics.CodeAnalysis;
+using Kvant.Models.Gguf;
+
+namespace Kvant.Models.Tokenizers;
+
+/// <summary>The tokens of a model with their texts, kinds and scores, and which of them begin and end a text.</summary>
+internal sealed class Vocabulary
+{
+    private const string Prefix = "tokenizer.ggml.";
+    private readonly string[] _texts;
+    private readonly int[]? _kinds;
+    private readonly float[]? _scores;
+    private readonly Dictionary<string, int> _byText;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _bySpan;
+
+    internal Vocabulary(GgufFile file)
+    {
+        File = file;
+        GgufValue tokens = Value("tokens");
+        _texts = tokens.AsTexts();
+        if (_texts.Length == 0) throw tokens.Refuse("at least one token", "no token");
+        if (TryGet("scores") is { } scores) _scores = SameLength(scores, scores.AsSingles());
+        if (TryGet("token_type") is { } kinds) _kinds = SameLength(kinds, kinds.AsIntegers());
+        _byText = new Dictionary<string, int>(_texts.Length);
+        for (int token = 0; token < _texts.Length; token++) _byText.TryAdd(_texts[token], token);
+        _bySpan = _byText.GetAlternateLookup<ReadOnlySpan<char>>();
+        Begin = Token("bos_token_id");
+        End = Token("eos_token_id");
+        EndOfTurn = Token("eot_token_id");
+        Unknown = Token("unknown_token_id");
+    }
+
+    internal GgufFile File { get; }
+
+    internal int Count => _texts.Length;
+
+    internal int? Begin { get; }
+
+    internal int? End { get; }
+
+    internal int? EndOfTurn { get; }
+
+    internal int? Unknown { get; }
+
+    [MemberNotNullWhen(true, nameof(_scores))]
+    internal bool HasScores => _scores is not null;
+
+    internal string Text(int token) => _texts[token];
+
+    internal TokenKind Kind(int token) => _kinds is null ? TokenKind.Normal : (TokenKind)_kinds[token];
+
+    internal float Score(int token) => _scores![token];
+
+    internal bool TryFind(ReadOnlySpan<char> text, out int token) => _bySpan.TryGetValue(text, out token);
+
+    internal GgufValue Value(string key) => File.Value(Prefix + key);
+
+    internal GgufValue? TryGet(string key) => File.TryGetValue(Prefix + key, out GgufValue? value) ? value : null;
+
+    internal bool Flag(string key, bool otherwise) => TryGet(key)?.AsBoolean() ?? otherwise;
+
+    private int? Token(string key)
+    {
+        if (TryGet(key) is not { } value) return null;
+        int token = value.AsCount();
+        return token < Count ? token : throw value.Refuse($"a token from 0 to {Count - 1}", $"{token}");
+    }
+
+    private T[] SameLength<T>(GgufValue value, T[] numbers) =>
+        numbers.Length == Count ? numbers : throw value.Refuse($"one number for each of the {Count} tokens", $"{numbers.Length} numbers");
+}

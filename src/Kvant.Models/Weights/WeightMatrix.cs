@@ -1,0 +1,60 @@
+using Kvant.Models.Formats;
+using Kvant.Models.Gguf;
+
+namespace Kvant.Models.Weights;
+
+/// <summary>
+/// A matrix of weights that stays in its file, in the format in which it is stored there. Rows are outputs, columns inputs.
+/// It may be used until the file is closed, by any number of threads.
+/// </summary>
+public sealed class WeightMatrix
+{
+    private readonly GgufFile _file;
+    private readonly GgufTensor _tensor;
+    private readonly int _rowBytes;
+
+    /// <summary>Looks at a tensor as a matrix.</summary>
+    /// <param name="file">An open file.</param>
+    /// <param name="tensor">A tensor of that file with one or two dimensions.</param>
+    /// <exception cref="InvalidDataException">The tensor has more dimensions, or a row or column too long for an array.</exception>
+    public WeightMatrix(GgufFile file, GgufTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(tensor);
+        // Bytes of a row are counted in an int, and a product keeps a few rows in single precision.
+        const int Longest = 1 << 26;
+        long columns = tensor.Shape[0], rows = tensor.Shape.Count > 1 ? tensor.Shape[1] : 1;
+        if (tensor.Shape.Count > 2 || columns > Longest || rows > int.MaxValue)
+            throw new InvalidDataException($"{file.Path}: the tensor {tensor} is no matrix of at most {int.MaxValue} rows of at most {Longest} numbers");
+        _file = file;
+        _tensor = tensor;
+        Rows = (int)rows;
+        Columns = (int)columns;
+        _rowBytes = (int)tensor.Format.Bytes(columns);
+    }
+
+    /// <summary>How many numbers a product gives.</summary>
+    public int Rows { get; }
+
+    /// <summary>How many numbers a product takes.</summary>
+    public int Columns { get; }
+
+    /// <summary>How the numbers are stored.</summary>
+    public TensorFormat Format => _tensor.Format;
+
+    /// <summary>Reads one row as single precision.</summary>
+    /// <param name="row">0 to <see cref="Rows"/> - 1.</param>
+    /// <param name="numbers">Receives <see cref="Columns"/> numbers.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public void ReadRow(int row, Span<float> numbers)
+    {
+        if ((uint)row >= (uint)Rows) throw new ArgumentOutOfRangeException(nameof(row), row, $"the rows are 0 to {Rows - 1}");
+        Format.Dequantize(Row(row), numbers);
+    }
+
+    /// <summary>The dot product of a row with a vector.</summary>
+    internal float Dot(int row, ReadOnlySpan<float> vector) => Format.Dot(Row(row), vector);
+
+    private ReadOnlySpan<byte> Row(int row) => _file.Bytes(_tensor, (long)row * _rowBytes, _rowBytes);
+}

@@ -1,0 +1,194 @@
+using System.Numerics.Tensors;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Models.Decoding;
+using Kvant.Models.Formats;
+using Kvant.Models.Tests.Reference;
+using Kvant.Tests.Formats;
+
+namespace Kvant.Models.Tests.Decoding;
+
+public sealed class DecoderTests
+{
+    public static TheoryData<string> Names => [.. TinyModels.All.Keys, "mini", "mini-bias"];
+
+    [Theory, MemberData(nameof(Names))]
+    public void LogitsAreThoseOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        float[] logits = new float[golden.Prompt.Length * running.Vocabulary];
+        running.Decoder.ForwardEach(golden.Prompt, logits);
+        for (int i = 0; i < golden.Positions.Length; i++)
+        {
+            ReadOnlySpan<float> wanted = golden.Logits.AsSpan(i * running.Vocabulary, running.Vocabulary);
+            // Logits that are all alike would prove nothing.
+            Assert.True(TensorPrimitives.Max(wanted) - TensorPrimitives.Min(wanted) > 3);
+            AssertNear(wanted, logits.AsSpan(golden.Positions[i] * running.Vocabulary, running.Vocabulary), Tolerances.Logits);
+        }
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void GreedyTextIsThatOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        Assert.Equal(golden.Greedy, Greedy(running.Decoder, golden.Prompt, running.Vocabulary, golden.Greedy.Length));
+        Assert.Equal(golden.Prompt.Length + 200, running.Decoder.Position);
+    }
+
+    // Sequences longer than window and a page, in float and without compression: the same text.
+    [Theory, MemberData(nameof(Names))]
+    public void GreedyTextOnACacheOfSinglePrecisionIsThatOfLlamaCpp(string name)
+    {
+        LogitGolden golden = LogitGolden.Read(name);
+        using Running running = new(name);
+        using KvCache cache = new(CacheOptions(running.Model.Config, "fp32"));
+        using CompressedAttention attention = new(cache, new AttentionSettings { Threads = 2 });
+        using Decoder decoder = new(running.Model, attention);
+        Assert.Equal(golden.Greedy, Greedy(decoder, golden.Prompt, running.Vocabulary, golden.Greedy.Length));
+        Assert.Equal(decoder.Position, cache.Length);
+    }
+
+    [Fact]
+    public void ACompressedCacheChangesLogitsALittle()
+    {
+        using Running running = new("mini");
+        int[] prompt = LogitGolden.Read("mini").Prompt;
+        float[] exact = new float[running.Vocabulary], rough = new float[running.Vocabulary];
+        running.Decoder.Forward(prompt, exact);
+        using KvCache cache = new(CacheOptions(running.Model.Config, "turboquant:bits=4") with { Window = 0, Sinks = 0 });
+        using CompressedAttention attention = new(cache);
+        using Decoder decoder = new(running.Model, attention, new DecoderOptions { Batch = 1 });
+        decoder.Forward(prompt, rough);
+        // Changed by more than rounding, and far less than the logits differ among themselves.
+        double change = TensorPrimitives.Distance<float>(exact, rough) / TensorPrimitives.Norm<float>(exact);
+        Assert.InRange(change, 1e-4, 0.1);
+        Assert.Equal(TensorPrimitives.IndexOfMax<float>(exact), TensorPrimitives.IndexOfMax<float>(rough));
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void ManyTokensAtOnceGiveTheLogitsOfOneByOne(string name)
+    {
+        int[] prompt = LogitGolden.Read(name).Prompt;
+        using Running single = new(name), whole = new(name, threads: 2), parts = new(name, batch: 7);
+        float[] wanted = new float[prompt.Length * single.Vocabulary], found = new float[wanted.Length], last = new float[single.Vocabulary];
+        for (int i = 0; i < prompt.Length; i++) single.Decoder.Forward(prompt.AsSpan(i, 1), wanted.AsMemory(i * single.Vocabulary, single.Vocabulary));
+        whole.Decoder.ForwardEach(prompt, found);
+        AssertNear(wanted, found, Tolerances.Batch);
+        parts.Decoder.Forward(prompt, last);
+        AssertNear(wanted.AsSpan(^single.Vocabulary..), last, Tolerances.Batch);
+    }
+
+    public static TheoryData<string, string> Stored =>
+    [
+        .. TensorFormat.All.Select(f => ("llama-tied", f.Name)), ("llama", "F16"), ("llama-scaled", "F32"), ("qwen2", "F32"), ("qwen2", "Q8_0"), ("qwen3", "F32"), ("qwen3", "Q4_K"),
+    ];
+
+    [Theory, MemberData(nameof(Stored))]
+    public void LogitsOfEveryFormatAreThoseOfDoublePrecision(string name, string format)
+    {
+        using TemporaryFolder folder = new();
+        TinyModels.CreateStored(name, TensorFormat.Parse(format)).Save(folder.File("model"));
+        using LanguageModel model = LanguageModel.Open(folder.File("model"));
+        int[] prompt = [3, 1, 41, 59, 26];
+        double[] wanted = new ReferenceDecoder(model.File).Logits(prompt);
+        float[] found = new float[wanted.Length];
+        using Decoder decoder = new(model, new ExactAttention(model.Config, prompt.Length));
+        decoder.Forward(prompt, found);
+        double norm = Math.Sqrt(wanted.Sum(x => x * x)), error = Math.Sqrt(wanted.Zip(found, (a, b) => (a - b) * (a - b)).Sum());
+        Assert.InRange(error, 0, norm * Tolerances.Batch);
+    }
+
+    [Fact]
+    public void AStepAllocatesNothing()
+    {
+        using Running running = new("qwen3", threads: 2);
+        float[] logits = new float[running.Vocabulary];
+        running.Decoder.Forward([1, 2, 3], logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++) running.Decoder.Forward([i], logits);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void WrongTokensAndLengthsAreRefusedBeforeAnythingIsRead()
+    {
+        using Running running = new("llama");
+        float[] logits = new float[running.Vocabulary];
+        Assert.Throws<ArgumentException>(() => running.Decoder.Forward([], logits));
+        Assert.Throws<ArgumentException>(() => running.Decoder.Forward([1], new float[5]));
+        Assert.Throws<ArgumentException>(() => running.Decoder.ForwardEach([1, 2], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => running.Decoder.Forward([1, running.Vocabulary], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => running.Decoder.Forward([-1], logits));
+        Assert.Equal(0, running.Decoder.Position);
+    }
+
+    [Fact]
+    public void AfterTheCacheWasEmptiedTheDecoderBeginsAgain()
+    {
+        using Running first = new("llama"), second = new("llama");
+        float[] wanted = new float[first.Vocabulary], found = new float[first.Vocabulary];
+        first.Decoder.Forward([5, 6, 7], wanted);
+        second.Decoder.Forward([9, 9], found);
+        second.Attention.Clear();
+        second.Decoder.MoveTo(0);
+        second.Decoder.Forward([5, 6, 7], found);
+        Assert.Equal(wanted, found);
+    }
+
+    private static KvCacheOptions CacheOptions(ModelConfig config, string codec) => new()
+    {
+        Geometry = config.CacheGeometry,
+        Policy = LayerPolicy.Uniform(config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec)),
+    };
+
+    private static List<int> Greedy(Decoder decoder, int[] prompt, int vocabulary, int count)
+    {
+        float[] logits = new float[vocabulary];
+        decoder.Forward(prompt, logits);
+        List<int> greedy = [];
+        while (greedy.Count < count)
+        {
+            greedy.Add(TensorPrimitives.IndexOfMax<float>(logits));
+            decoder.Forward([greedy[^1]], logits);
+        }
+        return greedy;
+    }
+
+    private static void AssertNear(ReadOnlySpan<float> wanted, ReadOnlySpan<float> found, double tolerance)
+    {
+        Assert.Equal(wanted.Length, found.Length);
+        for (int i = 0; i < wanted.Length; i++) Assert.Equal(wanted[i], found[i], tolerance);
+    }
+
+    private sealed class Running : IDisposable
+    {
+        private readonly TemporaryFolder _folder = new();
+
+        public Running(string name, int threads = 1, int batch = 64)
+        {
+            string path = Goldens.Model(name + ".gguf");
+            if (TinyModels.All.ContainsKey(name)) TinyModels.Write(path = _folder.File("model"), name);
+            Model = LanguageModel.Open(path);
+            Attention = new ExactAttention(Model.Config, 512);
+            Decoder = new Decoder(Model, Attention, new DecoderOptions { Threads = threads, Batch = batch });
+        }
+
+        public LanguageModel Model { get; }
+
+        public Decoder Decoder { get; }
+
+        public ExactAttention Attention { get; }
+
+        public int Vocabulary => Model.VocabularySize;
+
+        public void Dispose()
+        {
+            Decoder.Dispose();
+            Model.Dispose();
+            _folder.Dispose();
+        }
+    }
+}

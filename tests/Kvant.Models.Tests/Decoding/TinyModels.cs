@@ -1,0 +1,98 @@
+using Kvant.Models.Formats;
+using Kvant.Models.Gguf;
+using Kvant.Numerics;
+
+namespace Kvant.Models.Tests.Decoding;
+
+/// <summary>Random models of every architecture, small enough to write in a moment, with weights of a size that makes logits differ.</summary>
+internal static class TinyModels
+{
+    internal const int Vocabulary = 96;
+    internal const int Layers = 3;
+    internal const int QueryHeads = 4;
+    internal const int KeyValueHeads = 2;
+
+    /// <summary>Names and seeds; the seeds are chosen so that no two tokens come close on the 200 greedy ones of the goldens.</summary>
+    internal static IReadOnlyDictionary<string, ulong> All { get; } = new Dictionary<string, ulong>
+    {
+        ["llama"] = 27,
+        ["llama-tied"] = 7,
+        ["llama-scaled"] = 6,
+        ["qwen2"] = 37,
+        ["qwen3"] = 144,
+    };
+
+    internal static void Write(string path, string name) => Create(name, All[name]).Save(path);
+
+    /// <summary>A model whose matrices have another format, made of random blocks; its width holds the longest block.</summary>
+    internal static GgufWriter CreateStored(string name, TensorFormat format) => Create(name, 1, format, width: 256, inner: 256);
+
+    internal static GgufWriter Create(string name, ulong seed, TensorFormat? format = null, int width = 64, int inner = 96)
+    {
+        string architecture = name.Split('-')[0];
+        // Qwen3 has heads whose dimensions do not add up to the width.
+        int dimension = architecture == "qwen3" ? width / 2 : width / QueryHeads;
+        GgufWriter writer = new();
+        writer.Add("general.architecture", architecture);
+        writer.Add("tokenizer.ggml.model", "none");
+        writer.Add($"{architecture}.vocab_size", (uint)Vocabulary);
+        writer.Add($"{architecture}.context_length", 512u);
+        writer.Add($"{architecture}.embedding_length", (uint)width);
+        writer.Add($"{architecture}.block_count", (uint)Layers);
+        writer.Add($"{architecture}.feed_forward_length", (uint)inner);
+        writer.Add($"{architecture}.attention.head_count", (uint)QueryHeads);
+        writer.Add($"{architecture}.attention.head_count_kv", (uint)KeyValueHeads);
+        writer.Add($"{architecture}.attention.key_length", (uint)dimension);
+        writer.Add($"{architecture}.attention.value_length", (uint)dimension);
+        writer.Add($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5f);
+        writer.Add($"{architecture}.rope.dimension_count", (uint)dimension);
+        writer.Add($"{architecture}.rope.freq_base", architecture == "llama" ? 10_000f : 1_000_000f);
+        if (name == "llama-scaled")
+        {
+            writer.Add("llama.rope.scaling.type", "linear");
+            writer.Add("llama.rope.scaling.factor", 4f);
+        }
+
+        SeededRandom random = new(seed);
+        Matrix("token_embd", width, Vocabulary, 1);
+        Vector("output_norm.weight", width, 1, 0.2);
+        if (name != "llama-tied") Matrix("output", width, Vocabulary, 0.4);
+        // The stretched wavelengths of Llama 3.1, in miniature.
+        if (name == "llama") writer.AddTensor("rope_freqs.weight", [.. Enumerable.Range(0, dimension / 2).Select(i => 1 + (14f * i / (dimension - 2)))], dimension / 2);
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            string prefix = $"blk.{layer}.";
+            Vector(prefix + "attn_norm.weight", width, 1, 0.2);
+            Projection(prefix + "attn_q", width, QueryHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_k", width, KeyValueHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_v", width, KeyValueHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_output", QueryHeads * dimension, width, false);
+            if (architecture == "qwen3")
+            {
+                Vector(prefix + "attn_q_norm.weight", dimension, 1.5, 0.3);
+                Vector(prefix + "attn_k_norm.weight", dimension, 1.5, 0.3);
+            }
+            Vector(prefix + "ffn_norm.weight", width, 1, 0.2);
+            Projection(prefix + "ffn_gate", width, inner, false);
+            Projection(prefix + "ffn_up", width, inner, false);
+            Projection(prefix + "ffn_down", inner, width, false);
+        }
+        return writer;
+
+        void Projection(string tensor, int columns, int rows, bool bias)
+        {
+            Matrix(tensor, columns, rows, 2 / Math.Sqrt(columns));
+            if (bias) Vector(tensor + ".bias", rows, 0, 1);
+        }
+
+        void Matrix(string tensor, int columns, int rows, double size)
+        {
+            if (format is null) writer.AddTensor(tensor + ".weight", Numbers(columns * rows, 0, size), columns, rows);
+            else writer.AddTensor(tensor + ".weight", format, RandomBlocks.CreateOfSize(format, columns * rows, (int)random.NextBits(), size), columns, rows);
+        }
+
+        void Vector(string tensor, int length, double mean, double size) => writer.AddTensor(tensor, Numbers(length, mean, size), length);
+
+        float[] Numbers(int count, double mean, double size) => [.. Enumerable.Range(0, count).Select(_ => (float)(mean + (size * random.NextGaussian())))];
+    }
+}

@@ -1,0 +1,84 @@
+using Kvant.Models.Gguf;
+
+namespace Kvant.Models.Tests.Reference;
+
+/// <summary>The decoder once more in plain double precision, token by token, from the papers: for weights of any format, where llama.cpp
+/// rounds activations and is no measure.</summary>
+internal sealed class ReferenceDecoder(GgufFile file)
+{
+    private readonly string _architecture = file.Value("general.architecture").AsText();
+    private readonly Dictionary<string, double[]> _tensors = file.Tensors.ToDictionary(
+        t => t.Name, t => ReferenceFormats.Dequantize(t.Format.Name, file.Bytes(t, 0, (int)t.ByteLength).ToArray(), (int)t.Shape.Aggregate((a, b) => a * b)));
+
+    private int Size(string key) => file.Value($"{_architecture}.{key}").AsCount();
+
+    /// <summary>The logits behind the last token.</summary>
+    public double[] Logits(int[] tokens)
+    {
+        int width = Size("embedding_length"), heads = Size("attention.head_count"), shared = Size("attention.head_count_kv"), dimension = Size("attention.key_length");
+        double[][] states = [.. tokens.Select(t => _tensors["token_embd.weight"][(t * width)..((t + 1) * width)])];
+        for (int layer = 0; layer < Size("block_count"); layer++)
+        {
+            string at = $"blk.{layer}.";
+            double[][] normed = [.. states.Select(s => Norm(s, at + "attn_norm.weight"))];
+            double[][] queries = [.. normed.Select((x, position) => Turn(Heads(Project(x, at + "attn_q"), at + "attn_q_norm.weight", dimension), dimension, position))];
+            double[][] keys = [.. normed.Select((x, position) => Turn(Heads(Project(x, at + "attn_k"), at + "attn_k_norm.weight", dimension), dimension, position))];
+            double[][] values = [.. normed.Select(x => Project(x, at + "attn_v"))];
+            for (int token = 0; token < tokens.Length; token++)
+            {
+                double[] mixed = [.. Enumerable.Range(0, heads).SelectMany(h => Attend(queries[token], h, keys, values, h / (heads / shared), token, dimension))];
+                states[token] = Add(states[token], Project(mixed, at + "attn_output"));
+                double[] inner = Norm(states[token], at + "ffn_norm.weight");
+                double[] gate = Project(inner, at + "ffn_gate"), up = Project(inner, at + "ffn_up");
+                states[token] = Add(states[token], Project([.. gate.Zip(up, (g, u) => g / (1 + Math.Exp(-g)) * u)], at + "ffn_down"));
+            }
+        }
+        return Multiply(_tensors.GetValueOrDefault("output.weight") ?? _tensors["token_embd.weight"], Norm(states[^1], "output_norm.weight"));
+    }
+
+    private static double[] Attend(double[] query, int head, double[][] keys, double[][] values, int shared, int token, int dimension)
+    {
+        double[] scores = [.. Enumerable.Range(0, token + 1).Select(t => Enumerable.Range(0, dimension)
+            .Sum(i => query[(head * dimension) + i] * keys[t][(shared * dimension) + i]) / Math.Sqrt(dimension))];
+        double[] weights = [.. scores.Select(s => Math.Exp(s - scores.Max()))];
+        return [.. Enumerable.Range(0, dimension).Select(i => weights.Select((w, t) => w * values[t][(shared * dimension) + i]).Sum() / weights.Sum())];
+    }
+
+    private static double[] Add(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
+
+    private static double[] Multiply(double[] matrix, double[] vector) =>
+        [.. Enumerable.Range(0, matrix.Length / vector.Length).Select(r => vector.Select((x, c) => x * matrix[(r * vector.Length) + c]).Sum())];
+
+    private double[] Project(double[] vector, string name)
+    {
+        double[] product = Multiply(_tensors[name + ".weight"], vector);
+        return _tensors.TryGetValue(name + ".bias", out double[]? bias) ? Add(product, bias) : product;
+    }
+
+    private double[] Norm(double[] vector, string name)
+    {
+        double root = Math.Sqrt((vector.Sum(x => x * x) / vector.Length) + file.Value($"{_architecture}.attention.layer_norm_rms_epsilon").AsNumber());
+        return [.. vector.Zip(_tensors[name], (x, w) => x / root * w)];
+    }
+
+    private double[] Heads(double[] vectors, string norm, int dimension) =>
+        _tensors.ContainsKey(norm) ? [.. vectors.Chunk(dimension).SelectMany(v => Norm(v, norm))] : vectors;
+
+    private double[] Turn(double[] vectors, int dimension, int position)
+    {
+        double divisor = file.TryGetValue($"{_architecture}.rope.scaling.factor", out GgufValue? factor) ? factor.AsNumber() : 1;
+        double[]? factors = _tensors.GetValueOrDefault("rope_freqs.weight");
+        double[] turned = new double[vectors.Length];
+        for (int start = 0; start < vectors.Length; start += dimension)
+        {
+            for (int i = 0; i < dimension / 2; i++)
+            {
+                double angle = position * Math.Pow(file.Value($"{_architecture}.rope.freq_base").AsNumber(), -2.0 * i / dimension) / divisor / (factors?[i] ?? 1);
+                (int a, int b) = _architecture == "llama" ? (start + (2 * i), start + (2 * i) + 1) : (start + i, start + i + (dimension / 2));
+                turned[a] = (vectors[a] * Math.Cos(angle)) - (vectors[b] * Math.Sin(angle));
+                turned[b] = (vectors[a] * Math.Sin(angle)) + (vectors[b] * Math.Cos(angle));
+            }
+        }
+        return turned;
+    }
+}

@@ -1,0 +1,20 @@
+namespace Kvant.Models.Tests;
+
+/// <summary>Every tolerance of these tests, each with the reason for its size.</summary>
+internal static class Tolerances
+{
+    /// <summary>Dequantized numbers against double precision, relative to the largest of the row: two or three float roundings of 6e-8 each.</summary>
+    public const double Dequantized = 5e-7;
+
+    /// <summary>Matrix products against double precision, relative to the norms of row and input: float sums over a few thousand products err by less than 1e-5, and the bar is 1e-4.</summary>
+    public const double Product = 1e-4;
+
+    /// <summary>Logits against llama.cpp with weights in F32: both are float sums in different orders; the bar is 1e-3, for logits of size 1 to 30.</summary>
+    public const double Logits = 1e-3;
+
+    /// <summary>Logits of many tokens at once against one by one: the same sums in another order, several layers deep.</summary>
+    public const double Batch = 1e-4;
+
+    /// <summary>A share of independent draws lies within three standard deviations of its probability in 997 of 1,000 cases; our seeds are fixed.</summary>
+    public const double Sigmas = 3;
+}
