@@ -90,17 +90,11 @@ internal sealed class PlainAttention : IDisposable
             for (int q = 0; q < s.Maxima.Length; q++)
             {
                 Span<float> part = scores.Slice(q * rows, rows);
-                float largest = Softmax.ToLogits(part, _map, 0), maximum = s.Maxima[q];
-                if (largest > maximum)
-                {
-                    float factor = MathF.Pow(2, maximum - largest); // 0 for the first tile
-                    Span<float> accumulator = s.Accumulators.AsSpan(q * dimension, dimension);
-                    TensorPrimitives.Multiply(accumulator, factor, accumulator);
-                    s.Sums[q] *= factor;
-                    s.Maxima[q] = largest;
-                }
-
-                s.Sums[q] += Softmax.ToWeights(part, s.Maxima[q]);
+                float factor = Softmax.Step(part, _map, 0, ref s.Maxima[q], ref s.Sums[q]);
+                if (factor == 1)
+                    continue;
+                Span<float> accumulator = s.Accumulators.AsSpan(q * dimension, dimension);
+                TensorPrimitives.Multiply(accumulator, factor, accumulator);
             }
 
             _values.Accumulate(scores, Slice(values, _values, first, rows), s.Accumulators, Arithmetic.Exact, Slice(values, _values, first + rows, next));

@@ -1,5 +1,5 @@
-using System.Numerics.Tensors;
 using Kvant.Codecs;
+using Kvant.Kernels;
 
 namespace Kvant.Caching;
 
@@ -17,8 +17,7 @@ internal static class Door
     public static float AlwaysEncodable(int dimension) => 32768 / MathF.Sqrt(dimension);
 
     /// <summary>Whether all numbers are finite and of no larger magnitude.</summary>
-    public static bool IsAtMost(ReadOnlySpan<float> numbers, float magnitude) =>
-        MathF.Abs(TensorPrimitives.MaxMagnitude(numbers)) <= magnitude; // NaN stays NaN, which is at most nothing
+    public static bool IsAtMost(ReadOnlySpan<float> numbers, float magnitude) => Halves.AreAtMost(numbers, magnitude);
 
     /// <summary>Checks a batch.</summary>
     /// <param name="layout">The layer.</param>

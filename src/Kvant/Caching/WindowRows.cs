@@ -1,6 +1,6 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Kvant.Codecs;
+using Kvant.Kernels;
 
 namespace Kvant.Caching;
 
@@ -17,7 +17,7 @@ internal static class WindowRows
     public static void Store(ReadOnlySpan<float> numbers, bool half, Span<byte> stored)
     {
         if (half)
-            TensorPrimitives.ConvertToHalf(numbers, MemoryMarshal.Cast<byte, Half>(stored));
+            Halves.Round(numbers, MemoryMarshal.Cast<byte, ushort>(stored));
         else
             MemoryMarshal.AsBytes(numbers).CopyTo(stored);
     }
@@ -25,7 +25,7 @@ internal static class WindowRows
     public static void Load(ReadOnlySpan<byte> stored, bool half, Span<float> numbers)
     {
         if (half)
-            TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(stored), numbers);
+            Halves.Widen(MemoryMarshal.Cast<byte, ushort>(stored), numbers);
         else
             stored.CopyTo(MemoryMarshal.AsBytes(numbers));
     }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
-using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Kvant.Kernels;
 
 namespace Kvant.Codecs;
 
@@ -9,12 +10,16 @@ internal static class Fp16
     /// <summary>Bytes of one number.</summary>
     public const int Bytes = 2;
 
+    /// <summary>The largest float that rounds to a finite half.</summary>
+    public static float Largest { get; } = MathF.BitDecrement(65520);
+
     /// <summary>Writes a number and returns what will be read back.</summary>
     /// <exception cref="ArgumentException">It is too large for half precision.</exception>
     public static float Write(Span<byte> destination, float value)
     {
         Half half = (Half)value;
-        RequireFinite(half);
+        if (!Half.IsFinite(half))
+            throw TooLarge();
         BinaryPrimitives.WriteHalfLittleEndian(destination, half);
         return (float)half;
     }
@@ -23,9 +28,9 @@ internal static class Fp16
     /// <exception cref="ArgumentException">One of them is too large for half precision.</exception>
     public static void Round(ReadOnlySpan<float> values, Span<Half> halves)
     {
-        TensorPrimitives.ConvertToHalf(values, halves);
-        foreach (Half half in halves)
-            RequireFinite(half);
+        if (!Halves.AreAtMost(values, Largest))
+            throw TooLarge();
+        Halves.Round(values, MemoryMarshal.Cast<Half, ushort>(halves));
     }
 
     /// <summary>Writes a positive number, rounded up, and returns what will be read back.</summary>
@@ -39,9 +44,5 @@ internal static class Fp16
     /// <summary>Reads a number.</summary>
     public static float Read(ReadOnlySpan<byte> source) => (float)BinaryPrimitives.ReadHalfLittleEndian(source);
 
-    private static void RequireFinite(Half half)
-    {
-        if (!Half.IsFinite(half))
-            throw new ArgumentException("the row is too large: its scale does not fit fp16, whose largest number is 65504.");
-    }
+    private static ArgumentException TooLarge() => new("the row is too large: its scale does not fit fp16, whose largest number is 65504.");
 }

@@ -9,12 +9,13 @@ internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
 {
     public static CodecMethod Method { get; } = new("fp16", "16-bit floats, what engines store today", [], (_, d, _) => new Fp16Codec(d));
 
-    protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+    protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => EncodeBlocks(rows, block);
+
+    protected override void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)
     {
-        float largest = TensorPrimitives.MaxMagnitude(rows);
-        if (!float.IsFinite((float)(Half)largest))
-            throw new ArgumentException($"{largest} does not fit fp16; the largest magnitude is 65504.");
-        TensorPrimitives.ConvertToHalf(rows, MemoryMarshal.Cast<byte, Half>(block));
+        if (!Halves.AreAtMost(rows, Fp16.Largest))
+            throw new ArgumentException($"{TensorPrimitives.MaxMagnitude(rows)} does not fit fp16; the largest magnitude is 65504.");
+        Halves.Round(rows, MemoryMarshal.Cast<byte, ushort>(blocks));
     }
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) =>

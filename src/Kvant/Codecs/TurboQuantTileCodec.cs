@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Kvant.Codebooks;
 using Kvant.Kernels;
 using Kvant.Rotations;
@@ -39,15 +40,15 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         byte[] rented = ArrayPool<byte>.Shared.Rent(TileLayout.Rows * Dimension);
         Span<byte> codes = rented.AsSpan(0, TileLayout.Rows * Dimension);
         Span<float> scales = stackalloc float[TileLayout.Rows * _shape.Groups];
+        Span<Half> rounded = stackalloc Half[scales.Length];
         for (int i = 0, at = 0; i < rows.Length; i += codes.Length, at += BytesPerBlock)
         {
             _quantizer.Encode(rows.Slice(i, codes.Length), codes, scales, []);
-            for (int row = 0; row < TileLayout.Rows; row++)
-            {
-                for (int g = 0; g < _shape.Groups; g++)
-                    Fp16.Write(blocks[(at + ScaleAt(row, g))..], scales[(row * _shape.Groups) + g]);
-            }
-
+            Fp16.Round(scales, rounded);
+            // From [row, group] to [group, row].
+            Span<Half> stored = MemoryMarshal.Cast<byte, Half>(blocks.Slice(at, _shape.ScaleBytes));
+            for (int s = 0; s < rounded.Length; s++)
+                stored[(s % _shape.Groups * TileLayout.Rows) + (s / _shape.Groups)] = rounded[s];
             TileLayout.Pack(codes, Dimension, _shape.Table.Bits, _shape.Keys, blocks.Slice(at + _shape.ScaleBytes, BytesPerBlock - _shape.ScaleBytes));
         }
 

@@ -235,4 +235,51 @@ public sealed class KernelTests
             row[i] = kept;
         }
     }
+
+    [Fact]
+    public void HalvesAreThoseOfTheCastAtEveryWidthAndBack()
+    {
+        // Every half, the floats around the middle between it and the next, and the ends of the range.
+        float[] numbers =
+        [
+            .. Enumerable.Range(0, 0x7C00).SelectMany(bits =>
+            {
+                float half = (float)BitConverter.UInt16BitsToHalf((ushort)bits), next = (float)BitConverter.UInt16BitsToHalf((ushort)(bits + 1));
+                float middle = bits == 0x7BFF ? MathF.BitDecrement(65520) : half + ((next - half) / 2);
+                return (float[])[half, -half, middle, MathF.BitDecrement(middle), -middle, bits == 0x7BFF ? half : MathF.BitIncrement(middle)];
+            }),
+            float.Epsilon, -float.Epsilon, -0f, 1e-30f, 3e-8f,
+        ];
+        ushort[] expected = [.. numbers.Select(x => BitConverter.HalfToUInt16Bits((Half)x))];
+        float[] back = [.. expected.Select(h => (float)BitConverter.UInt16BitsToHalf(h))];
+        foreach ((ushort[] halves, float[] widened) in Widths.AtEach(() =>
+        {
+            ushort[] halves = new ushort[numbers.Length];
+            float[] widened = new float[numbers.Length];
+            Halves.Round(numbers, halves);
+            Halves.Widen(halves, widened);
+            return (halves, widened);
+        }))
+        {
+            Assert.Equal(expected, halves);
+            Assert.Equal(back.Select(BitConverter.SingleToInt32Bits), widened.Select(BitConverter.SingleToInt32Bits));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void OneNumberThatIsTooLargeOrNoneIsFoundAnywhere(int length)
+    {
+        float[] numbers = TestRows.Gaussian(1, length, seed: length);
+        Assert.All(Widths.AtEach(() => Halves.AreAtMost(numbers, 100)), Assert.True);
+        foreach (float bad in (float[])[-101, 101, float.NaN, float.PositiveInfinity])
+        {
+            for (int i = 0; i < length; i += 1 + (length / 9))
+            {
+                float[] changed = [.. numbers];
+                changed[i] = bad;
+                Assert.All(Widths.AtEach(() => Halves.AreAtMost(changed, 100)), Assert.False);
+            }
+        }
+    }
 }
