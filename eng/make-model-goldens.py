@@ -54,36 +54,36 @@ class Llama:
 
     def __init__(self, libraries):
         self.ggml = ctypes.CDLL(str(next(libraries.glob("libggml.v*.so"))), mode=ctypes.RTLD_GLOBAL)
-        self.library = ctypes.CDLL(str(next(libraries.glob("libllama.v*.so"))), mode=ctypes.RTLD_GLOBAL)
+        self.llama = ctypes.CDLL(str(next(libraries.glob("libllama.v*.so"))), mode=ctypes.RTLD_GLOBAL)
         self.ggml.ggml_backend_load_all_from_path(str(libraries).encode())
         self.quiet = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda level, text, _: level >= 4 and sys.stderr.buffer.write(text))
-        self.library.llama_log_set(self.quiet, None)
+        self.llama.llama_log_set(self.quiet, None)
         for name in ("llama_model_default_params", "llama_context_default_params"):
-            getattr(self.library, name).restype = self.Parameters
+            getattr(self.llama, name).restype = self.Parameters
         for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab", "llama_get_memory"):
-            getattr(self.library, name).restype = ctypes.c_void_p
-        self.library.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
+            getattr(self.llama, name).restype = ctypes.c_void_p
+        self.llama.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
 
     def load(self, path, vocabulary_only=False):
-        parameters = self.library.llama_model_default_params()
+        parameters = self.llama.llama_model_default_params()
         parameters.bytes[self.VOCAB_ONLY] = vocabulary_only
-        model = self.library.llama_model_load_from_file(str(path).encode(), parameters)
+        model = self.llama.llama_model_load_from_file(str(path).encode(), parameters)
         if not model:
             sys.exit(f"{path} could not be loaded")
         return ctypes.c_void_p(model)
 
     def vocabulary(self, model):
-        return ctypes.c_void_p(self.library.llama_model_get_vocab(model))
+        return ctypes.c_void_p(self.llama.llama_model_get_vocab(model))
 
     def tokenize(self, vocabulary, text, add_special, parse_special):
         raw = text.encode()
         tokens = (ctypes.c_int32 * (2 * len(raw) + 16))()
-        count = self.library.llama_tokenize(vocabulary, raw, len(raw), tokens, len(tokens), ctypes.c_bool(add_special), ctypes.c_bool(parse_special))
+        count = self.llama.llama_tokenize(vocabulary, raw, len(raw), tokens, len(tokens), ctypes.c_bool(add_special), ctypes.c_bool(parse_special))
         return list(tokens[:count])
 
     def piece(self, vocabulary, token, special):
         buffer = ctypes.create_string_buffer(1024)
-        count = self.library.llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, ctypes.c_bool(special))
+        count = self.llama.llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, ctypes.c_bool(special))
         return buffer.raw[:max(count, 0)]
 
 

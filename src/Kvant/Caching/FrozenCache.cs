@@ -152,7 +152,7 @@ internal static class FrozenCache
         for (int i = 0; i < stored.Length; i += kind.RowBytes)
         {
             Span<float> row = scratch.Token(kind.Dimension);
-            WindowRows.Load(stored.Slice(i, kind.RowBytes), WindowRows.IsHalf(kind.WindowCodec), row);
+            WindowRows.LoadUntrusted(stored.Slice(i, kind.RowBytes), WindowRows.IsHalf(kind.WindowCodec), row);
             if (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
                 throw new InvalidDataException($"The row at byte {offset + i}: {reason}");
         }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Kvant.Codecs;
 using Kvant.Kernels;
@@ -28,5 +29,14 @@ internal static class WindowRows
             Halves.Widen(MemoryMarshal.Cast<byte, ushort>(stored), numbers);
         else
             stored.CopyTo(MemoryMarshal.AsBytes(numbers));
+    }
+
+    /// <summary>As <see cref="Load"/> for bytes from outside: infinities and NaN come out as such.</summary>
+    public static void LoadUntrusted(ReadOnlySpan<byte> stored, bool half, Span<float> numbers)
+    {
+        if (half)
+            TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(stored), numbers);
+        else
+            Load(stored, half, numbers);
     }
 }

@@ -22,9 +22,9 @@ internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
         TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(block), rows);
 
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
-        RowAttention.Score<HalfRows>(this, prepared, blocks, scores, upcoming);
+        HalfAttention.Score(this, prepared, blocks, scores, upcoming);
 
     protected override void AccumulateBlocks(
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
-        RowAttention.Accumulate<HalfRows>(this, weights, blocks, accumulators, upcoming);
+        HalfAttention.Accumulate(this, weights, blocks, accumulators, upcoming);
 }

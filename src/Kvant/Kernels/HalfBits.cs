@@ -14,5 +14,9 @@ internal static class HalfBits
 
     /// <summary>One number; the definition.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float ToSingle(short half) => BitConverter.Int32BitsToSingle((half << 13) & Mask) * Bias;
+    public static float ToSingle(short half) => ToUnscaled(half) * Bias;
+
+    /// <summary>The number divided by <see cref="Bias"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ToUnscaled(short half) => BitConverter.Int32BitsToSingle((half << 13) & Mask);
 }

@@ -16,6 +16,9 @@ internal unsafe interface IRowSimd<TVector> : ISimd<TVector>
     /// <summary>As many IEEE halves as there are lanes; denormals are right, infinities and NaN become some number.</summary>
     static abstract TVector Halves(byte* source);
 
+    /// <summary>The same divided by <see cref="HalfBits.Bias"/>.</summary>
+    static abstract TVector UnscaledHalves(byte* source);
+
     /// <summary>As many bfloat16 numbers as there are lanes.</summary>
     static abstract TVector BrainFloats(byte* source);
 

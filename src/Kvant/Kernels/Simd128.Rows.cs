@@ -10,10 +10,13 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Halves(byte* source)
+    public static Vector128<float> Halves(byte* source) => UnscaledHalves(source) * Vector128.Create(HalfBits.Bias);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> UnscaledHalves(byte* source)
     {
         Vector128<int> wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsInt16());
-        return ((wide << 13) & Vector128.Create(HalfBits.Mask)).AsSingle() * Vector128.Create(HalfBits.Bias);
+        return ((wide << 13) & Vector128.Create(HalfBits.Mask)).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -11,10 +11,13 @@ internal readonly unsafe partial struct Simd256 : IRowSimd<Vector256<float>>
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Halves(byte* source)
+    public static Vector256<float> Halves(byte* source) => UnscaledHalves(source) * Vector256.Create(HalfBits.Bias);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> UnscaledHalves(byte* source)
     {
         Vector256<int> wide = Vector256.WidenLower(Vector128.Load((short*)source).ToVector256Unsafe());
-        return ((wide << 13) & Vector256.Create(HalfBits.Mask)).AsSingle() * Vector256.Create(HalfBits.Bias);
+        return ((wide << 13) & Vector256.Create(HalfBits.Mask)).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

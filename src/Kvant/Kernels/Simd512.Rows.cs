@@ -11,10 +11,13 @@ internal readonly unsafe partial struct Simd512 : IRowSimd<Vector512<float>>
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Halves(byte* source)
+    public static Vector512<float> Halves(byte* source) => UnscaledHalves(source) * Vector512.Create(HalfBits.Bias);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> UnscaledHalves(byte* source)
     {
         Vector512<int> wide = Vector512.WidenLower(Vector256.Load((short*)source).ToVector512Unsafe());
-        return ((wide << 13) & Vector512.Create(HalfBits.Mask)).AsSingle() * Vector512.Create(HalfBits.Bias);
+        return ((wide << 13) & Vector512.Create(HalfBits.Mask)).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -104,4 +104,27 @@ public sealed class CodecApiTests
         Assert.StartsWith("Row 17: ", message, StringComparison.Ordinal);
         Assert.All(blocks, b => Assert.Equal(0, b));
     }
+
+    [Theory]
+    [InlineData(1e-30)]
+    [InlineData(16384)]
+    [InlineData(16385)]
+    [InlineData(1e30)]
+    public void HalvesTakeQueriesAndWeightsOfAnySize(double size)
+    {
+        Codec codec = CodecCases.Create("fp16", 128, CodecRole.Keys);
+        float[] rows = TestRows.Gaussian(9, 128, seed: 1), queries = TestRows.Scaled(TestRows.Gaussian(5, 128, seed: 2), size / 8);
+        queries[3] = (float)size;
+        byte[] blocks = CodecCases.Encode(codec, rows);
+        float[] decoded = CodecCases.Decode(codec, blocks), scores = new float[5 * 9], sums = new float[128];
+        PreparedQueries prepared = codec.CreatePreparedQueries(5);
+        codec.Prepare(queries, prepared);
+        codec.Score(prepared, blocks, scores);
+        for (int i = 0; i < scores.Length; i++)
+            Assert.Equal(Measure.Dot(queries.AsSpan(i / 9 * 128, 128), decoded.AsSpan(i % 9 * 128, 128)) / size, scores[i] / size, Tolerances.Attention * 100);
+        float[] weights = TestRows.Scaled(TestRows.Gaussian(1, 9, seed: 3), size);
+        codec.Accumulate(weights, blocks, sums);
+        for (int c = 0; c < sums.Length; c++)
+            Assert.Equal(Enumerable.Range(0, 9).Sum(r => weights[r] / size * decoded[(r * 128) + c]), sums[c] / size, Tolerances.Attention * 10);
+    }
 }

@@ -40,6 +40,9 @@ public sealed class RowKernelTests
             // Times 1 into sums of 0: what was read.
             var sums = new float[halves.Length];
             RowSums.Add<HalfRows>(new RowRun(MemoryMarshal.AsBytes(halves), 2 * halves.Length, 1), 0, halves.Length, [1], 1, 1, sums, halves.Length);
+            var unscaled = new float[halves.Length];
+            RowSums.Add<UnscaledHalfRows>(new RowRun(MemoryMarshal.AsBytes(halves), 2 * halves.Length, 1), 0, halves.Length, [HalfBits.Bias], 1, 1, unscaled, halves.Length);
+            Assert.Equal(sums, unscaled);
             return sums;
         });
         Assert.All(found, f => Assert.Equal(halves.Select(h => (float)BitConverter.Int16BitsToHalf(h)), f));
