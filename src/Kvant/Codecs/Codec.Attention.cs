@@ -26,8 +26,10 @@ public abstract partial class Codec
         ArgumentNullException.ThrowIfNull(prepared);
         int count = WholeBlocks(queries.Length, Dimension, nameof(queries));
         prepared.Begin(this, count);
+        using var scratch = new AlignedScratch(queries.Length);
+        ToBasis(queries, scratch.Floats);
         for (int i = 0; i < count; i++)
-            PrepareQuery(queries.Slice(i * Dimension, Dimension), prepared.Slot(i));
+            PrepareQuery(scratch.Floats.Slice(i * Dimension, Dimension), prepared.Slot(i));
     }
 
     /// <summary>Makes the buffer that <see cref="Prepare"/> fills; reuse it from step to step.</summary>
@@ -83,21 +85,25 @@ public abstract partial class Codec
     public void Finish(ReadOnlySpan<float> accumulators, Span<float> outputs)
     {
         RequireCalibrated();
-        int queries = WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
+        WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
         RequireLength(outputs.Length, accumulators.Length, nameof(outputs));
-        for (int i = 0; i < queries; i++)
-            FinishQuery(accumulators.Slice(i * Dimension, Dimension), outputs.Slice(i * Dimension, Dimension));
+        FromBasis(accumulators, outputs);
     }
 
-    /// <summary>Brings one query into the basis of the codes.</summary>
-    /// <param name="query"><see cref="Dimension"/> floats.</param>
+    /// <summary>Brings queries into the basis of the codes.</summary>
+    /// <param name="queries">Rows of <see cref="Dimension"/> floats.</param>
+    /// <param name="inBasis">Receives as many.</param>
+    protected virtual void ToBasis(ReadOnlySpan<float> queries, Span<float> inBasis) => queries.CopyTo(inBasis);
+
+    /// <summary>Brings accumulators out of the basis of the codes.</summary>
+    /// <param name="accumulators">Rows of <see cref="Dimension"/> floats.</param>
+    /// <param name="outputs">Receives as many; may be the same memory.</param>
+    protected virtual void FromBasis(ReadOnlySpan<float> accumulators, Span<float> outputs) => accumulators.CopyTo(outputs);
+
+    /// <summary>Keeps one query as <see cref="ScoreBlocks"/> reads it: as it is, unless a codec wants more.</summary>
+    /// <param name="query"><see cref="Dimension"/> floats in the basis of the codes.</param>
     /// <param name="prepared">Receives <see cref="PreparedLength"/> floats.</param>
     protected virtual void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => query.CopyTo(prepared);
-
-    /// <summary>Brings one accumulator out of the basis of the codes.</summary>
-    /// <param name="accumulator"><see cref="Dimension"/> floats.</param>
-    /// <param name="output">Receives <see cref="Dimension"/> floats; may be the same memory.</param>
-    protected virtual void FinishQuery(ReadOnlySpan<float> accumulator, Span<float> output) => accumulator.CopyTo(output);
 
     /// <summary>Decodes one block but leaves the rows in the basis of the codes.</summary>
     /// <param name="block"><see cref="BytesPerBlock"/> bytes.</param>

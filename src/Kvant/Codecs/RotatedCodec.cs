@@ -58,10 +58,10 @@ public abstract class RotatedCodec : Codec
     }
 
     /// <inheritdoc/>
-    protected override void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => Rotation.Forward(query, prepared[..Dimension]);
+    protected sealed override void ToBasis(ReadOnlySpan<float> queries, Span<float> inBasis) => Rotation.Forward(queries, inBasis);
 
     /// <inheritdoc/>
-    protected override void FinishQuery(ReadOnlySpan<float> accumulator, Span<float> output) => Rotation.Inverse(accumulator, output);
+    protected sealed override void FromBasis(ReadOnlySpan<float> accumulators, Span<float> outputs) => Rotation.Inverse(accumulators, outputs);
 
     private static Rotation Require(Rotation rotation)
     {
