@@ -87,14 +87,13 @@ internal sealed class PlainAttention : IDisposable
             int rows = Math.Min(TileRows, to - first), next = Math.Min(TileRows, to - first - rows);
             Span<float> scores = s.Scores.AsSpan(0, s.Maxima.Length * rows);
             _keys.Score(s.Prepared, Slice(keys, _keys, first, rows), scores, Arithmetic.Exact, Slice(keys, _keys, first + rows, next));
+            Softmax.Steps(scores, _map, s.Maxima, s.Sums, s.Factors);
             for (int q = 0; q < s.Maxima.Length; q++)
             {
-                Span<float> part = scores.Slice(q * rows, rows);
-                float factor = Softmax.Step(part, _map, 0, ref s.Maxima[q], ref s.Sums[q]);
-                if (factor == 1)
+                if (s.Factors[q] == 1)
                     continue;
                 Span<float> accumulator = s.Accumulators.AsSpan(q * dimension, dimension);
-                TensorPrimitives.Multiply(accumulator, factor, accumulator);
+                TensorPrimitives.Multiply(accumulator, s.Factors[q], accumulator);
             }
 
             _values.Accumulate(scores, Slice(values, _values, first, rows), s.Accumulators, Arithmetic.Exact, Slice(values, _values, first + rows, next));
@@ -115,6 +114,8 @@ internal sealed class PlainAttention : IDisposable
         public float[] Maxima { get; } = new float[geometry.GroupSize];
 
         public float[] Sums { get; } = new float[geometry.GroupSize];
+
+        public float[] Factors { get; } = new float[geometry.GroupSize];
 
         public void Begin()
         {

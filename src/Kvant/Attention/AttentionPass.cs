@@ -24,6 +24,7 @@ internal sealed class AttentionPass
     private readonly float[] _accumulators;
     private readonly float[] _maxima;
     private readonly float[] _sums;
+    private readonly float[] _factors;
     private readonly float[] _slopes;
     private readonly int[] _positions;
     private readonly List<PreparedQueries> _prepared = []; // one per length
@@ -45,7 +46,7 @@ internal sealed class AttentionPass
         _inBasis = new float[capacity * _valueDimension];
         _finished = new float[capacity * _valueDimension];
         _accumulators = new float[capacity * _valueDimension];
-        (_maxima, _sums, _slopes, _positions) = (new float[capacity], new float[capacity], new float[capacity], new int[capacity]);
+        (_maxima, _sums, _factors, _slopes, _positions) = (new float[capacity], new float[capacity], new float[capacity], new float[capacity], new int[capacity]);
     }
 
     /// <summary>Queries that fit.</summary>
@@ -103,13 +104,17 @@ internal sealed class AttentionPass
         for (int row = 0; row < run.Rows; row += TileRows)
         {
             int rows = Math.Min(TileRows, run.Rows - row);
-            if (!Sees(run.FirstPosition + row, rows, run.Dead - row))
+            Sight sight = Look(run.FirstPosition + row, rows, run.Dead - row);
+            if (sight == Sight.Nothing)
                 continue;
             ReadOnlySpan<byte> keys = Blocks(run.KeyCodec, run.Keys, row, rows), values = Blocks(run.ValueCodec, run.Values, row, rows);
             Span<float> scores = _scores.AsSpan(0, _count * rows);
             run.KeyCodec.Score(_current!, keys, scores, _settings.Arithmetic, nextKeys);
-            for (int q = 0; q < _count; q++)
-                Weigh(scores.Slice(q * rows, rows), q, run.FirstPosition + row, run.Dead - row);
+            if (sight == Sight.Everything && _settings.Slopes is null)
+                Softmax.Steps(scores, _map, _maxima.AsSpan(0, _count), _sums.AsSpan(0, _count), _factors.AsSpan(0, _count));
+            else
+                WeighParts(scores, rows, run.FirstPosition + row, run.Dead - row);
+            Rescale();
             run.ValueCodec.Accumulate(scores, values, Used(_inBasis), _settings.Arithmetic, nextValues);
         }
     }
@@ -161,21 +166,32 @@ internal sealed class AttentionPass
     private static ReadOnlySpan<byte> Blocks(Codec codec, ReadOnlySpan<byte> all, int row, int rows) =>
         all.Slice(row / codec.RowsPerBlock * codec.BytesPerBlock, rows / codec.RowsPerBlock * codec.BytesPerBlock);
 
-    // Scores become weights in place; what was found before is scaled down where a larger logit appears.
-    private void Weigh(Span<float> scores, int query, int position, int dead)
+    // Scores become weights in place, none where a query does not see.
+    private void WeighParts(Span<float> scores, int rows, int position, int dead)
     {
-        (int first, int end) = Range(query, position, scores.Length, dead);
-        scores[..first].Clear();
-        scores[end..].Clear();
-        if (first >= end)
-            return;
-        float slope = _slopes[query], bias = slope * (position + first - _positions[query]);
-        float factor = Softmax.Step(scores[first..end], slope == 0 ? _map : _map with { BiasStep = slope }, bias, ref _maxima[query], ref _sums[query]);
-        if (factor == 1)
-            return;
-        Span<float> inBasis = _inBasis.AsSpan(query * _valueDimension, _valueDimension), left = _accumulators.AsSpan(query * _valueDimension, _valueDimension);
-        TensorPrimitives.Multiply(inBasis, factor, inBasis);
-        TensorPrimitives.Multiply(left, factor, left);
+        for (int q = 0; q < _count; q++)
+        {
+            Span<float> part = scores.Slice(q * rows, rows);
+            (int first, int end) = Range(q, position, rows, dead);
+            part[..first].Clear();
+            part[end..].Clear();
+            float slope = _slopes[q], bias = slope * (position + first - _positions[q]);
+            _factors[q] = first >= end ? 1
+                : Softmax.Step(part[first..end], slope == 0 ? _map : _map with { BiasStep = slope }, bias, ref _maxima[q], ref _sums[q]);
+        }
+    }
+
+    // What was found before is scaled down where a larger logit appeared.
+    private void Rescale()
+    {
+        for (int q = 0; q < _count; q++)
+        {
+            if (_factors[q] == 1)
+                continue;
+            Span<float> inBasis = _inBasis.AsSpan(q * _valueDimension, _valueDimension), left = _accumulators.AsSpan(q * _valueDimension, _valueDimension);
+            TensorPrimitives.Multiply(inBasis, _factors[q], inBasis);
+            TensorPrimitives.Multiply(left, _factors[q], left);
+        }
     }
 
     private float ToLogits(Span<float> scores, int query, int position)
@@ -193,16 +209,17 @@ internal sealed class AttentionPass
         return (first, Math.Clamp(at + 1 - position, first, rows));
     }
 
-    private bool Sees(int position, int rows, int dead)
+    private Sight Look(int position, int rows, int dead)
     {
+        bool some = false, all = true;
         for (int q = 0; q < _count; q++)
         {
             (int first, int end) = Range(q, position, rows, dead);
-            if (first < end)
-                return true;
+            some |= first < end;
+            all &= first == 0 && end == rows;
         }
 
-        return false;
+        return all ? Sight.Everything : some ? Sight.Parts : Sight.Nothing;
     }
 
     private Span<float> Used(float[] accumulators) => accumulators.AsSpan(0, _count * _valueDimension);
@@ -219,5 +236,13 @@ internal sealed class AttentionPass
         var made = new PreparedQueries(Capacity, length);
         _prepared.Add(made);
         return made;
+    }
+
+    // How much of a run the queries of the pass see.
+    private enum Sight
+    {
+        Nothing,
+        Parts,
+        Everything,
     }
 }

@@ -75,6 +75,83 @@ internal static unsafe class Softmax
         return factor;
     }
 
+    /// <summary><see cref="Step"/> for queries that all see all rows, without bias: four at a time, which hides what each waits for.</summary>
+    /// <param name="scores">[query, row].</param>
+    /// <param name="map">How scores become logits.</param>
+    /// <param name="maxima">Per query, the largest logit so far.</param>
+    /// <param name="sums">Per query, the sum of all weights.</param>
+    /// <param name="factors">Receives, per query, what <see cref="Step"/> returns.</param>
+    public static void Steps(Span<float> scores, in LogitMap map, Span<float> maxima, Span<float> sums, Span<float> factors)
+    {
+        int rows = scores.Length / maxima.Length, done = 0;
+        if (SimdSupport.Active == SimdWidth.Bits512 && map.Cap == 0 && rows % SoftmaxSimd512.Lanes == 0)
+        {
+            fixed (float* s = scores, m = maxima, sum = sums, f = factors)
+            {
+                for (; done + 4 <= maxima.Length; done += 4)
+                    Four<Vector512<float>, SoftmaxSimd512>(s + ((nint)done * rows), rows, map.Scale * Log2E, m + done, sum + done, f + done);
+            }
+        }
+
+        for (; done < maxima.Length; done++)
+            factors[done] = Step(scores.Slice(done * rows, rows), map, 0, ref maxima[done], ref sums[done]);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Four<TVector, TSimd>(float* s, int rows, float scale, float* maxima, float* sums, float* factors)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        int lanes = TSimd.Lanes;
+        float* s1 = s + rows, s2 = s1 + rows, s3 = s2 + rows;
+        TVector m0 = TSimd.Load(s), m1 = TSimd.Load(s1), m2 = TSimd.Load(s2), m3 = TSimd.Load(s3);
+        for (int i = lanes; i < rows; i += lanes)
+        {
+            m0 = TSimd.Max(m0, TSimd.Load(s + i));
+            m1 = TSimd.Max(m1, TSimd.Load(s1 + i));
+            m2 = TSimd.Max(m2, TSimd.Load(s2 + i));
+            m3 = TSimd.Max(m3, TSimd.Load(s3 + i));
+        }
+
+        Raise(TSimd.Largest(m0) * scale, maxima, factors);
+        Raise(TSimd.Largest(m1) * scale, maxima + 1, factors + 1);
+        Raise(TSimd.Largest(m2) * scale, maxima + 2, factors + 2);
+        Raise(TSimd.Largest(m3) * scale, maxima + 3, factors + 3);
+        TVector k = TSimd.Broadcast(scale), o0 = TSimd.Broadcast(-maxima[0]), o1 = TSimd.Broadcast(-maxima[1]), o2 = TSimd.Broadcast(-maxima[2]), o3 = TSimd.Broadcast(-maxima[3]);
+        TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0;
+        for (int i = 0; i < rows; i += lanes)
+        {
+            a0 = TSimd.Add(a0, Weight<TVector, TSimd>(s + i, k, o0));
+            a1 = TSimd.Add(a1, Weight<TVector, TSimd>(s1 + i, k, o1));
+            a2 = TSimd.Add(a2, Weight<TVector, TSimd>(s2 + i, k, o2));
+            a3 = TSimd.Add(a3, Weight<TVector, TSimd>(s3 + i, k, o3));
+        }
+
+        sums[0] = (sums[0] * factors[0]) + TSimd.Sum(a0);
+        sums[1] = (sums[1] * factors[1]) + TSimd.Sum(a1);
+        sums[2] = (sums[2] * factors[2]) + TSimd.Sum(a2);
+        sums[3] = (sums[3] * factors[3]) + TSimd.Sum(a3);
+    }
+
+    private static void Raise(float largest, float* maximum, float* factor)
+    {
+        *factor = 1;
+        if (largest <= *maximum)
+            return;
+        *factor = MathF.Pow(2, *maximum - largest);
+        *maximum = largest;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Weight<TVector, TSimd>(float* score, TVector scale, TVector offset)
+        where TVector : struct
+        where TSimd : ISoftmaxSimd<TVector>
+    {
+        TVector weight = Exp2<TVector, TSimd>(TSimd.MultiplyAdd(TSimd.Load(score), scale, offset));
+        TSimd.Store(weight, score);
+        return weight;
+    }
+
     private static float Largest(ReadOnlySpan<float> scores)
     {
         fixed (float* s = scores)
