@@ -54,36 +54,36 @@ class Llama:
 
     def __init__(self, libraries):
         self.ggml = ctypes.CDLL(str(next(libraries.glob("libggml.v*.so"))), mode=ctypes.RTLD_GLOBAL)
-        self.llama = ctypes.CDLL(str(next(libraries.glob("libllama.v*.so"))), mode=ctypes.RTLD_GLOBAL)
+        self.native = ctypes.CDLL(str(next(libraries.glob("libllama.v*.so"))), mode=ctypes.RTLD_GLOBAL)
         self.ggml.ggml_backend_load_all_from_path(str(libraries).encode())
         self.quiet = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda level, text, _: level >= 4 and sys.stderr.buffer.write(text))
-        self.llama.llama_log_set(self.quiet, None)
+        self.native.llama_log_set(self.quiet, None)
         for name in ("llama_model_default_params", "llama_context_default_params"):
-            getattr(self.llama, name).restype = self.Parameters
+            getattr(self.native, name).restype = self.Parameters
         for name in ("llama_model_load_from_file", "llama_init_from_model", "llama_model_get_vocab", "llama_get_memory"):
-            getattr(self.llama, name).restype = ctypes.c_void_p
-        self.llama.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
+            getattr(self.native, name).restype = ctypes.c_void_p
+        self.native.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
 
     def load(self, path, vocabulary_only=False):
-        parameters = self.llama.llama_model_default_params()
+        parameters = self.native.llama_model_default_params()
         parameters.bytes[self.VOCAB_ONLY] = vocabulary_only
-        model = self.llama.llama_model_load_from_file(str(path).encode(), parameters)
+        model = self.native.llama_model_load_from_file(str(path).encode(), parameters)
         if not model:
             sys.exit(f"{path} could not be loaded")
         return ctypes.c_void_p(model)
 
     def vocabulary(self, model):
-        return ctypes.c_void_p(self.llama.llama_model_get_vocab(model))
+        return ctypes.c_void_p(self.native.llama_model_get_vocab(model))
 
     def tokenize(self, vocabulary, text, add_special, parse_special):
         raw = text.encode()
         tokens = (ctypes.c_int32 * (2 * len(raw) + 16))()
-        count = self.llama.llama_tokenize(vocabulary, raw, len(raw), tokens, len(tokens), ctypes.c_bool(add_special), ctypes.c_bool(parse_special))
+        count = self.native.llama_tokenize(vocabulary, raw, len(raw), tokens, len(tokens), ctypes.c_bool(add_special), ctypes.c_bool(parse_special))
         return list(tokens[:count])
 
     def piece(self, vocabulary, token, special):
         buffer = ctypes.create_string_buffer(1024)
-        count = self.llama.llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, ctypes.c_bool(special))
+        count = self.native.llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, ctypes.c_bool(special))
         return buffer.raw[:max(count, 0)]
 
 
@@ -190,12 +190,12 @@ def logits(libraries, folder, models, tiny):
     llama = Llama(libraries)
 
     def run(name, path, prompt, positions, offset=0):
-        parameters = llama.library.llama_context_default_params()
+        parameters = llama.native.llama_context_default_params()
         for key, value in {"n_ctx": 512, "n_batch": 512, "n_ubatch": 512, "n_threads": 1, "n_threads_batch": 1, "flash": 0, "type_k": 0, "type_v": 0}.items():
             ctypes.memmove(ctypes.byref(parameters, llama.CONTEXT[key]), struct.pack("<i", value), 4)
         model = llama.load(path)
-        context = ctypes.c_void_p(llama.library.llama_init_from_model(model, parameters))
-        size = llama.library.llama_vocab_n_tokens(llama.vocabulary(model))
+        context = ctypes.c_void_p(llama.native.llama_init_from_model(model, parameters))
+        size = llama.native.llama_vocab_n_tokens(llama.vocabulary(model))
         tokens = prompt or llama.tokenize(llama.vocabulary(model), (models.parent / "samples/data/mini-holdout.txt").read_text()[offset:offset + 2000], True, False)[:96]
 
         def decode(new, position):
@@ -204,10 +204,10 @@ def logits(libraries, folder, models, tiny):
             arrays = ((ctypes.c_int32 * len(new))(*new), (ctypes.c_int32 * len(new))(*range(position, position + len(new))),
                       (ctypes.c_int32 * len(new))(*[1] * len(new)), (ctypes.c_int8 * len(new))(*[1] * len(new)))
             address = lambda a: ctypes.cast(a, ctypes.c_void_p)
-            status = llama.library.llama_decode(context, llama.Batch(len(new), address(arrays[0]), None, address(arrays[1]), address(arrays[2]), address(pointers), address(arrays[3])))
+            status = llama.native.llama_decode(context, llama.Batch(len(new), address(arrays[0]), None, address(arrays[1]), address(arrays[2]), address(pointers), address(arrays[3])))
             if status:
                 sys.exit(f"{name}: llama_decode returned {status}")
-            return [llama.library.llama_get_logits_ith(context, ctypes.c_int32(i))[:size] for i in range(len(new))]
+            return [llama.native.llama_get_logits_ith(context, ctypes.c_int32(i))[:size] for i in range(len(new))]
 
         rows = decode(tokens, 0)
         positions = positions or list(range(len(tokens)))

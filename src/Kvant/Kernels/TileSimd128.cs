@@ -57,7 +57,7 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreScaled(Vector128<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
     {
-        Vector128<float> scale = Halves(scales) * Vector128.Create(factor);
+        Vector128<float> scale = Simd128.Halves((byte*)scales) * Vector128.Create(factor);
         Vector128<float> result = Vector128.ConvertToSingle(ints.AsInt32() + Vector128.Create(offset)) * scale;
         (add ? Vector128.Load(destination) + result : result).Store(destination);
     }
@@ -67,7 +67,7 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
         (Vector128.Load(destination) + (Vector128.ConvertToSingle(ints.AsInt32()) * Vector128.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+    public static Vector128<byte> LoadHalves(ushort* source) => Simd128.Halves((byte*)source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Scaled(float* numbers, Vector128<byte> factors) => (Vector128.Load(numbers) * factors.AsSingle()).AsByte();
@@ -92,13 +92,5 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
         Vector128<int> rounded = Vector128.ConvertToInt32Native((Vector128.Load(floats) * Vector128.Create(factor)) + Vector128.Create(0.5f));
         Vector128<short> shorts = Vector128.Narrow(rounded, rounded);
         *(int*)destination = Vector128.Narrow(shorts, shorts).AsInt32()[0];
-    }
-
-    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Halves(ushort* scales)
-    {
-        Vector128<int> halves = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)scales).AsInt16()) << 13;
-        return (halves & Vector128.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector128.Create(TileTable.HalfFactor);
     }
 }

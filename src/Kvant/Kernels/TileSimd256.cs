@@ -48,7 +48,7 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreScaled(Vector256<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
     {
-        Vector256<float> scale = Halves(scales) * Vector256.Create(factor);
+        Vector256<float> scale = Simd256.Halves((byte*)scales) * Vector256.Create(factor);
         Vector256<float> result = Avx.ConvertToVector256Single(ints.AsInt32() + Vector256.Create(offset)) * scale;
         (add ? Vector256.Load(destination) + result : result).Store(destination);
     }
@@ -58,7 +58,7 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
         (Vector256.Load(destination) + (Avx.ConvertToVector256Single(ints.AsInt32()) * Vector256.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+    public static Vector256<byte> LoadHalves(ushort* source) => Simd256.Halves((byte*)source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Scaled(float* numbers, Vector256<byte> factors) => (Vector256.Load(numbers) * factors.AsSingle()).AsByte();
@@ -83,13 +83,5 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
         Vector256<int> rounded = Vector256.ConvertToInt32Native((Vector256.Load(floats) * Vector256.Create(factor)) + Vector256.Create(0.5f));
         Vector128<short> shorts = Vector128.Narrow(rounded.GetLower(), rounded.GetUpper());
         *(long*)destination = Vector128.Narrow(shorts, shorts).AsInt64()[0];
-    }
-
-    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Halves(ushort* scales)
-    {
-        Vector256<int> halves = Avx2.ConvertToVector256Int32(Vector128.Load((short*)scales)) << 13;
-        return (halves & Vector256.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector256.Create(TileTable.HalfFactor);
     }
 }

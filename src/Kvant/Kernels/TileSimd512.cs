@@ -51,7 +51,7 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreScaled(Vector512<byte> ints, int offset, float factor, ushort* scales, float* destination, bool add)
     {
-        Vector512<float> scale = Halves(scales) * Vector512.Create(factor);
+        Vector512<float> scale = Simd512.Halves((byte*)scales) * Vector512.Create(factor);
         Vector512<float> result = Avx512F.ConvertToVector512Single(ints.AsInt32() + Vector512.Create(offset)) * scale;
         (add ? Vector512.Load(destination) + result : result).Store(destination);
     }
@@ -61,7 +61,7 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
         (Vector512.Load(destination) + (Avx512F.ConvertToVector512Single(ints.AsInt32()) * Vector512.Create(factor))).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> LoadHalves(ushort* source) => Halves(source).AsByte();
+    public static Vector512<byte> LoadHalves(ushort* source) => Simd512.Halves((byte*)source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Scaled(float* numbers, Vector512<byte> factors) => (Vector512.Load(numbers) * factors.AsSingle()).AsByte();
@@ -86,13 +86,5 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     {
         Vector512<int> rounded = Vector512.ConvertToInt32Native((Vector512.Load(floats) * Vector512.Create(factor)) + Vector512.Create(0.5f));
         Avx512F.ConvertToVector128Byte(rounded).Store(destination);
-    }
-
-    // Halves become floats by their bits, the exponent then corrected by a power of two; the sign moves along.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Halves(ushort* scales)
-    {
-        Vector512<int> halves = Avx512F.ConvertToVector512Int32(Vector256.Load((short*)scales)) << 13;
-        return (halves & Vector512.Create(unchecked((int)0x8FFFFFFF))).AsSingle() * Vector512.Create(TileTable.HalfFactor);
     }
 }

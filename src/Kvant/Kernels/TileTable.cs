@@ -6,9 +6,6 @@ namespace Kvant.Kernels;
 /// </summary>
 internal sealed class TileTable
 {
-    /// <summary>2^112: what the bits of an fp16 number, moved to the places of an fp32 number, are too small by.</summary>
-    public const float HalfFactor = 5.192296858534828e33f;
-
     /// <summary>Bytes of a table: six bits of an index.</summary>
     public const int Length = 64;
 

@@ -117,6 +117,30 @@ public sealed class DecodeTests
     }
 
     [Theory]
+    [MemberData(nameof(CodecCases.Methods), MemberType = typeof(CodecCases))]
+    public void ForkedAndThawedCachesAttendToTheBit(string method)
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var cache = new KvCache(AttentionCases.Options(geometry, method) with { Eviction = new Eviction.SlidingWindow(250) });
+        AttentionCases.Append(cache, 333, seed: 4);
+        using KvCache thawed = KvCache.Thaw(cache.Freeze()), fork = cache.Fork();
+        using var attention = new CacheAttention(geometry);
+        float[] queries = AttentionCases.Queries(geometry, 1), expected = new float[geometry.QueryHeads * 64], actual = new float[expected.Length];
+        for (int step = 0; step < 40; step++)
+        {
+            attention.Decode(cache, 0, queries, expected);
+            foreach (KvCache other in (KvCache[])[thawed, fork])
+            {
+                attention.Decode(other, 0, queries, actual);
+                Assert.Equal(expected, actual);
+                AttentionCases.Append(other, 1, seed: 100 + step);
+            }
+
+            AttentionCases.Append(cache, 1, seed: 100 + step);
+        }
+    }
+
+    [Theory]
     [InlineData(1, 1)]
     [InlineData(1, 4)]
     [InlineData(2, 2)]
