@@ -56,12 +56,7 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     /// <param name="codes">A code per number.</param>
     /// <param name="scale">The stored scale.</param>
     /// <param name="row">Receives the numbers.</param>
-    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row)
-    {
-        ReadOnlySpan<float> centroids = codebook.Centroids;
-        for (int i = 0; i < row.Length; i++)
-            row[i] = centroids[codes[i]] * scale;
-    }
+    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row) => LevelLookUp.Run(codes, codebook.Centroids, scale, row);
 
     // The scale for which the codes of a row are chosen.
     private float ScaleOfCodes(ReadOnlySpan<float> row, float square, Span<byte> codes)

@@ -60,13 +60,15 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
         Span<byte> codes = rented.AsSpan(0, rows.Length);
         TileLayout.Unpack(block[_shape.ScaleBytes..], Dimension, _shape.Table.Bits, _shape.Keys, codes);
+        Span<float> scales = stackalloc float[TileLayout.Rows * _shape.Groups]; // [group, row]
+        Halves.Widen(MemoryMarshal.Cast<byte, ushort>(block[.._shape.ScaleBytes]), scales);
         int length = _shape.GroupLength;
         for (int row = 0; row < TileLayout.Rows; row++)
         {
             for (int g = 0; g < _shape.Groups; g++)
             {
                 int start = (row * Dimension) + (g * length);
-                _quantizer.Decode(codes.Slice(start, length), Fp16.Read(block[ScaleAt(row, g)..]), rows.Slice(start, length));
+                _quantizer.Decode(codes.Slice(start, length), scales[(g * TileLayout.Rows) + row], rows.Slice(start, length));
             }
         }
 
@@ -95,6 +97,4 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         else
             base.AccumulateBlocks(weights, blocks, accumulators, arithmetic, upcoming);
     }
-
-    private static int ScaleAt(int row, int group) => ((group * TileLayout.Rows) + row) * Fp16.Bytes;
 }

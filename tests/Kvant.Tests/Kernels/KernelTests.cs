@@ -282,4 +282,28 @@ public sealed class KernelTests
             }
         }
     }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(8)]
+    [InlineData(16)]
+    [InlineData(64)]
+    public void CodesGiveTheirLevelsTimesTheScaleAtEveryWidth(int levels)
+    {
+        float[] table = TestRows.Gaussian(1, levels, seed: levels);
+        foreach (int count in (int[])[0, 1, 7, 8, 15, 16, 17, 40, 128, 131])
+        {
+            byte[] codes = [.. Enumerable.Range(0, count).Select(i => (byte)(i * 7 % levels))];
+            float[] expected = [.. codes.Select(c => table[c] * 1.7f)];
+            Assert.All(
+                Widths.AtEach(() =>
+                {
+                    var numbers = new float[count];
+                    LevelLookUp.Run(codes, table, 1.7f, numbers);
+                    return numbers;
+                }),
+                numbers => Assert.Equal(expected, numbers));
+        }
+    }
 }
