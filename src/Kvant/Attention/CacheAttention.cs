@@ -37,6 +37,7 @@ public sealed partial class CacheAttention : IDisposable
     private int _firstToken;
     private int _position;
     private bool _sinksApart;
+    private bool _disposed;
     private float[] _queries = [];
     private float[] _sinkQueries = [];
 
@@ -76,6 +77,7 @@ public sealed partial class CacheAttention : IDisposable
     /// sequence can be merged; empty if it is not wanted.</param>
     /// <param name="sinkQueries">Other queries for the sinks, such as some that are rotated to another position; empty for the same.</param>
     /// <exception cref="ArgumentException">A length is wrong, or the cache has another geometry.</exception>
+    /// <exception cref="ObjectDisposedException">This object or the cache is disposed.</exception>
     public void Decode(
         KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> outputs, Span<float> logSumExp = default, ReadOnlySpan<float> sinkQueries = default)
     {
@@ -100,8 +102,12 @@ public sealed partial class CacheAttention : IDisposable
         }
     }
 
-    /// <summary>Ends the threads.</summary>
-    public void Dispose() => _team.Dispose();
+    /// <summary>Ends the threads; twice is fine.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _team.Dispose();
+    }
 
     private void Begin(KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> sinkQueries, int tokens, int position)
     {
@@ -184,6 +190,7 @@ public sealed partial class CacheAttention : IDisposable
 
     private void CheckCache(KvCache cache)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(cache);
         if (cache.Geometry != Geometry)
             throw new ArgumentException($"The cache is {cache.Geometry}; this attention is for {Geometry}.", nameof(cache));

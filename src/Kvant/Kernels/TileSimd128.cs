@@ -35,13 +35,8 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
         bits == 2 ? LookUp(second, index) : LookUp(table, ShiftRight(index, bits));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> MultiplyAdd(Vector128<byte> a, Vector128<byte> b)
-    {
-        if (Ssse3.IsSupported)
-            return Ssse3.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
-        Vector128<short> even = (a.AsInt16() & Vector128.Create((short)255)) * ((b.AsInt16() << 8) >> 8);
-        return (even + ((a.AsInt16() >>> 8) * (b.AsInt16() >> 8))).AsByte();
-    }
+    public static Vector128<byte> MultiplyAdd(Vector128<byte> a, Vector128<byte> b) =>
+        Ssse3.IsSupported ? Ssse3.MultiplyAddAdjacent(a, b.AsSByte()).AsByte() : MultiplyAddPortable(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> AddShorts(Vector128<byte> a, Vector128<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();
@@ -49,7 +44,20 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> SumPairs(Vector128<byte> shorts) => Sse2.IsSupported
         ? Sse2.MultiplyAddAdjacent(shorts.AsInt16(), Vector128<short>.One).AsByte()
-        : (((shorts.AsInt32() << 16) >> 16) + (shorts.AsInt32() >> 16)).AsByte();
+        : SumPairsPortable(shorts);
+
+    /// <summary><see cref="MultiplyAdd"/> where the processor has no instruction for it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<byte> MultiplyAddPortable(Vector128<byte> a, Vector128<byte> b)
+    {
+        Vector128<short> even = (a.AsInt16() & Vector128.Create((short)255)) * ((b.AsInt16() << 8) >> 8);
+        return (even + ((a.AsInt16() >>> 8) * (b.AsInt16() >> 8))).AsByte();
+    }
+
+    /// <summary><see cref="SumPairs"/> where the processor has no instruction for it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<byte> SumPairsPortable(Vector128<byte> shorts) =>
+        (((shorts.AsInt32() << 16) >> 16) + (shorts.AsInt32() >> 16)).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> AddInts(Vector128<byte> a, Vector128<byte> b) => (a.AsInt32() + b.AsInt32()).AsByte();

@@ -233,7 +233,49 @@ public sealed class DecodeTests
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry with { QueryHeads = 3 }));
         foreach (Action wrong in (Action[])[() => _ = new AttentionSettings { Scale = 0 }, () => _ = new AttentionSettings { Temperature = 0 }, () => _ = new AttentionSettings { SoftCap = -1 }, () => _ = new AttentionSettings { SlidingWindow = -1 }, () => _ = new AttentionSettings { Threads = 0 }, () => _ = new AttentionSettings { Scale = float.NaN }])
             Assert.Throws<ArgumentOutOfRangeException>(wrong);
+    }
+
+    [Fact]
+    public void DisposedAttentionRefusesInsteadOfWaiting()
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var cache = new KvCache(AttentionCases.Options(geometry, "fp16"));
+        AttentionCases.Append(cache, 3, seed: 1);
+        var attention = new CacheAttention(geometry, new() { Threads = 3 });
+        float[] queries = AttentionCases.Queries(geometry, 1), outputs = new float[geometry.QueryHeads * 64];
+        attention.Decode(cache, 0, queries, outputs);
         attention.Dispose();
         attention.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => attention.Decode(cache, 0, queries, outputs));
+        using var other = new CacheAttention(geometry, new() { Threads = 2 });
+        cache.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => other.Decode(cache, 0, queries, outputs));
+    }
+
+    [Fact]
+    public async Task ReadersBesideAWriterSeeWholeTokens()
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=4") with { Eviction = new Eviction.SlidingWindow(200) });
+        AttentionCases.Append(cache, 10, seed: 1);
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        bool done = false;
+        Task[] readers = [.. Enumerable.Range(0, 3).Select(reader => Task.Run(() =>
+        {
+            using var attention = new CacheAttention(geometry, new() { Threads = 1 + (reader % 2) });
+            float[] queries = AttentionCases.Queries(geometry, reader), outputs = new float[geometry.QueryHeads * 64];
+            while (!Volatile.Read(ref done) && !stop.IsCancellationRequested)
+            {
+                attention.Decode(cache, 0, queries, outputs);
+                // A mean of values cannot lie far outside them; torn pages would.
+                Assert.All(outputs, x => Assert.InRange(x, -8, 8));
+            }
+        }))];
+        for (int i = 0; i < 600; i++)
+            AttentionCases.Append(cache, 1 + (i % 3), seed: i);
+        Volatile.Write(ref done, true);
+        await Task.WhenAll(readers);
+        Assert.False(stop.IsCancellationRequested, "The writer or a reader waited for ever.");
+        AttentionCases.AssertDecode(cache, s_exact, "after the writer");
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Kvant.Codecs;
 using Kvant.Kernels;
 
@@ -124,6 +125,27 @@ public sealed class TileTests
             }
 
             AssertSmallBeside(exact, fast, truth, $"{spec}, dimension {dimension}: sums");
+        }
+    }
+
+    [Fact]
+    public void OperationsThatSomeProcessorsLackGiveTheSameNumbers()
+    {
+        // The range that tiles use: 0 to 127 times -127 to 127.
+        var random = new Random(7);
+        for (int i = 0; i < 2000; i++)
+        {
+            byte[] unsigned = [.. Enumerable.Range(0, 16).Select(_ => (byte)random.Next(128))], signed = [.. Enumerable.Range(0, 16).Select(_ => (byte)(sbyte)random.Next(-127, 128))];
+            Vector128<byte> a = Vector128.Create(unsigned), b = Vector128.Create(signed), products = TileSimd128.MultiplyAddPortable(a, b);
+            for (int lane = 0; lane < 8; lane++)
+            {
+                int expected = (unsigned[2 * lane] * (sbyte)signed[2 * lane]) + (unsigned[(2 * lane) + 1] * (sbyte)signed[(2 * lane) + 1]);
+                Assert.Equal(expected, products.AsInt16()[lane]);
+            }
+
+            Assert.Equal(products, TileSimd128.MultiplyAdd(a, b));
+            Assert.Equal(products.AsInt16()[0] + products.AsInt16()[1], TileSimd128.SumPairsPortable(products).AsInt32()[0]);
+            Assert.Equal(TileSimd128.SumPairsPortable(products), TileSimd128.SumPairs(products));
         }
     }
 
