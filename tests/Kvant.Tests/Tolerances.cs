@@ -62,4 +62,7 @@ internal static class Tolerances
 
     /// <summary>Integer arithmetic over the same rows in other orders: a weight that lies at the middle between two of 127 steps may fall to either side.</summary>
     public const double FastOrder = 2e-3;
+
+    /// <summary>A weight of the softmax, relative: its polynomial errs by 1e-7, the power of two is of a float of up to 100 whose last bit is worth 8e-6.</summary>
+    public const double Exponential = 1e-5;
 }

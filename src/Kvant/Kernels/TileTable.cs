@@ -34,7 +34,7 @@ internal sealed class TileTable
     public int Bits { get; }
 
     /// <summary>The largest integer: 63, so that two products of neighbors with numbers below 128 fit 16 bits together; at two bits
-    /// 10, so that eight do. What the rounding loses is below 1 % of what the codes lose.</summary>
+    /// 10, so that eight do. The rounding is part of the 2 % that integer arithmetic may add.</summary>
     public int Magnitude { get; }
 
     /// <summary>The level of one integer step.</summary>
