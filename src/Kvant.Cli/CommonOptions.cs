@@ -59,6 +59,9 @@ internal static class CommonOptions
     public static Argument<string?> OptionalFile(string name, string description) =>
         WithValidator(new Argument<string?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne });
 
+    /// <summary>An input file that has a default.</summary>
+    public static Option<string?> OptionalInput(string name, string description) => new(name) { Description = description, HelpName = "FILE" };
+
     /// <summary>An output file that must be named.</summary>
     public static Option<string> Output(string name, string description, params string[] aliases) => new(name, aliases)
     {

@@ -63,7 +63,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
             return;
         }
 
-        CreateConsole(Error, ansi: true, null).Progress().AutoClear(true).Start(context =>
+        CreateConsole(Error, ansi: true, null).Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context =>
         {
             ProgressTask bar = context.AddTask(title, maxValue: 1);
             job(done => bar.Value = done);

@@ -1,98 +1,106 @@
 using System.CommandLine;
+using Kvant.Cli.Evaluations;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
-using Kvant.Evaluation.Reports;
-using Kvant.Evaluation.Sources;
-using Kvant.Formats;
+using Kvant.Evaluation.LanguageModels;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Cli.Verbs;
 
-/// <summary><c>kvant evaluate</c>: what each pair of codecs costs and loses on the keys and values of a transformer.</summary>
+/// <summary><c>kvant evaluate</c>: what each pair of codecs costs, and what it does to a language model or to recorded keys and values.</summary>
 internal sealed class EvaluateVerb : Verb
 {
-    private readonly Argument<string?> _trace = CommonOptions.OptionalFile("TRACE", "Recorded keys, values and queries, a safetensors file with kvant.trace = 1. Without it: the trace that ships.");
+    private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or recorded keys, values and queries (safetensors with kvant.trace = 1). Without it: the model that ships.");
+    private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What a model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
+    private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 16, 1, int.MaxValue / 2, "Such pieces of the text at most; standard errors need 16");
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
-    private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", "Also write a page (HTML) with the table and a plot of bytes against error.");
-    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Heads that are worked on at a time (the results do not depend on it)");
-
-    private static readonly Column<PairResult>[] Columns =
-    [
-        Column<PairResult>.OfSpec("keys", "keys", r => CodecSpec.Parse(r.Keys).ToString()),
-        Column<PairResult>.OfSpec("values", "values", r => CodecSpec.Parse(r.Values).ToString()),
-        Column<PairResult>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.BytesPerToken),
-        Column<PairResult>.OfReal("bitsPerValue", "bits/value", "0.00", r => r.BitsPerValue, minor: true),
-        Column<PairResult>.OfReal("ratio", "x fp16", "0.00", r => r.Ratio),
-        Column<PairResult>.OfReal("keyNmse", "key nMSE", "0.00000", r => r.KeyNmse, minor: true),
-        Column<PairResult>.OfReal("valueNmse", "value nMSE", "0.00000", r => r.ValueNmse, minor: true),
-        Column<PairResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
-        Column<PairResult>.OfReal("top1", "top-1", "0.0000", r => r.Top1, minor: true),
-        Column<PairResult>.OfReal("attentionKl", "mean KL", "0.00000", r => r.AttentionKl?.Mean, minor: true),
-        Column<PairResult>.OfReal("", "median KL", "0.00000", r => r.AttentionKl?.Median, minor: true),
-        Column<PairResult>.OfReal("", "99 % KL", "0.00000", r => r.AttentionKl?.P99, minor: true),
-        Column<PairResult>.OfReal("logitRmse", "logit RMSE", "0.00000", r => r.LogitRmse, minor: true),
-    ];
+    private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them; takes minutes." };
+    private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
+    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
+    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
+    private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", "Also write a page (HTML) with plots and every number.");
+    private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
+    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads (speeds depend on them, other numbers do not)");
 
     public EvaluateVerb()
-        : base("evaluate", "Compare methods on the keys and values of a real transformer.")
+        : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
-        Add(_trace);
-        foreach (Option option in (Option[])[_codecs, _keys, _values, _report, _threads])
+        Add(_input);
+        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _all, _parts, _window, _sinks, _long, _report, _results, _threads])
             Add(option);
     }
 
     public override string Details => """
-            One row per pair of codecs, from few bytes to many: bytes per token of the whole model, how many times smaller that is than
-            16-bit floats, and the part of the energy that is lost in keys and values (nMSE). Where the trace has queries, attention
-            over the decoded keys and values is compared with the exact one: the error of its output as a part of the output's energy,
-            the share of queries whose largest weight stays on the same token (top-1), the divergence of the weights in nats (KL) and
-            the error of the logits. Without --codec, --keys and --values every compressing method is compared, at sizes near each
-            other; those that the trace has too few tokens for are left out.
+            A model reads a text once with an fp32 cache and once with each pair of codecs; every token attends to the cache as it
+            decodes at that moment, all but the first tokens (sinks) and the newest (window) compressed. One row per pair, from few
+            bytes to many: bits per number of the compressed body; bytes per token of the whole cache, everything counted; how many
+            times smaller than fp16 the cache is at a long context; the divergence (KL) of the next-token probabilities from those
+            of the fp32 cache, median and 99th percentile; how often the most likely token stays the same (top-1); and what happens
+            to the perplexity. Standard errors (±) come from resampling whole pieces of the text.
+
+            A trace needs no model: attention over decoded keys and values, without sinks and window, is compared with the exact one
+            (see docs/formats/trace.md; 'kvant trace' records one).
             """;
 
     public override IReadOnlyList<string> Examples =>
     [
         "kvant evaluate",
-        "kvant evaluate --report report.html",
+        "kvant evaluate --report report.html --parts",
+        "kvant evaluate MODEL.gguf --text book.txt --context 4096 --codec fp16 --keys q8 --values turboquant:bits=3",
         "kvant evaluate trace.safetensors --keys turboquant:bits=4 --values turboquant:bits=3 --codec fp16",
     ];
 
+    private static string Shipped(string file) => Path.Combine(AppContext.BaseDirectory, "data", file);
+
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string? input = result.GetValue(_trace), report = result.GetValue(_report);
+        string input = result.GetValue(_input) ?? Shipped("mini.gguf");
+        string? report = result.GetValue(_report), results = result.GetValue(_results);
+        foreach (string output in new[] { report, results }.OfType<string>())
+            OutputFile.Check(output, input);
         List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
-        if (report is not null)
-            OutputFile.Check(report, input);
-
-        using Trace trace = Trace.Open(input ?? Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors"));
-        if (pairs.Count == 0)
-            pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(trace.Tokens, trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.Tokens, trace.ValueDimension, CodecRole.Values))];
-        foreach (CodecPair pair in pairs)
+        bool all = result.GetValue(_all);
+        if (all && pairs.Count > 0)
+            throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
+        if (FileKind.IsGguf(input))
         {
-            RequireTokens(pair.Keys, trace.KeyDimension, CodecRole.Keys, trace);
-            RequireTokens(pair.Values, trace.ValueDimension, CodecRole.Values, trace);
+            EvaluateModel(input, pairs.Count > 0 ? pairs : all ? DefaultCodecs.All : DefaultCodecs.ForModels, result, terminal, json);
+            return;
         }
 
-        var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = result.GetValue(_threads) };
-        TraceReport? found = null;
-        terminal.WithProgress("evaluating", json, done =>
-            found = experiment.Run(new ShareProgress<TraceProgress>(progress => progress.Share, done), terminal.Cancellation));
-        TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
-        if (report is not null)
-            OutputFile.Write(report, () => HtmlReport.Write(report, sorted));
-        if (json)
-            terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
-        else
-            Tables.Write(terminal, json: false, Columns, sorted.Results);
+        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _window, _sinks, _long, _results])
+        {
+            if (result.GetResult(option) is { Implicit: false })
+                throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
+        }
+
+        TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, report, result.GetValue(_threads), terminal, json);
     }
 
-    // With fewer tokens everything would stay in 16-bit floats, and those would be compared.
-    private static void RequireTokens(CodecSpec spec, int dimension, CodecRole role, Trace trace)
+    private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
     {
-        int fewest = spec.FewestRows(dimension, role);
-        if (trace.Tokens < fewest)
-            throw new InvalidDataException($"{trace.Path}: '{spec}' needs at least {fewest} tokens; the trace has {trace.Tokens}");
+        string text = result.GetValue(_text) ?? Shipped("mini-holdout.txt");
+        using LanguageModel model = LanguageModel.Open(input);
+        ModelEvaluation.Run(
+            new ModelExperiment
+            {
+                Model = model,
+                Text = TextFile.Read(text),
+                TextName = Path.GetFileName(text),
+                Pairs = pairs,
+                Context = result.GetValue(_context),
+                Chunks = result.GetValue(_chunks),
+                Sinks = result.GetValue(_sinks),
+                Window = result.GetValue(_window),
+                Parts = result.GetValue(_parts),
+                LongContext = result.GetValue(_long),
+                Threads = result.GetValue(_threads),
+            },
+            result.GetValue(_report), result.GetValue(_results), terminal, json);
     }
 }

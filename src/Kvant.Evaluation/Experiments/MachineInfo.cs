@@ -1,4 +1,7 @@
+using System.Diagnostics;
+using System.Reflection;
 using System.Runtime.InteropServices;
+using Kvant.Codecs;
 using Kvant.Kernels;
 
 namespace Kvant.Evaluation.Experiments;
@@ -12,4 +15,19 @@ public sealed record MachineInfo(int Processors, string Architecture, int Vector
     /// <summary>This machine.</summary>
     public static MachineInfo Current { get; } = new(
         Environment.ProcessorCount, RuntimeInformation.ProcessArchitecture.ToString(), (int)SimdSupport.Widest);
+
+    private static readonly string[] s_version = typeof(Codec).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+') ?? ["unknown"];
+
+    /// <summary>The version of the library.</summary>
+    internal static string KvantVersion => s_version[0];
+
+    /// <summary>The commit that the library was built from; null where the build did not know it.</summary>
+    internal static string? KvantCommit => s_version.Length > 1 ? s_version[1] : null;
+
+    /// <summary>The most memory that this process has held, in bytes.</summary>
+    internal static long PeakMemory()
+    {
+        using var process = Process.GetCurrentProcess();
+        return Math.Max(process.PeakWorkingSet64, process.WorkingSet64);
+    }
 }

@@ -1,14 +1,10 @@
-using System.Reflection;
-using Kvant.Codecs;
-
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>A whole experiment: what ran where, and the result of each pair.</summary>
 public sealed record TraceReport
 {
     /// <summary>The version of the library.</summary>
-    public string Version { get; init; } = typeof(Codec).Assembly
-        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+    public string Version { get; init; } = MachineInfo.KvantVersion;
 
     /// <summary>The machine.</summary>
     public MachineInfo Machine { get; init; } = MachineInfo.Current;

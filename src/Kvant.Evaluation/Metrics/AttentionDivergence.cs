@@ -22,22 +22,10 @@ public sealed class AttentionDivergence
     /// <param name="decoded">The softmax over decoded keys, the same tokens.</param>
     public void Add(SoftmaxRow exact, SoftmaxRow decoded)
     {
-        SameLength.Require(exact.Length, decoded.Length);
-        _samples.Add(Divergence(exact, decoded));
+        _samples.Add(exact.DivergenceOf(decoded));
     }
 
     /// <summary>Adds what another instance saw.</summary>
     /// <param name="other">It stays as it is.</param>
     public void Add(AttentionDivergence other) => _samples.AddRange(other._samples);
-
-    private static double Divergence(SoftmaxRow exact, SoftmaxRow decoded)
-    {
-        // sum of p (log p - log q), with log p = logit - log-sum-exp: no logarithm of an underflown weight is ever taken.
-        ReadOnlySpan<double> p = exact.Weights, a = exact.Logits, b = decoded.Logits;
-        double sum = 0;
-        for (int i = 0; i < p.Length; i++)
-            sum += p[i] * (a[i] - b[i]);
-        double divergence = sum - (exact.LogSumExp - decoded.LogSumExp);
-        return Math.Max(0, divergence); // never negative but for the rounding of nearly equal rows
-    }
 }

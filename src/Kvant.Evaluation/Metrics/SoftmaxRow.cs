@@ -49,4 +49,18 @@ public sealed class SoftmaxRow
         TensorPrimitives.Divide(weights, sum, weights);
         LogSumExp = largest + Math.Log(sum);
     }
+
+    /// <summary>The Kullback-Leibler divergence KL(this | other) of the weights, in nats.</summary>
+    /// <param name="other">Of the same length.</param>
+    public double DivergenceOf(SoftmaxRow other)
+    {
+        SameLength.Require(Length, other.Length);
+        // sum of p (log p - log q), with log p = logit - log-sum-exp: no logarithm of an underflown weight is ever taken.
+        ReadOnlySpan<double> p = Weights, a = Logits, b = other.Logits;
+        double sum = 0;
+        for (int i = 0; i < p.Length; i++)
+            sum += p[i] * (a[i] - b[i]);
+        double divergence = sum - (LogSumExp - other.LogSumExp);
+        return Math.Max(0, divergence); // never negative but for the rounding of nearly equal rows
+    }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 
 namespace Kvant.Evaluation.Reports;
 
@@ -16,6 +17,20 @@ public static class EvaluationJson
     /// <param name="results">Results of a trace.</param>
     public static string Serialize(IReadOnlyList<PairResult> results) =>
         JsonSerializer.Serialize(results, EvaluationJsonContext.Default.IReadOnlyListPairResult);
+
+    /// <summary>An array with one object per pair of codecs.</summary>
+    /// <param name="results">Results of a model.</param>
+    public static string Serialize(IReadOnlyList<ModelResult> results) =>
+        JsonSerializer.Serialize(results, EvaluationJsonContext.Default.IReadOnlyListModelResult);
+
+    /// <summary>One line per pair of codecs, each complete in itself: version, commit, machine, model, text, settings, and one result.</summary>
+    /// <param name="report">A whole experiment.</param>
+    public static IEnumerable<string> Lines(ModelReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var context = new EvaluationJsonContext(new JsonSerializerOptions(EvaluationJsonContext.Default.Options) { WriteIndented = false });
+        return report.Results.Select(result => JsonSerializer.Serialize(report with { Results = [result] }, context.ModelReport));
+    }
 
     /// <summary>One object: version, machine, trace and the array of results.</summary>
     /// <param name="report">A whole experiment.</param>
@@ -36,4 +51,6 @@ public static class EvaluationJson
 [JsonSerializable(typeof(IReadOnlyList<VectorResult>))]
 [JsonSerializable(typeof(IReadOnlyList<PairResult>))]
 [JsonSerializable(typeof(TraceReport))]
+[JsonSerializable(typeof(IReadOnlyList<ModelResult>))]
+[JsonSerializable(typeof(ModelReport))]
 internal sealed partial class EvaluationJsonContext : JsonSerializerContext;

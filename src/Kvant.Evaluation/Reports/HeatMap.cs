@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Xml.Linq;
-using Kvant.Evaluation.Experiments;
 using static Kvant.Evaluation.Reports.ReportText;
 
 namespace Kvant.Evaluation.Reports;
@@ -13,14 +12,17 @@ internal static class HeatMap
     // Where dark and light text have equal contrast, 4.5 to 1, in both themes.
     private const double HotFrom = 55;
 
-    public static XElement Draw(ReportModel model)
+    /// <summary>Draws the table.</summary>
+    /// <param name="errorName">What the errors are.</param>
+    /// <param name="rows">Name, number of the method and error by layer of each pair.</param>
+    public static XElement Draw(string errorName, IReadOnlyList<(string Name, int Method, IReadOnlyList<double> Errors)> rows)
     {
-        int layers = model.Report.Trace.Layers;
-        LogAxis axis = LogAxis.Around(model.Results.SelectMany(r => r.Layers).Select(model.Error), 1.001, 0, 100);
+        int layers = rows[0].Errors.Count;
+        LogAxis axis = LogAxis.Around(rows.SelectMany(r => r.Errors), 1.001, 0, 100);
         return Element(
             "table",
             Class(layers > LayersWithNumbers ? "heat narrow" : "heat"),
-            Element("caption", $"By layer: {model.ErrorName}. Darker is worse in the light theme, brighter in the dark one; equal steps are equal factors."),
+            Element("caption", $"By layer: {errorName}. Darker is worse in the light theme, brighter in the dark one; equal steps are equal factors."),
             Element("thead", Element(
                 "tr",
                 Element("th", Attribute("scope", "col"), "codec"),
@@ -28,15 +30,14 @@ internal static class HeatMap
                     "th",
                     Attribute("scope", "col"),
                     layers <= LayersWithNumbers ? $"layer {layer}" : layer.ToString(CultureInfo.InvariantCulture))))),
-            Element("tbody", model.Results.Select((result, i) => Element(
+            Element("tbody", rows.Select(row => Element(
                 "tr",
-                Element("th", Attribute("scope", "row"), PlotMark.Inline(model.Methods[i]), " ", model.Names[i]),
-                result.Layers.Select((layer, l) => Cell(model, axis, layer, l, layers))))));
+                Element("th", Attribute("scope", "row"), PlotMark.Inline(row.Method), " ", row.Name),
+                row.Errors.Select((error, layer) => Cell(axis, error, layer, layers))))));
     }
 
-    private static XElement Cell(ReportModel model, LogAxis axis, LayerResult layer, int index, int layers)
+    private static XElement Cell(LogAxis axis, double error, int index, int layers)
     {
-        double error = model.Error(layer);
         double share = error > 0 ? Math.Clamp(axis.Place(error), 0, 100) : 0;
         return Element(
             "td",

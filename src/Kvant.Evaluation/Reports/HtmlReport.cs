@@ -52,11 +52,11 @@ public static class HtmlReport
         Element("p", Class("facts"), Facts(model.Report)),
         Element(
             "figure",
-            Element("div", Class("scroll"), ScatterPlot.Draw(model)),
+            Element("div", Class("scroll"), ScatterPlot.Draw(model.Plot)),
             Element("figcaption", "Down and to the left is better. The dotted line joins the pairs that no smaller one beats. "
                 + "A mark stands for the method of the keys; where two names stand, the first is of the keys and the second of the values.")),
         Element("h2", "Where it is lost"),
-        Element("div", Class("scroll"), HeatMap.Draw(model)),
+        Element("div", Class("scroll"), HeatMap.Draw(model.ErrorName, model.Layers)),
         Element("h2", "All numbers"),
         Element("div", Class("scroll"), ResultTable.Draw(model)),
         Element("h2", "What the numbers mean"),

@@ -1,5 +1,4 @@
 using Kvant.Codecs;
-using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.Reports;
 
@@ -7,7 +6,7 @@ namespace Kvant.Evaluation.Reports;
 internal static class PairNames
 {
     /// <summary>Method and bits; settings only where two pairs would have the same name.</summary>
-    public static string[] For(IReadOnlyList<PairResult> results)
+    public static string[] For(IReadOnlyList<(string Keys, string Values)> results)
     {
         (CodecSpec Keys, CodecSpec Values)[] pairs = [.. results.Select(r => (CodecSpec.Parse(r.Keys), CodecSpec.Parse(r.Values)))];
         string[] names = [.. pairs.Select(p => Join(Short(p.Keys), Short(p.Values)))];

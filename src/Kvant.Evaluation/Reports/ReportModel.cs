@@ -11,7 +11,7 @@ internal sealed class ReportModel
         Report = report;
         HasQueries = report.Results.All(r => r.AttentionKl is not null);
         Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => Error(r))];
-        Names = PairNames.For(Results);
+        Names = PairNames.For([.. Results.Select(r => (r.Keys, r.Values))]);
         string[] methods = [.. report.Results.Select(Method).Distinct()];
         Methods = [.. Results.Select(r => Array.IndexOf(methods, Method(r)))];
     }
@@ -30,9 +30,16 @@ internal sealed class ReportModel
 
     public string ErrorName => HasQueries ? "attention divergence, median (nats)" : "key error (nMSE)";
 
-    public double Error(PairResult result) => HasQueries ? result.AttentionKl!.Median : result.KeyNmse;
+    public Plot Plot => new(
+        [.. Results.Select((r, i) => new PlotPoint(Names[i], r.Label, Methods[i], r.BytesPerToken, Error(r)))],
+        Results[0].BytesPerToken / Results[0].BitsPerValue, "bytes per token, whole model (bits per number)", ErrorName);
 
-    public double Error(LayerResult layer) => HasQueries ? layer.AttentionKl!.Median : layer.KeyNmse;
+    public IReadOnlyList<(string Name, int Method, IReadOnlyList<double> Errors)> Layers =>
+        [.. Results.Select((r, i) => (Names[i], Methods[i], (IReadOnlyList<double>)[.. r.Layers.Select(Error)]))];
+
+    private double Error(PairResult result) => HasQueries ? result.AttentionKl!.Median : result.KeyNmse;
+
+    private double Error(LayerResult layer) => HasQueries ? layer.AttentionKl!.Median : layer.KeyNmse;
 
     private static string Method(PairResult result) => CodecSpec.Parse(result.Keys).Method.Name;
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Xml.Linq;
-using Kvant.Evaluation.Experiments;
 using static Kvant.Evaluation.Reports.ReportText;
 
 namespace Kvant.Evaluation.Reports;
@@ -13,46 +12,45 @@ internal static class ScatterPlot
     private static readonly Box s_frame = new(78, 16, 964, 492);
     private static readonly double[] s_bits = [0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32];
 
-    public static XElement Draw(ReportModel model)
+    public static XElement Draw(Plot plot)
     {
-        IReadOnlyList<PairResult> results = model.Results;
-        double[] errors = [.. results.Select(model.Error)];
+        IReadOnlyList<PlotPoint> points = plot.Points;
+        double[] errors = [.. points.Select(p => p.Error)];
         bool hasZero = errors.Any(e => e == 0);
         // What lost nothing has no place on a logarithmic axis: a strip of its own below it.
         double floor = s_frame.Bottom - (hasZero ? 44 : 0);
-        var x = LogAxis.Around(results.Select(r => r.BytesPerToken), 1.13, s_frame.Left, s_frame.Right);
+        var x = LogAxis.Around(points.Select(p => p.Bytes), 1.13, s_frame.Left, s_frame.Right);
         var y = LogAxis.Around(errors, 1.8, floor, s_frame.Top);
-        (double X, double Y)[] places = [.. results.Select((r, i) => (x.Place(r.BytesPerToken), errors[i] > 0 ? y.Place(Math.Min(errors[i], y.Maximum)) : s_frame.Bottom - 20))];
+        (double X, double Y)[] places = [.. points.Select(p => (x.Place(p.Bytes), p.Error > 0 ? y.Place(Math.Min(p.Error, y.Maximum)) : s_frame.Bottom - 20))];
         (double X, double Y)[] frontier = Frontier(places, errors);
         return Element(
             "svg",
             Attribute("viewBox", $"0 0 {Width} {Height}"),
             Attribute("role", "img"),
             Attribute("aria-labelledby", "plot-title plot-description"),
-            Element("title", Attribute("id", "plot-title"), $"Bytes per token against {model.ErrorName}"),
-            Element("desc", Attribute("id", "plot-description"), Describe(model, errors)),
-            Grid(x, y, model, hasZero, floor),
+            Element("title", Attribute("id", "plot-title"), $"Bytes per token against {plot.ErrorName}"),
+            Element("desc", Attribute("id", "plot-description"), Describe(plot)),
+            Grid(x, y, plot, hasZero, floor),
             frontier.Length < 2 ? null : Element("polyline", Class("frontier"), Attribute("points", string.Join(' ', frontier.Select(p =>
                 string.Create(CultureInfo.InvariantCulture, $"{p.X:0.##},{p.Y:0.##}"))))),
-            Marks(model, errors, places, frontier));
+            Marks(plot, places, frontier));
     }
 
-    private static string Describe(ReportModel model, double[] errors) =>
-        $"Scatter plot with {errors.Length} marks, both axes logarithmic. " + string.Join(" ", model.Results.Select((r, i) =>
-            $"{model.Names[i]}: {Bytes(r.BytesPerToken)} bytes, {Number(errors[i])}."));
+    private static string Describe(Plot plot) =>
+        $"Scatter plot with {plot.Points.Count} marks, both axes logarithmic. " + string.Join(" ", plot.Points.Select(p =>
+            $"{p.Name}: {Bytes(p.Bytes)} bytes, {Number(p.Error)}."));
 
-    private static IEnumerable<XElement> Grid(LogAxis x, LogAxis y, ReportModel model, bool hasZero, double floor)
+    private static IEnumerable<XElement> Grid(LogAxis x, LogAxis y, Plot plot, bool hasZero, double floor)
     {
-        double bytesPerBit = model.Results[0].BytesPerToken / model.Results[0].BitsPerValue;
         double last = double.NegativeInfinity;
-        foreach (double bits in s_bits.Where(b => x.Holds(b * bytesPerBit)))
+        foreach (double bits in s_bits.Where(b => x.Holds(b * plot.BytesPerBit)))
         {
-            double place = x.Place(bits * bytesPerBit);
+            double place = x.Place(bits * plot.BytesPerBit);
             if (place < last + 48)
                 continue;
             last = place;
             yield return Line("grid", place, s_frame.Top, place, s_frame.Bottom);
-            yield return Text("tick", place, s_frame.Bottom + 18, "middle", Bytes(bits * bytesPerBit));
+            yield return Text("tick", place, s_frame.Bottom + 18, "middle", Bytes(bits * plot.BytesPerBit));
             yield return Text("tick faint", place, s_frame.Bottom + 33, "middle", bits.ToString("0.#", CultureInfo.InvariantCulture) + " bits");
         }
 
@@ -77,8 +75,8 @@ internal static class ScatterPlot
 
         yield return Line("axis", s_frame.Left, s_frame.Bottom, s_frame.Right, s_frame.Bottom);
         yield return Line("axis", s_frame.Left, s_frame.Top, s_frame.Left, s_frame.Bottom);
-        yield return Text("caption", (s_frame.Left + s_frame.Right) / 2, Height - 10, "middle", "bytes per token, whole model (bits per number)");
-        XElement caption = Text("caption", 0, 0, "middle", model.ErrorName);
+        yield return Text("caption", (s_frame.Left + s_frame.Right) / 2, Height - 10, "middle", plot.SizeName);
+        XElement caption = Text("caption", 0, 0, "middle", plot.ErrorName);
         caption.SetAttributeValue("transform", string.Create(CultureInfo.InvariantCulture, $"translate(16 {(s_frame.Top + s_frame.Bottom) / 2}) rotate(-90)"));
         yield return caption;
     }
@@ -97,9 +95,9 @@ internal static class ScatterPlot
         return [.. best.Select(i => places[i])];
     }
 
-    private static IEnumerable<XElement> Marks(ReportModel model, double[] errors, (double X, double Y)[] places, (double X, double Y)[] frontier)
+    private static IEnumerable<XElement> Marks(Plot plot, (double X, double Y)[] places, (double X, double Y)[] frontier)
     {
-        Box[] labels = LabelPlacer.Place(places, model.Names, s_frame, frontier);
+        Box[] labels = LabelPlacer.Place(places, [.. plot.Points.Select(p => p.Name)], s_frame, frontier);
         for (int i = 0; i < places.Length; i++)
         {
             (double x, double y) = labels[i].Nearest(places[i].X, places[i].Y);
@@ -109,9 +107,10 @@ internal static class ScatterPlot
 
         for (int i = 0; i < places.Length; i++)
         {
-            string tip = $"{model.Results[i].Label}: {Bytes(model.Results[i].BytesPerToken)} bytes per token, {Number(errors[i])}";
-            yield return PlotMark.Draw(model.Methods[i], places[i].X, places[i].Y, Element("title", tip));
-            yield return Text("label", (labels[i].Left + labels[i].Right) / 2, labels[i].Bottom - 4, "middle", model.Names[i]);
+            PlotPoint point = plot.Points[i];
+            string tip = $"{point.Label}: {Bytes(point.Bytes)} bytes per token, {Number(point.Error)}";
+            yield return PlotMark.Draw(point.Method, places[i].X, places[i].Y, Element("title", tip));
+            yield return Text("label", (labels[i].Left + labels[i].Right) / 2, labels[i].Bottom - 4, "middle", point.Name);
         }
     }
 

@@ -22,16 +22,26 @@ public sealed class CompressedAttention : IAttention, IDisposable
         _attention = new CacheAttention(cache.Geometry, settings);
     }
 
+    /// <summary>Whether tokens that come together are read one by one, each seeing what came before it as the cache decodes it: what a
+    /// text costs that is generated, not read, for any number of tokens at once. False unless said.</summary>
+    public bool TokenByToken { get; init; }
+
     /// <inheritdoc/>
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
-        if (keys.Length != _cache.Geometry.KvHeads * _cache.Geometry.KeyDimension)
+        int keyFloats = _cache.Geometry.KvHeads * _cache.Geometry.KeyDimension, tokens = keys.Length / keyFloats;
+        if (tokens != 1 && !TokenByToken)
         {
             _attention.Prefill(_cache, layer, queries, keys, values, outputs);
             return;
         }
-        _cache.Append(layer, keys, values);
-        _attention.Decode(_cache, layer, queries, outputs);
+        if (tokens == 0) return;
+        int queryFloats = queries.Length / tokens, valueFloats = values.Length / tokens, outputFloats = outputs.Length / tokens;
+        for (int token = 0; token < tokens; token++)
+        {
+            _cache.Append(layer, keys.Slice(token * keyFloats, keyFloats), values.Slice(token * valueFloats, valueFloats));
+            _attention.Decode(_cache, layer, queries.Slice(token * queryFloats, queryFloats), outputs.Slice(token * outputFloats, outputFloats));
+        }
     }
 
     /// <summary>Ends the threads of attention. The cache stays open.</summary>

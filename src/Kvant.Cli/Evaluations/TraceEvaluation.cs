@@ -1,0 +1,62 @@
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Reports;
+using Kvant.Evaluation.Sources;
+using Kvant.Formats;
+
+namespace Kvant.Cli.Evaluations;
+
+/// <summary><c>kvant evaluate</c> on recorded keys, values and queries.</summary>
+internal static class TraceEvaluation
+{
+    private static readonly Column<PairResult>[] s_columns =
+    [
+        Column<PairResult>.OfSpec("keys", "keys", r => CodecSpec.Parse(r.Keys).ToString()),
+        Column<PairResult>.OfSpec("values", "values", r => CodecSpec.Parse(r.Values).ToString()),
+        Column<PairResult>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.BytesPerToken),
+        Column<PairResult>.OfReal("bitsPerValue", "bits/value", "0.00", r => r.BitsPerValue, minor: true),
+        Column<PairResult>.OfReal("ratio", "x fp16", "0.00", r => r.Ratio),
+        Column<PairResult>.OfReal("keyNmse", "key nMSE", "0.00000", r => r.KeyNmse, minor: true),
+        Column<PairResult>.OfReal("valueNmse", "value nMSE", "0.00000", r => r.ValueNmse, minor: true),
+        Column<PairResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
+        Column<PairResult>.OfReal("top1", "top-1", "0.0000", r => r.Top1, minor: true),
+        Column<PairResult>.OfReal("attentionKl", "mean KL", "0.00000", r => r.AttentionKl?.Mean, minor: true),
+        Column<PairResult>.OfReal("", "median KL", "0.00000", r => r.AttentionKl?.Median, minor: true),
+        Column<PairResult>.OfReal("", "99 % KL", "0.00000", r => r.AttentionKl?.P99, minor: true),
+        Column<PairResult>.OfReal("logitRmse", "logit RMSE", "0.00000", r => r.LogitRmse, minor: true),
+    ];
+
+    /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>
+    public static void Run(string path, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, int threads, Terminal terminal, bool json)
+    {
+        using Trace trace = Trace.Open(path);
+        if (pairs.Count == 0)
+            pairs = [.. defaults.Where(p => p.Keys.Takes(trace.Tokens, trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.Tokens, trace.ValueDimension, CodecRole.Values))];
+        foreach (CodecPair pair in pairs)
+        {
+            RequireTokens(pair.Keys, trace.KeyDimension, CodecRole.Keys, trace);
+            RequireTokens(pair.Values, trace.ValueDimension, CodecRole.Values, trace);
+        }
+
+        var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = threads };
+        TraceReport? found = null;
+        terminal.WithProgress("evaluating", json, done =>
+            found = experiment.Run(new ShareProgress<TraceProgress>(progress => progress.Share, done), terminal.Cancellation));
+        TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
+        if (report is not null)
+            OutputFile.Write(report, () => HtmlReport.Write(report, sorted));
+        if (json)
+            terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
+        else
+            Tables.Write(terminal, json: false, s_columns, sorted.Results);
+    }
+
+    // With fewer tokens everything would stay in 16-bit floats, and those would be compared.
+    private static void RequireTokens(CodecSpec spec, int dimension, CodecRole role, Trace trace)
+    {
+        int fewest = spec.FewestRows(dimension, role);
+        if (trace.Tokens < fewest)
+            throw new InvalidDataException($"{trace.Path}: '{spec}' needs at least {fewest} tokens; the trace has {trace.Tokens}");
+    }
+}

@@ -1,0 +1,14 @@
+namespace Kvant.Cli;
+
+/// <summary>Tells files apart by their first bytes; names say nothing.</summary>
+internal static class FileKind
+{
+    /// <summary>Whether the file says that it is a GGUF file.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static bool IsGguf(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        Span<byte> magic = stackalloc byte[4];
+        return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("GGUF"u8);
+    }
+}

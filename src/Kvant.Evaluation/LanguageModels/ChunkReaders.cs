@@ -1,0 +1,68 @@
+using Kvant.Caching;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Metrics;
+
+namespace Kvant.Evaluation.LanguageModels;
+
+/// <summary>What one thread needs to read chunks: a model with the exact cache and one with each other kind, all at the same token.</summary>
+internal sealed class ChunkReaders : IDisposable
+{
+    private readonly Reader _exact;
+    private readonly Reader[] _others;
+    private readonly float[] _logits;
+    private readonly SoftmaxRow[] _exactRows;
+    private readonly SoftmaxRow _row;
+    private readonly int _vocabulary;
+
+    public ChunkReaders(ModelPlan plan)
+    {
+        ModelExperiment experiment = plan.Experiment;
+        _vocabulary = experiment.Model.VocabularySize;
+        _exact = Open(CodecPair.Both(ModelExperiment.Exact));
+        _others = [.. plan.Readings.Select(Open)];
+        _logits = new float[plan.Batch * _vocabulary];
+        _exactRows = [.. Enumerable.Range(0, plan.Batch).Select(_ => new SoftmaxRow(_vocabulary))];
+        _row = new SoftmaxRow(_vocabulary);
+
+        Reader Open(CodecPair pair) => new(experiment.Model, experiment.CacheOptions(pair), plan.Batch, threads: 1, tokenByToken: true);
+    }
+
+    public void Restart()
+    {
+        _exact.Restart();
+        foreach (Reader reader in _others)
+            reader.Restart();
+    }
+
+    public void ReadExact(ReadOnlySpan<int> inputs)
+    {
+        Memory<float> logits = _logits.AsMemory(0, inputs.Length * _vocabulary);
+        _exact.Decoder.ForwardEach(inputs, logits);
+        for (int i = 0; i < inputs.Length; i++)
+            _exactRows[i].Set(logits.Span.Slice(i * _vocabulary, _vocabulary), 1);
+    }
+
+    public void Compare(int reader, ReadOnlySpan<int> inputs, ReadOnlySpan<int> targets, Span<TokenComparison> comparisons)
+    {
+        Memory<float> logits = _logits.AsMemory(0, inputs.Length * _vocabulary);
+        _others[reader].Decoder.ForwardEach(inputs, logits);
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            _row.Set(logits.Span.Slice(i * _vocabulary, _vocabulary), 1);
+            comparisons[i] = TokenComparison.Of(_exactRows[i], _row, targets[i]);
+        }
+    }
+
+    public void CopyStatistics(CacheStatistics[] statistics)
+    {
+        for (int i = 0; i < statistics.Length; i++)
+            statistics[i] = _others[i].Cache.Statistics;
+    }
+
+    public void Dispose()
+    {
+        _exact.Dispose();
+        foreach (Reader reader in _others)
+            reader.Dispose();
+    }
+}

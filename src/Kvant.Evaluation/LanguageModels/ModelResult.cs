@@ -1,0 +1,53 @@
+using System.Text.Json.Serialization;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Metrics;
+
+namespace Kvant.Evaluation.LanguageModels;
+
+/// <summary>What one pair of codecs costs, and what it does to the model.</summary>
+public sealed record ModelResult
+{
+    /// <summary>The full text of the key codec's spec, seeds included.</summary>
+    public required string Keys { get; init; }
+
+    /// <summary>The full text of the value codec's spec, seeds included.</summary>
+    public required string Values { get; init; }
+
+    /// <summary>Bits by number in the compressed body, scales and all counted, keys and values together.</summary>
+    public required double BodyBitsPerValue { get; init; }
+
+    /// <summary>All bytes that the cache held after a chunk, by token: body, sinks, window, room that is not used yet.</summary>
+    public required double BytesPerToken { get; init; }
+
+    /// <summary>How many times smaller than 16-bit floats that is.</summary>
+    public required double Ratio { get; init; }
+
+    /// <summary>The same bytes by token at the long context, worked out to the byte.</summary>
+    public required double LongBytesPerToken { get; init; }
+
+    /// <summary>How many times smaller than 16-bit floats the cache is at the long context.</summary>
+    public required double LongRatio { get; init; }
+
+    /// <summary>What the model says, compared with the exact cache.</summary>
+    public required TokenLoss Loss { get; init; }
+
+    /// <summary>The same with exact values; null where it was not asked for.</summary>
+    public TokenLoss? KeysOnly { get; init; }
+
+    /// <summary>The same with exact keys; null where it was not asked for.</summary>
+    public TokenLoss? ValuesOnly { get; init; }
+
+    /// <summary>By layer: the energy of the error of the attention output over its energy, for the exact inputs of each layer.</summary>
+    public required IReadOnlyList<double> LayerErrors { get; init; }
+
+    /// <summary>By prompt: how many greedy tokens were the same before the first that differs; null where none did.</summary>
+    public required IReadOnlyList<int?> GreedyDifferences { get; init; }
+
+    /// <summary>How fast the model read and wrote.</summary>
+    public required ModelSpeed Speed { get; init; }
+
+    /// <summary>A short name for people: the specs without their default settings.</summary>
+    [JsonIgnore]
+    public string Label => new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+}

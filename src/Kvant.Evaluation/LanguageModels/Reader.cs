@@ -1,0 +1,41 @@
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Models.Decoding;
+
+namespace Kvant.Evaluation.LanguageModels;
+
+/// <summary>A model that reads with one kind of cache; it can start again with an empty one.</summary>
+internal sealed class Reader : IDisposable
+{
+    private readonly CompressedAttention _attention;
+
+    /// <summary>A reader with an empty cache.</summary>
+    /// <param name="model">The model; it stays the caller's.</param>
+    /// <param name="options">How the cache stores.</param>
+    /// <param name="batch">Tokens that go through a layer together.</param>
+    /// <param name="threads">Threads of products and attention.</param>
+    /// <param name="tokenByToken">Whether tokens of a batch see each other as the cache decodes them.</param>
+    public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken)
+    {
+        Cache = new KvCache(options);
+        _attention = new CompressedAttention(Cache, new AttentionSettings { Threads = threads }) { TokenByToken = tokenByToken };
+        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch, Threads = threads });
+    }
+
+    public KvCache Cache { get; }
+
+    public Decoder Decoder { get; }
+
+    public void Restart()
+    {
+        Cache.Clear();
+        Decoder.MoveTo(0);
+    }
+
+    public void Dispose()
+    {
+        Decoder.Dispose();
+        _attention.Dispose();
+        Cache.Dispose();
+    }
+}
