@@ -1,7 +1,4 @@
-using System.Text;
-using System.Xml.Linq;
 using Kvant.Evaluation.Experiments;
-using Kvant.Formats;
 using static Kvant.Evaluation.Reports.ReportText;
 
 namespace Kvant.Evaluation.Reports;
@@ -12,18 +9,15 @@ namespace Kvant.Evaluation.Reports;
 /// </summary>
 public static class HtmlReport
 {
+    internal const string PlotCaption = "Down and to the left is better. The dotted line joins the pairs that no smaller one beats. "
+        + "A mark stands for the method of the keys; where two names stand, the first is of the keys and the second of the values.";
+
     /// <summary>Writes the page; the file appears whole or not at all.</summary>
     /// <param name="path">Where; a file that is there is replaced.</param>
     /// <param name="report">What to show.</param>
     /// <exception cref="ArgumentException">The report has no results.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Write(string path, TraceReport report)
-    {
-        string page = Render(report);
-        using AtomicFile file = AtomicFile.Create(path);
-        file.Stream.Write(Encoding.UTF8.GetBytes(page));
-        file.Commit();
-    }
+    public static void Write(string path, TraceReport report) => ReportPage.Write(path, Render(report));
 
     /// <summary>The page as text.</summary>
     /// <param name="report">What to show.</param>
@@ -34,39 +28,24 @@ public static class HtmlReport
         if (report.Results.Count == 0)
             throw new ArgumentException("The report has no results; at least one is wanted.", nameof(report));
         var model = new ReportModel(report);
-        // Built of XML elements, which escape every text; empty elements that HTML would leave open do not occur.
-        XElement page = Element("html", Attribute("lang", "en"), Head(report), Body(model));
-        return "<!DOCTYPE html>\n" + page + "\n";
+        return ReportPage.Render(
+            report.Trace.Name,
+            Element("h1", "What each codec costs and what it loses"),
+            Element("p", Class("facts"), Facts(report)),
+            ReportPage.Figure(model.Plot, PlotCaption),
+            Element("h2", "Where it is lost"),
+            ReportPage.Wide(HeatMap.Draw(model.ErrorName, model.Layers)),
+            Element("h2", "All numbers"),
+            ReportPage.Wide(ResultTable.Draw(model)),
+            Element("h2", "What the numbers mean"),
+            Meaning(model.HasQueries).Select(text => Element("p", text)),
+            Element("h2", "Run it again"),
+            Element("p", "On the trace that ships with Kvant, and on a trace and codecs of your own:"),
+            Element(
+                "pre",
+                "dotnet run -c Release --project src/Kvant.Cli -- evaluate samples/data/mini-trace.safetensors --report report.html\n"
+                + "kvant evaluate TRACE.safetensors --keys SPEC --values SPEC --report report.html"));
     }
-
-    private static XElement Head(TraceReport report) => Element(
-        "head",
-        Element("meta", Attribute("charset", "utf-8")),
-        Element("meta", Attribute("name", "viewport"), Attribute("content", "width=device-width, initial-scale=1")),
-        Element("title", $"Kvant: {Name(report.Trace.Name)}"),
-        Element("style", ReportStyle.Css));
-
-    private static XElement Body(ReportModel model) => Element("body", Element(
-        "main",
-        Element("h1", "What each codec costs and what it loses"),
-        Element("p", Class("facts"), Facts(model.Report)),
-        Element(
-            "figure",
-            Element("div", Class("scroll"), ScatterPlot.Draw(model.Plot)),
-            Element("figcaption", "Down and to the left is better. The dotted line joins the pairs that no smaller one beats. "
-                + "A mark stands for the method of the keys; where two names stand, the first is of the keys and the second of the values.")),
-        Element("h2", "Where it is lost"),
-        Element("div", Class("scroll"), HeatMap.Draw(model.ErrorName, model.Layers)),
-        Element("h2", "All numbers"),
-        Element("div", Class("scroll"), ResultTable.Draw(model)),
-        Element("h2", "What the numbers mean"),
-        Meaning(model.HasQueries).Select(text => Element("p", text)),
-        Element("h2", "Run it again"),
-        Element("p", "On the trace that ships with Kvant, and on a trace and codecs of your own:"),
-        Element(
-            "pre",
-            "dotnet run -c Release --project src/Kvant.Cli -- evaluate --report report.html\n"
-            + "kvant evaluate TRACE.safetensors --keys SPEC --values SPEC --report report.html")));
 
     private static string Facts(TraceReport report)
     {

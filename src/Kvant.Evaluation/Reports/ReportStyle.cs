@@ -46,6 +46,7 @@ internal static class ReportStyle
         .results th, .results td { padding: 6px 8px; border-bottom: 1px solid var(--line); vertical-align: top; }
         .results td, .results thead th { text-align: right; } .results th:first-child { text-align: left; }
         .results td, .results tbody th { white-space: nowrap; } .results thead th { color: var(--soft); vertical-align: bottom; }
+        .results small { display: block; color: var(--soft); font-size: 11.5px; }
         .results code { display: block; color: var(--soft); font-weight: 400; font-size: 11.5px; white-space: nowrap; }
         .heat th { padding: 3px 12px 3px 0; white-space: nowrap; font-weight: 500; } .heat thead th { text-align: center; padding: 3px; color: var(--soft); }
         .heat thead th:first-child { text-align: left; }

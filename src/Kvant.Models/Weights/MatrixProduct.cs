@@ -28,6 +28,9 @@ public sealed class MatrixProduct : IWork
         for (int i = 0; i < _scratch.Length; i++) _scratch[i] = new float[DotKernel.Rows * mostColumns];
     }
 
+    // Multiplications that are worth waking other threads: some ten microseconds of work. Tests set it to 0.
+    internal long FewestShared { get; init; } = 500_000;
+
     /// <summary>Multiplies.</summary>
     /// <param name="matrix">The weights, rows x columns.</param>
     /// <param name="inputs">The vectors: tokens x columns.</param>
@@ -43,7 +46,8 @@ public sealed class MatrixProduct : IWork
             throw new ArgumentException($"the matrix has {matrix.Columns} columns, at most {_scratch[0].Length / DotKernel.Rows} were announced", nameof(matrix));
         if (tokens == 0) return;
         (_matrix, _inputs, _outputs) = (matrix, inputs, outputs);
-        _workers.Run(this);
+        if ((long)matrix.Rows * inputs.Length < FewestShared) ((IWork)this).Run(0, 1);
+        else _workers.Run(this);
         (_matrix, _inputs, _outputs) = (null, default, default);
     }
 

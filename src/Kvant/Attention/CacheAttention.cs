@@ -68,6 +68,9 @@ public sealed partial class CacheAttention : IDisposable
     /// <summary>How attention is computed.</summary>
     public AttentionSettings Settings { get; }
 
+    // Pairs of a query and a cached token that are worth waking other threads: some ten microseconds of work. Tests set it to 0.
+    internal long FewestSharedPairs { get; init; } = 8192;
+
     /// <summary>The newest token attends to all that the layer holds, itself included: append it first.</summary>
     /// <param name="cache">The cache.</param>
     /// <param name="layer">0 to layers - 1.</param>
@@ -126,7 +129,8 @@ public sealed partial class CacheAttention : IDisposable
     private void RunStep()
     {
         _next = 0;
-        _team.Run();
+        long pairs = (long)_tokens * Geometry.QueryHeads * (_position + 1 + _chunkTokens);
+        _team.Run(alone: pairs < FewestSharedPairs);
     }
 
     // Threads take items in turn: a block of tokens of a key-value head, or a range of its runs.

@@ -33,9 +33,10 @@ internal sealed class WorkerTeam : IDisposable
     }
 
     /// <summary>Does one step and returns when all workers are done.</summary>
-    public void Run()
+    /// <param name="alone">Whether the calling thread does it all: waking others costs more than a small step.</param>
+    public void Run(bool alone = false)
     {
-        if (_workers.Length == 0)
+        if (alone || _workers.Length == 0)
         {
             _work(0);
             return;

@@ -36,7 +36,7 @@ public sealed class MatrixProductTests
     {
         using Sample sample = new(TensorFormat.F32, 4, 8);
         using Workers workers = new(1);
-        MatrixProduct product = new(workers, 8);
+        MatrixProduct product = new(workers, 8) { FewestShared = 0 };
         Assert.Throws<ArgumentException>(() => product.Multiply(sample.Matrix, new float[9], new float[4]));
         Assert.Throws<ArgumentException>(() => product.Multiply(sample.Matrix, new float[16], new float[4]));
         Assert.Throws<ArgumentException>(() => new MatrixProduct(workers, 7).Multiply(sample.Matrix, new float[8], new float[4]));
@@ -49,7 +49,7 @@ public sealed class MatrixProductTests
     {
         using Sample sample = new(TensorFormat.Parse("Q4_K"), 64, 512);
         using Workers workers = new(2);
-        MatrixProduct product = new(workers, 512);
+        MatrixProduct product = new(workers, 512) { FewestShared = 0 };
         float[] input = new float[512], output = new float[64];
         product.Multiply(sample.Matrix, input, output);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -82,7 +82,7 @@ public sealed class MatrixProductTests
             float[] inputs = [.. Enumerable.Range(0, tokens * Matrix.Columns).Select(_ => random.NextSingle() - 0.5f)];
             float[] outputs = new float[tokens * Matrix.Rows];
             using Workers workers = new(threads);
-            new MatrixProduct(workers, Matrix.Columns).Multiply(Matrix, inputs, outputs);
+            new MatrixProduct(workers, Matrix.Columns) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
             for (int i = 0; i < outputs.Length; i++)
             {
                 double[] row = _weights[(i % Matrix.Rows * Matrix.Columns)..((i % Matrix.Rows * Matrix.Columns) + Matrix.Columns)];

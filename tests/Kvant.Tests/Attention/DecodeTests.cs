@@ -154,7 +154,7 @@ public sealed class DecodeTests
         {
             foreach (Arithmetic arithmetic in (Arithmetic[])[Arithmetic.Exact, Arithmetic.Fast])
             {
-                using var attention = new CacheAttention(geometry, new() { Threads = threads, Arithmetic = arithmetic });
+                using var attention = new CacheAttention(geometry, new() { Threads = threads, Arithmetic = arithmetic }) { FewestSharedPairs = 0 };
                 using var alone = new CacheAttention(geometry, new() { Arithmetic = arithmetic });
                 for (int step = 0; step < 20; step++)
                 {
@@ -241,7 +241,7 @@ public sealed class DecodeTests
         CacheGeometry geometry = AttentionCases.Geometry();
         using var cache = new KvCache(AttentionCases.Options(geometry, "fp16"));
         AttentionCases.Append(cache, 3, seed: 1);
-        var attention = new CacheAttention(geometry, new() { Threads = 3 });
+        var attention = new CacheAttention(geometry, new() { Threads = 3 }) { FewestSharedPairs = 0 };
         float[] queries = AttentionCases.Queries(geometry, 1), outputs = new float[geometry.QueryHeads * 64];
         attention.Decode(cache, 0, queries, outputs);
         attention.Dispose();
@@ -262,7 +262,7 @@ public sealed class DecodeTests
         bool done = false;
         Task[] readers = [.. Enumerable.Range(0, 3).Select(reader => Task.Run(() =>
         {
-            using var attention = new CacheAttention(geometry, new() { Threads = 1 + (reader % 2) });
+            using var attention = new CacheAttention(geometry, new() { Threads = 1 + (reader % 2) }) { FewestSharedPairs = 0 };
             float[] queries = AttentionCases.Queries(geometry, reader), outputs = new float[geometry.QueryHeads * 64];
             while (!Volatile.Read(ref done) && !stop.IsCancellationRequested)
             {

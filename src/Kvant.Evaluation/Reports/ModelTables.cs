@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.Xml.Linq;
+using Kvant.Codecs;
+using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Metrics;
+using static Kvant.Evaluation.Reports.ReportText;
+
+namespace Kvant.Evaluation.Reports;
+
+/// <summary>The tables of the page about a model.</summary>
+internal static class ModelTables
+{
+    public static XElement Losses(ModelReport report, string[] names, int[] methods) => Table(
+        "Against the same model with an fp32 cache; from few bytes to many.", report, names, methods, true,
+        ("bits", r => Fixed(r.BodyBitsPerValue, 2)),
+        ("KL median", r => WithError(r.Loss.DivergenceMedian)),
+        ("KL mean", r => WithError(r.Loss.DivergenceMean)),
+        ("KL 99 %", r => WithError(r.Loss.DivergenceP99)),
+        ("KL 99.9 %", r => WithError(r.Loss.DivergenceP999)),
+        ("KL max", r => Number(r.Loss.DivergenceMaximum.Value)),
+        ("top-1", r => Share(r.Loss.Top1)),
+        ("perplexity", r => Change(r.Loss.PerplexityRatio)),
+        ("Δp", r => WithError(r.Loss.TrueTokenChange)),
+        ("first other token", r => FirstOther(r)));
+
+    public static XElement Sizes(ModelReport report, string[] names, int[] methods) => Table(
+        $"Everything counted. With an fp32 cache: {Rate(report.ExactSpeed.PrefillTokensPerSecond)} tokens/s of prefill, {Rate(report.ExactSpeed.DecodeTokensPerSecond)} of decode.", report, names, methods, false,
+        ("bits", r => Fixed(r.BodyBitsPerValue, 2)),
+        ($"bytes / token at {Count(report.Text.Context)}", r => Bytes(r.BytesPerToken)),
+        ("times smaller than fp16", r => Fixed(r.Ratio, 2) + "×"),
+        ($"bytes / token at {Count(report.LongContext)}", r => Bytes(r.LongBytesPerToken)),
+        ("times smaller", r => Fixed(r.LongRatio, 2) + "×"),
+        ("prefill tokens / s", r => Rate(r.Speed.PrefillTokensPerSecond)),
+        ("decode tokens / s", r => Rate(r.Speed.DecodeTokensPerSecond)));
+
+    public static XElement Parts(ModelReport report, string[] names, int[] methods) => Table(
+        "Median divergence with both compressed, with keys alone (values fp32), and with values alone (keys fp32).", report, names, methods, false,
+        ("both", r => WithError(r.Loss.DivergenceMedian)),
+        ("keys alone", r => r.KeysOnly is { } loss ? WithError(loss.DivergenceMedian) : "–"),
+        ("values alone", r => r.ValuesOnly is { } loss ? WithError(loss.DivergenceMedian) : "–"));
+
+    public static XElement KeyMeans(ModelReport report) => Element(
+        "table",
+        Class("results"),
+        Element("caption", "Share of the keys' energy in their mean, by layer."),
+        Element("thead", Element("tr", Element("th", Attribute("scope", "col"), "layer"), report.KeyMeanShares.Select((_, layer) => Element("th", Attribute("scope", "col"), layer.ToString(CultureInfo.InvariantCulture))))),
+        Element("tbody", Element("tr", Element("th", Attribute("scope", "row"), "share"), report.KeyMeanShares.Select(share => Element("td", Fixed(100 * share, 1) + " %")))));
+
+    private static XElement Table(
+        string caption, ModelReport report, string[] names, int[] methods, bool specs, params (string Title, Func<ModelResult, object> Cell)[] columns) => Element(
+            "table",
+            Class("results"),
+            Element("caption", caption),
+            Element("thead", Element(
+                "tr",
+                Element("th", Attribute("scope", "col"), "keys / values"),
+                columns.Select(c => Element("th", Attribute("scope", "col"), c.Title)))),
+            Element("tbody", report.Results.Select((result, i) => Element(
+                "tr",
+                Element("th", Attribute("scope", "row"), PlotMark.Inline(methods[i]), " ", names[i], specs ? Specs(result) : null),
+                columns.Select(c => Element("td", c.Cell(result)))))));
+
+    private static IEnumerable<XElement> Specs(ModelResult result)
+    {
+        string keys = CodecSpec.Parse(result.Keys).ToString(), values = CodecSpec.Parse(result.Values).ToString();
+        yield return Element("code", Attribute("title", result.Keys), keys);
+        if (keys != values)
+            yield return Element("code", Attribute("title", result.Values), values);
+    }
+
+    private static object?[] WithError(Estimate estimate) => [Number(estimate.Value), Spread(estimate.StandardError is { } e ? Number(e) : null)];
+
+    private static object?[] Share(Estimate estimate) => [$"{Fixed(100 * estimate.Value, 2)} %", Spread(estimate.StandardError is { } e ? Fixed(100 * e, 2) : null)];
+
+    private static object?[] Change(Estimate ratio)
+    {
+        string text = Fixed(100 * (ratio.Value - 1), 3);
+        return [$"{(text[0] == '-' ? "" : "+")}{text} %", Spread(ratio.StandardError is { } e ? Fixed(100 * e, 3) : null)];
+    }
+
+    private static XElement? Spread(string? error) => error is null ? null : Element("small", "±", error);
+
+    private static string Rate(double value) => Count((long)Math.Round(value));
+
+    private static string FirstOther(ModelResult result) => string.Join(", ", result.GreedyDifferences.Select(same => same is { } before ? Count(before + 1) : "none"));
+}
