@@ -8,12 +8,14 @@ public sealed class EvaluateVerbTests : IDisposable
 {
     private readonly TempFolder _folder = new();
 
+    private static readonly string s_trace = Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors");
+
     public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void ShippedTraceHasEveryField()
     {
-        JsonElement row = Assert.Single(ToolResult.JsonOf("evaluate", "--codec", "turboquant:bits=4").EnumerateArray());
+        JsonElement row = Assert.Single(ToolResult.JsonOf("evaluate", s_trace, "--codec", "turboquant:bits=4").EnumerateArray());
         foreach (string field in (string[])["bytesPerToken", "bitsPerValue", "ratio", "keyNmse", "valueNmse", "logitRmse", "top1", "outputError"])
             Assert.Equal(JsonValueKind.Number, row.GetProperty(field).ValueKind);
         foreach (string field in (string[])["mean", "median", "p99"])
@@ -83,7 +85,7 @@ public sealed class EvaluateVerbTests : IDisposable
     [Fact]
     public void ReportIsOneSelfContainedPage()
     {
-        ToolResult result = ToolResult.Of("evaluate", "--codec", "turboquant:bits=2", "--codec", "fp16", "--report", _folder["report.html"]);
+        ToolResult result = ToolResult.Of("evaluate", s_trace, "--codec", "turboquant:bits=2", "--codec", "fp16", "--report", _folder["report.html"]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         string page = File.ReadAllText(_folder["report.html"]);
         Assert.Contains("<svg", page, StringComparison.Ordinal);

@@ -20,8 +20,7 @@ internal static class ModelTables
         ("KL max", r => Number(r.Loss.DivergenceMaximum.Value)),
         ("top-1", r => Share(r.Loss.Top1)),
         ("perplexity", r => Change(r.Loss.PerplexityRatio)),
-        ("Δp", r => WithError(r.Loss.TrueTokenChange)),
-        ("first other token", r => FirstOther(r)));
+        ("Δp", r => WithError(r.Loss.TrueTokenChange)));
 
     public static XElement Sizes(ModelReport report, string[] names, int[] methods) => Table(
         $"Everything counted. With an fp32 cache: {Rate(report.ExactSpeed.PrefillTokensPerSecond)} tokens/s of prefill, {Rate(report.ExactSpeed.DecodeTokensPerSecond)} of decode.", report, names, methods, false,
@@ -31,7 +30,8 @@ internal static class ModelTables
         ($"bytes / token at {Count(report.LongContext)}", r => Bytes(r.LongBytesPerToken)),
         ("times smaller", r => Fixed(r.LongRatio, 2) + "×"),
         ("prefill tokens / s", r => Rate(r.Speed.PrefillTokensPerSecond)),
-        ("decode tokens / s", r => Rate(r.Speed.DecodeTokensPerSecond)));
+        ("decode tokens / s", r => Rate(r.Speed.DecodeTokensPerSecond)),
+        ("first other token", FirstOther));
 
     public static XElement Parts(ModelReport report, string[] names, int[] methods) => Table(
         "Median divergence with both compressed, with keys alone (values fp32), and with values alone (keys fp32).", report, names, methods, false,
@@ -74,8 +74,8 @@ internal static class ModelTables
 
     private static object?[] Change(Estimate ratio)
     {
-        string text = Fixed(100 * (ratio.Value - 1), 3);
-        return [$"{(text[0] == '-' ? "" : "+")}{text} %", Spread(ratio.StandardError is { } e ? Fixed(100 * e, 3) : null)];
+        string text = (100 * (ratio.Value - 1)).ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
+        return [$"{text} %", Spread(ratio.StandardError is { } e ? Fixed(100 * e, 3) : null)];
     }
 
     private static XElement? Spread(string? error) => error is null ? null : Element("small", "±", error);

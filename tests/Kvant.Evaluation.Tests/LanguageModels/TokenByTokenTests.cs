@@ -1,0 +1,79 @@
+using Kvant.Caching;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Metrics;
+using Kvant.Evaluation.Tests.Support;
+using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
+
+namespace Kvant.Evaluation.Tests.LanguageModels;
+
+public sealed class TokenByTokenTests
+{
+    private const int Tokens = 300;
+
+    // Two bits and a small window: what a token sees compressed matters as much as it can.
+    [Theory]
+    [InlineData("turboquant:bits=2")]
+    [InlineData("kivi:bits=2")]
+    [InlineData("q4_0")]
+    [InlineData("fp16")]
+    public void ChunkReadAtOnceIsReadAsADecoderWouldWriteIt(string codec)
+    {
+        using LanguageModel model = ShippedModels.Open();
+        var tokenizer = Tokenizer.Read(model.File);
+        int[] tokens = tokenizer.Encode(ShippedModels.Text[..4000])[..Tokens];
+        float[] alone = Logits(model, codec, tokens, batch: 1, tokenByToken: false);
+        double worst = WorstDivergence(model, alone, Logits(model, codec, tokens, batch: 64, tokenByToken: true));
+        Assert.True(worst < Tolerances.SameLogits, $"{codec}: a divergence of {worst}");
+        if (codec == "turboquant:bits=2")
+        {
+            // Read as a prompt, its own tokens exact, the same text would hide most of the loss.
+            double prompt = WorstDivergence(model, alone, Logits(model, codec, tokens, batch: 64, tokenByToken: false));
+            Assert.True(prompt > 1e5 * Tolerances.SameLogits, $"only {prompt}");
+        }
+    }
+
+    [Fact]
+    public void CacheHoldsTheSameBytesHoweverTheTextWasRead()
+    {
+        using LanguageModel model = ShippedModels.Open();
+        int[] tokens = Tokenizer.Read(model.File).Encode(ShippedModels.Text[..4000])[..Tokens];
+        CacheStatistics[] statistics = [.. new[] { true, false }.Select(tokenByToken =>
+        {
+            using Reader reader = Open(model, "turboquant:bits=3", 64, tokenByToken);
+            reader.Decoder.Forward(tokens, new float[model.VocabularySize]);
+            return reader.Cache.Statistics;
+        })];
+        Assert.Equal(statistics[0], statistics[1]);
+    }
+
+    private static float[] Logits(LanguageModel model, string codec, int[] tokens, int batch, bool tokenByToken)
+    {
+        using Reader reader = Open(model, codec, batch, tokenByToken);
+        float[] logits = new float[tokens.Length * model.VocabularySize];
+        reader.Decoder.ForwardEach(tokens, logits);
+        return logits;
+    }
+
+    private static Reader Open(LanguageModel model, string codec, int batch, bool tokenByToken)
+    {
+        var experiment = new ModelExperiment { Model = model, Text = "", Pairs = [], Sinks = 2, Window = 16 };
+        return new Reader(model, experiment.CacheOptions(CodecPair.Parse(codec)), batch, threads: 1, tokenByToken);
+    }
+
+    private static double WorstDivergence(LanguageModel model, float[] expected, float[] actual)
+    {
+        int vocabulary = model.VocabularySize;
+        SoftmaxRow one = new(vocabulary), other = new(vocabulary);
+        double worst = 0;
+        for (int token = 0; token < Tokens; token++)
+        {
+            one.Set(expected.AsSpan(token * vocabulary, vocabulary), 1);
+            other.Set(actual.AsSpan(token * vocabulary, vocabulary), 1);
+            worst = Math.Max(worst, one.DivergenceOf(other));
+        }
+
+        return worst;
+    }
+}
