@@ -27,8 +27,8 @@ public sealed record RetrievalExperiment
     /// <summary>Equal parts of the text that are asked about, at least 1; 10 unless said.</summary>
     public int Depths { get; init; } = 10;
 
-    /// <summary>Questions about each part, at least 1; 8 unless said.</summary>
-    public int QuestionsPerDepth { get; init; } = 8;
+    /// <summary>Questions about each part, at least 1; 16 unless said.</summary>
+    public int QuestionsPerDepth { get; init; } = 16;
 
     /// <summary>The newest tokens that are not compressed (<see cref="KvCacheOptions.Window"/>).</summary>
     public int Window { get; init; } = 64;
