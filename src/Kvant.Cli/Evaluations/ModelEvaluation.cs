@@ -1,10 +1,13 @@
 using System.Globalization;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Reports;
+using Kvant.Evaluation.Retrieval;
 using Kvant.Formats;
 using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
 
 namespace Kvant.Cli.Evaluations;
 
@@ -14,15 +17,24 @@ internal static class ModelEvaluation
     // Where the keys' mean has most of their energy it is what codes with one scale by row spend their levels on.
     private const double LargeMean = 0.5;
 
+    private const int RoomForAnswer = 24;
+
+    private static readonly CodecPair s_exact = CodecPair.Parse("fp32");
+
     /// <summary>Compares the pairs of an experiment and writes what was found, to the terminal and to the files that were asked for.</summary>
-    public static void Run(ModelExperiment experiment, string? report, string? results, Terminal terminal, bool json)
+    public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, Terminal terminal, bool json)
     {
         ModelConfig model = experiment.Model.Config;
         if (experiment.Context > model.ContextLength)
             terminal.Error.WriteLine($"warning: the model was trained on contexts of {model.ContextLength} tokens; at {experiment.Context} it reads worse, compressed or not");
         ModelReport? found = null;
         terminal.WithProgress("evaluating", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
-        ModelReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
+        ModelReport sorted = found! with
+        {
+            Results = [.. found.Results.OrderBy(r => r.BytesPerToken)],
+            Retrieval = retrieval ? Retrieve(experiment, terminal, json) : null,
+            Passkeys = passkeys ? HidePasskeys(experiment, terminal, json) : null,
+        };
         if (report is not null)
             OutputFile.Write(report, () => ModelHtmlReport.Write(report, sorted));
         if (results is not null)
@@ -31,6 +43,55 @@ internal static class ModelEvaluation
             terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
         else
             Show(terminal, sorted);
+    }
+
+    private static IReadOnlyList<RetrievalResult> Retrieve(ModelExperiment asked, Terminal terminal, bool json)
+    {
+        IReadOnlyList<RetrievalResult>? found = null;
+        var experiment = new RetrievalExperiment
+        {
+            Pairs = [s_exact, .. asked.Pairs.Where(p => p != s_exact)],
+            Window = asked.Window,
+            Sinks = asked.Sinks,
+            Threads = asked.Threads,
+        };
+        terminal.WithProgress("asking for single tokens", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
+        return found!;
+    }
+
+    private static IReadOnlyList<RetrievalResult> HidePasskeys(ModelExperiment asked, Terminal terminal, bool json)
+    {
+        IReadOnlyList<RetrievalResult>? found = null;
+        var experiment = new PasskeyExperiment
+        {
+            Model = asked.Model,
+            Tokenizer = Tokenizer.Read(asked.Model.File),
+            Filler = asked.Text,
+            Pairs = asked.Pairs,
+            // The question and the answer want room behind the text.
+            Lengths = [Math.Max(asked.Context - RoomForAnswer, 1)],
+            Window = asked.Window,
+            Sinks = asked.Sinks,
+            Decoding = new DecoderOptions { Threads = asked.Threads },
+        };
+        terminal.WithProgress("asking for passkeys", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
+        return found!;
+    }
+
+    private static void ShowFound(Terminal terminal, string title, IReadOnlyList<RetrievalResult> found)
+    {
+        terminal.Out.WriteLine();
+        terminal.Out.WriteLine(title);
+        int[] lengths = [.. found.Select(r => r.Length).Distinct()];
+        RetrievalResult[][] rows = [.. found.GroupBy(r => r.Label).Select(g => g.ToArray()).OrderBy(g => g[^1].BytesPerToken)];
+        Tables.Write(
+            terminal, json: false,
+            [
+                Column<RetrievalResult[]>.OfSpec("", "keys", r => CodecSpec.Parse(r[0].Keys).ToString()),
+                Column<RetrievalResult[]>.OfSpec("", "values", r => CodecSpec.Parse(r[0].Values).ToString()),
+                .. lengths.Select(length => Column<RetrievalResult[]>.OfReal("", Invariant($"{length}"), "0.0", r => 100 * r.FirstOrDefault(x => x.Length == length)?.Right)),
+            ],
+            rows);
     }
 
     private static void Show(Terminal terminal, ModelReport report)
@@ -42,6 +103,10 @@ internal static class ModelEvaluation
         string[] layers = [.. report.KeyMeanShares.Select((share, layer) => (share, layer)).Where(l => l.share > LargeMean).Select(l => Invariant($"{l.layer} ({l.share:0%})"))];
         if (layers.Length > 0)
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
+        if (report.Retrieval is { } tokens)
+            ShowFound(terminal, "Found again by a model that looks one token up, % of 160 questions, by tokens of text (docs/retrieval.md):", tokens);
+        if (report.Passkeys is { } keys)
+            ShowFound(terminal, keys.All(k => k.Right == 0) ? "Passkeys: this model finds none, not even with an fp32 cache, so they say nothing of codecs." : "Passkeys found, %, by tokens of text:", keys);
         if (text.Chunks < 16)
             terminal.Out.WriteLine($"Standard errors (±) are rough with {text.Chunks} chunks; 16 or more are better.");
     }

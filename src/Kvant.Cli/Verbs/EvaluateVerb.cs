@@ -18,8 +18,10 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
-    private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them; takes minutes." };
+    private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them, with --parts and --retrieval; takes minutes." };
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
+    private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
+    private readonly Option<bool> _passkeys = new("--passkeys") { Description = "Also hide numbers in the text and ask the model for them, at the context's length." };
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
@@ -31,7 +33,7 @@ internal sealed class EvaluateVerb : Verb
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
         Add(_input);
-        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _all, _parts, _window, _sinks, _long, _report, _results, _threads])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _threads])
             Add(option);
     }
 
@@ -73,7 +75,7 @@ internal sealed class EvaluateVerb : Verb
             return;
         }
 
-        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _window, _sinks, _long, _results])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results])
         {
             if (result.GetResult(option) is { Implicit: false })
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
@@ -97,10 +99,11 @@ internal sealed class EvaluateVerb : Verb
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),
                 Window = result.GetValue(_window),
-                Parts = result.GetValue(_parts),
+                Parts = result.GetValue(_parts) || result.GetValue(_all),
                 LongContext = result.GetValue(_long),
                 Threads = result.GetValue(_threads),
             },
+            retrieval: result.GetValue(_retrieval) || result.GetValue(_all), passkeys: result.GetValue(_passkeys),
             result.GetValue(_report), result.GetValue(_results), terminal, json);
     }
 }

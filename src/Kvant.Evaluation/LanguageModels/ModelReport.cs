@@ -1,4 +1,5 @@
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Retrieval;
 
 namespace Kvant.Evaluation.LanguageModels;
 
@@ -49,6 +50,12 @@ public sealed record ModelReport
 
     /// <summary>The most memory that the process held, in bytes: all caches at once, weights, everything.</summary>
     public required long PeakMemory { get; init; }
+
+    /// <summary>What the induction model finds with these pairs (<see cref="RetrievalExperiment"/>); null where it was not asked.</summary>
+    public IReadOnlyList<RetrievalResult>? Retrieval { get; init; }
+
+    /// <summary>Which numbers hidden in a text this model finds (<see cref="PasskeyExperiment"/>); null where it was not asked.</summary>
+    public IReadOnlyList<RetrievalResult>? Passkeys { get; init; }
 
     /// <summary>One result by pair, in the order in which the pairs were given.</summary>
     public required IReadOnlyList<ModelResult> Results { get; init; }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Retrieval;
 
 namespace Kvant.Evaluation.Reports;
 
@@ -29,7 +30,11 @@ public static class EvaluationJson
     {
         ArgumentNullException.ThrowIfNull(report);
         var context = new EvaluationJsonContext(new JsonSerializerOptions(EvaluationJsonContext.Default.Options) { WriteIndented = false });
-        return report.Results.Select(result => JsonSerializer.Serialize(report with { Results = [result] }, context.ModelReport));
+        return report.Results.Select(result => JsonSerializer.Serialize(
+            report with { Results = [result], Retrieval = Of(report.Retrieval, result), Passkeys = Of(report.Passkeys, result) }, context.ModelReport));
+
+        static IReadOnlyList<RetrievalResult>? Of(IReadOnlyList<RetrievalResult>? all, ModelResult result) =>
+            all is null ? null : [.. all.Where(r => (r.Keys, r.Values) == (result.Keys, result.Values))];
     }
 
     /// <summary>One object: version, machine, trace and the array of results.</summary>

@@ -42,6 +42,12 @@ public static class ModelHtmlReport
             Element("h2", "What the cache takes, and how fast the model is"),
             ReportPage.Wide(ModelTables.Sizes(report, names, methods)),
             report.Parts ? new[] { Element("h2", "Keys alone, values alone"), ReportPage.Wide(ModelTables.Parts(report, names, methods)) } : null,
+            report.Retrieval is { } found
+                ? new[] { Element("h2", "What is found again"), ReportPage.Wide(RetrievalTable.Draw("Share of right answers of a model written by formula that looks one token of the text up (docs/retrieval.md); it does not depend on the model above.", found)) }
+                : null,
+            report.Passkeys is { } keys
+                ? new[] { Element("h2", "Passkeys"), ReportPage.Wide(RetrievalTable.Draw("Share of numbers that this model finds again in a text; lengths at which it finds none with an fp32 cache say nothing of codecs.", keys)) }
+                : null,
             Element("h2", "Where the loss begins"),
             ReportPage.Wide(HeatMap.Draw("error of the attention output, energy over energy", [.. report.Results.Select((r, i) => (names[i], methods[i], r.LayerErrors))])),
             Element("h2", "What keys share"),
