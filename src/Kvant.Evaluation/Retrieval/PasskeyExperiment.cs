@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using Kvant.Numerics;
@@ -52,18 +53,18 @@ public sealed record PasskeyExperiment
     public DecoderOptions Decoding { get; init; } = new();
 
     /// <summary>Runs everything.</summary>
-    /// <param name="progress">Told now and then how far the run is; or null.</param>
+    /// <param name="progress">Told now and then which share is done, 0 to 1; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
     /// <returns>One result by length and pair, <c>fp32</c> first and then <see cref="Pairs"/> in their order; a length at which <c>fp32</c>
     /// finds no number has no other results.</returns>
     /// <exception cref="ArgumentException">The filler has no tokens, a text is too short for the sentence, or a number or codec does not fit.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
-    public IReadOnlyList<RetrievalResult> Run(IProgress<TraceProgress>? progress = null, CancellationToken cancellation = default)
+    public IReadOnlyList<RetrievalResult> Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Depths, 1);
         CodecPair exact = CodecPair.Parse("fp32");
         CodecPair[] others = [.. Pairs.Where(p => p != exact)];
-        var meter = new ProgressMeter(progress, (long)Lengths.Count * (others.Length + 1) * Depths, cancellation);
+        var meter = new ShareMeter(progress, (long)Lengths.Count * (others.Length + 1) * Depths, cancellation);
         List<RetrievalResult> results = [];
         foreach (int length in Lengths)
         {
@@ -76,7 +77,7 @@ public sealed record PasskeyExperiment
         return results;
     }
 
-    private RetrievalResult Measure(CodecPair pair, int length, ProgressMeter meter, CancellationToken cancellation)
+    private RetrievalResult Measure(CodecPair pair, int length, ShareMeter meter, CancellationToken cancellation)
     {
         PasskeyText text = new(Tokenizer, Filler, Needle);
         SeededRandom random = new(Seed, stream: (ulong)length);
@@ -89,7 +90,7 @@ public sealed record PasskeyExperiment
             int[] tokens = text.Hide(number, Depths == 1 ? 0.5 : (double)depth / (Depths - 1), length);
             right[depth] = Answer(cache, tokens, number.Length, cancellation).StartsWith(number, StringComparison.Ordinal) ? 1 : 0;
             bytes = (double)cache.Statistics.TotalBytes / cache.Length;
-            meter.Step();
+            meter.Step(1);
         }
 
         return new RetrievalResult

@@ -1,6 +1,7 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.Retrieval;
@@ -43,29 +44,29 @@ public sealed record RetrievalExperiment
     public int Threads { get; init; } = 1;
 
     /// <summary>Runs everything.</summary>
-    /// <param name="progress">Told now and then how far the run is, from any of the threads; or null.</param>
+    /// <param name="progress">Told now and then which share is done, 0 to 1, from any of the threads; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
     /// <returns>One result by head dimension, pair and length, in the orders in which they were given; lengths ascending.</returns>
     /// <exception cref="ArgumentException">A list is empty, or a number or codec does not fit.</exception>
     /// <exception cref="IOException">The model's file, a temporary one, cannot be written.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
-    public IReadOnlyList<RetrievalResult> Run(IProgress<TraceProgress>? progress = null, CancellationToken cancellation = default)
+    public IReadOnlyList<RetrievalResult> Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         Check();
         cancellation.ThrowIfCancellationRequested();
         int batches = (Lengths.Max() + Haystack.Batch - 1) / Haystack.Batch, questions = Pairs.Count * Lengths.Count * Depths * QuestionsPerDepth;
-        var meter = new ProgressMeter(progress, (long)HeadDimensions.Count * (batches + questions), cancellation);
+        var meter = new ShareMeter(progress, (long)HeadDimensions.Count * (batches + questions), cancellation);
         return [.. HeadDimensions.SelectMany(dimension => Run(dimension, meter, cancellation))];
     }
 
-    private IEnumerable<RetrievalResult> Run(int headDimension, ProgressMeter meter, CancellationToken cancellation)
+    private IEnumerable<RetrievalResult> Run(int headDimension, ShareMeter meter, CancellationToken cancellation)
     {
         string path = Path.Combine(Path.GetTempPath(), $"kvant-induction-{Guid.NewGuid():N}.gguf");
         try
         {
             InductionModel.Write(path, headDimension, Lengths.Max(), Seed);
             using LanguageModel model = LanguageModel.Open(path);
-            Haystack haystack = Haystack.Read(model, Lengths.Max(), Seed, Threads, meter.Step);
+            Haystack haystack = Haystack.Read(model, Lengths.Max(), Seed, Threads, () => meter.Step(1));
             var results = new RetrievalResult[Pairs.Count][];
             RunPairs(pair => results[pair] = Ask(model, haystack, Pairs[pair], meter), cancellation);
             return results.SelectMany(r => r);
@@ -76,7 +77,7 @@ public sealed record RetrievalExperiment
         }
     }
 
-    private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ProgressMeter meter)
+    private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ShareMeter meter)
     {
         using KvCache cache = new(Options(model, pair));
         return [.. Lengths.Order().Select(length =>
@@ -98,12 +99,12 @@ public sealed record RetrievalExperiment
         })];
     }
 
-    private double RightAt(int depth, int length, int[] tokens, Questioner questioner, ProgressMeter meter)
+    private double RightAt(int depth, int length, int[] tokens, Questioner questioner, ShareMeter meter)
     {
         int right = 0;
         for (int i = 0; i < QuestionsPerDepth; i++)
         {
-            meter.Step();
+            meter.Step(1);
             int place = Place(length, (depth * QuestionsPerDepth) + i);
             if (questioner.Answer(tokens[place]) == tokens[place + 1])
                 right++;

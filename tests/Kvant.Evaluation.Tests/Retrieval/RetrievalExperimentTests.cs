@@ -63,7 +63,7 @@ public sealed class RetrievalExperimentTests
         RetrievalExperiment experiment = Small("fp16");
         var told = new Progress();
         experiment.Run(told);
-        Assert.Equal(1, told.Last.Share);
+        Assert.Equal(1, told.Last);
         Assert.Throws<OperationCanceledException>(() => experiment.Run(cancellation: new CancellationToken(canceled: true)));
     }
 
@@ -98,10 +98,10 @@ public sealed class RetrievalExperimentTests
         return (1 - (cosine * cosine)) / (cosine * cosine) * (1 - ((double)InductionModel.MatchedChannels / d));
     }
 
-    private sealed class Progress : IProgress<TraceProgress>
+    private sealed class Progress : IProgress<double>
     {
-        public TraceProgress Last { get; private set; }
+        public double Last { get; private set; }
 
-        public void Report(TraceProgress value) => Last = value;
+        public void Report(double value) => Last = value;
     }
 }
