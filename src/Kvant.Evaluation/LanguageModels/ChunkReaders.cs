@@ -1,6 +1,7 @@
 using Kvant.Caching;
-using Kvant.Evaluation.Experiments;
+using Kvant.Codecs;
 using Kvant.Evaluation.Metrics;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
 
@@ -14,17 +15,17 @@ internal sealed class ChunkReaders : IDisposable
     private readonly SoftmaxRow _row;
     private readonly int _vocabulary;
 
-    public ChunkReaders(ModelPlan plan)
+    public ChunkReaders(LanguageModel model, IReadOnlyList<KvCacheOptions> caches, int batch)
     {
-        ModelExperiment experiment = plan.Experiment;
-        _vocabulary = experiment.Model.VocabularySize;
-        _exact = Open(CodecPair.Both(ModelExperiment.Exact));
-        _others = [.. plan.Readings.Select(Open)];
-        _logits = new float[plan.Batch * _vocabulary];
-        _exactRows = [.. Enumerable.Range(0, plan.Batch).Select(_ => new SoftmaxRow(_vocabulary))];
+        _vocabulary = model.VocabularySize;
+        CodecSpec exact = ModelExperiment.Exact;
+        _exact = Open(caches[0] with { Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) });
+        _others = [.. caches.Select(Open)];
+        _logits = new float[batch * _vocabulary];
+        _exactRows = [.. Enumerable.Range(0, batch).Select(_ => new SoftmaxRow(_vocabulary))];
         _row = new SoftmaxRow(_vocabulary);
 
-        Reader Open(CodecPair pair) => new(experiment.Model, experiment.CacheOptions(pair), plan.Batch, threads: 1, tokenByToken: true);
+        Reader Open(KvCacheOptions options) => new(model, options, batch, threads: 1, tokenByToken: true);
     }
 
     public void Restart()

@@ -73,8 +73,9 @@ public sealed record ModelExperiment
         if (chunks.Length == 0)
             throw new ArgumentException($"The text has {tokens.Length} tokens; a context of {Context} needs at least {Context + (begin is null ? 1 : 0)}.");
         var plan = new ModelPlan(this, chunks);
-        var meter = new ShareMeter(progress, plan.Steps, cancellation);
-        TeacherForcing forced = new TeacherForcing(plan, meter).Run();
+        var forced = new TeacherForcing(Model, chunks, plan.Readings);
+        var meter = new ShareMeter(progress, forced.Steps + LayerLosses.Steps(plan) + GreedyRuns.Steps(plan), cancellation);
+        forced.Run(Threads, meter);
         LayerLosses layers = new LayerLosses(plan, meter).Run();
         GreedyRuns greedy = new GreedyRuns(plan, meter).Run();
         return plan.Report(tokens.Length, forced, layers, greedy);

@@ -1,19 +1,18 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Metrics;
 
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>What a <see cref="ModelExperiment"/> has to read, each kind of cache once, and how the parts of its report come together.</summary>
 internal sealed class ModelPlan
 {
-    private const int LogitsHeld = 4_000_000;
-
     private readonly List<CodecPair> _readings = [];
 
     public ModelPlan(ModelExperiment experiment, TextChunk[] chunks)
     {
-        (Experiment, Chunks) = (experiment, chunks);
+        (Experiment, Chunks, Batch) = (experiment, chunks, TeacherForcing.BatchFor(experiment.Model));
         foreach (CodecPair pair in experiment.Pairs)
         {
             Add(pair);
@@ -36,16 +35,11 @@ internal sealed class ModelPlan
     public TextChunk[] Chunks { get; }
 
     /// <summary>Every kind of cache that the text is read with, beside the exact one.</summary>
-    public IReadOnlyList<CodecPair> Readings => _readings;
-
-    /// <summary>Tokens that are read in the whole run, all caches together.</summary>
-    public long Steps => TeacherForcing.Steps(this) + LayerLosses.Steps(this) + GreedyRuns.Steps(this);
+    public IReadOnlyList<KvCacheOptions> Readings => [.. _readings.Select(Experiment.CacheOptions)];
 
     public int Context => Experiment.Context;
 
-    /// <summary>Tokens that go through a layer together; what each sees of a cache does not depend on it. Their logits and probabilities
-    /// are held, 20 bytes for each token of the vocabulary.</summary>
-    public int Batch => Math.Clamp(LogitsHeld / Experiment.Model.VocabularySize, 16, 64);
+    public int Batch { get; }
 
     public ModelReport Report(int textTokens, TeacherForcing forced, LayerLosses layers, GreedyRuns greedy) => new()
     {
@@ -66,7 +60,7 @@ internal sealed class ModelPlan
 
     private ModelResult Result(CodecPair pair, int index, TeacherForcing forced, LayerLosses layers, GreedyRuns greedy)
     {
-        CacheStatistics cache = forced.Cache(pair), later = CachePlan.For(Experiment.CacheOptions(pair), Experiment.LongContext);
+        CacheStatistics cache = forced.Statistics[_readings.IndexOf(pair)], later = CachePlan.For(Experiment.CacheOptions(pair), Experiment.LongContext);
         CacheGeometry geometry = Experiment.Model.Config.CacheGeometry;
         double keyBits = pair.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys).BitsPerValue;
         double valueBits = pair.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values).BitsPerValue;
@@ -79,13 +73,15 @@ internal sealed class ModelPlan
             Ratio = cache.CompressionRatio,
             LongBytesPerToken = (double)later.TotalBytes / Experiment.LongContext,
             LongRatio = later.CompressionRatio,
-            Loss = forced.Loss(pair),
-            KeysOnly = Experiment.Parts ? forced.Loss(KeysOnly(pair)) : null,
-            ValuesOnly = Experiment.Parts ? forced.Loss(ValuesOnly(pair)) : null,
+            Loss = Loss(pair),
+            KeysOnly = Experiment.Parts ? Loss(KeysOnly(pair)) : null,
+            ValuesOnly = Experiment.Parts ? Loss(ValuesOnly(pair)) : null,
             LayerErrors = layers.Errors(index),
             GreedyDifferences = greedy.Differences(index),
             Speed = greedy.Speed(index),
         };
+
+        TokenLoss Loss(CodecPair reading) => forced.Losses[_readings.IndexOf(reading)];
     }
 
     private static CodecPair KeysOnly(CodecPair pair) => pair with { Values = ModelExperiment.Exact };

@@ -1,6 +1,6 @@
 using Kvant.Caching;
-using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
 
@@ -8,47 +8,51 @@ namespace Kvant.Evaluation.LanguageModels;
 /// Reads every chunk with the exact cache and with all others, side by side, a few tokens at a time, so that logits of a few tokens are
 /// all that is ever held. Chunks go to threads.
 /// </summary>
-internal sealed class TeacherForcing(ModelPlan plan, ShareMeter meter)
+internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IReadOnlyList<KvCacheOptions> caches)
 {
-    private readonly TokenComparison[][][] _comparisons = [.. plan.Readings.Select(_ => new TokenComparison[plan.Chunks.Length][])];
-    private readonly CacheStatistics[] _caches = new CacheStatistics[plan.Readings.Count];
-    private readonly Dictionary<CodecPair, TokenLoss> _losses = [];
+    // Their logits and probabilities are held: 20 bytes for each token of the vocabulary.
+    private const int LogitsHeld = 4_000_000;
 
+    private readonly TokenComparison[][][] _comparisons = [.. caches.Select(_ => new TokenComparison[chunks.Length][])];
+
+    /// <summary>Tokens that go through a layer together; what each sees of a cache does not depend on it.</summary>
+    public int Batch { get; } = BatchFor(model);
+
+    /// <summary>What each cache changed.</summary>
+    public TokenLoss[] Losses { get; } = new TokenLoss[caches.Count];
+
+    /// <summary>What each cache held after the first chunk.</summary>
+    public CacheStatistics[] Statistics { get; } = new CacheStatistics[caches.Count];
+
+    /// <summary>Perplexity with the exact cache.</summary>
     public double ExactPerplexity { get; private set; }
 
-    public static long Steps(ModelPlan plan) => (long)plan.Chunks.Length * plan.Context * (plan.Readings.Count + 1);
+    /// <summary>Tokens that are read, all caches together.</summary>
+    public long Steps => (long)chunks.Sum(c => c.Inputs.Length) * (caches.Count + 1);
 
-    public TokenLoss Loss(CodecPair pair) => _losses[pair];
+    public static int BatchFor(LanguageModel model) => Math.Clamp(LogitsHeld / model.VocabularySize, 16, 64);
 
-    public CacheStatistics Cache(CodecPair pair) => _caches[plan.Readings.ToList().IndexOf(pair)];
-
-    public TeacherForcing Run()
+    public void Run(int threads, ShareMeter meter)
     {
-        var options = new ParallelOptions { MaxDegreeOfParallelism = plan.Experiment.Threads, CancellationToken = meter.Cancellation };
-        OneError.For(plan.Chunks.Length, options, () => new ChunkReaders(plan), Read);
-        Parallel.For(0, plan.Readings.Count, options, i =>
-        {
-            TokenLoss loss = TokenLoss.Of(new TokenComparisons(_comparisons[i]));
-            lock (_losses)
-                _losses[plan.Readings[i]] = loss;
-        });
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = meter.Cancellation };
+        OneError.For(chunks.Length, options, () => new ChunkReaders(model, caches, Batch), (chunk, readers) => Read(chunk, readers, meter));
+        Parallel.For(0, caches.Count, options, i => Losses[i] = TokenLoss.Of(new TokenComparisons(_comparisons[i])));
         ExactPerplexity = Math.Exp(-_comparisons[0].SelectMany(c => c).Average(t => t.ExactLogProbability));
-        return this;
     }
 
-    private void Read(int chunk, ChunkReaders readers)
+    private void Read(int chunk, ChunkReaders readers, ShareMeter meter)
     {
         readers.Restart();
-        for (int i = 0; i < _comparisons.Length; i++)
-            _comparisons[i][chunk] = new TokenComparison[plan.Context];
-        (ReadOnlyMemory<int> inputs, ReadOnlyMemory<int> targets) = plan.Chunks[chunk];
-        for (int first = 0; first < plan.Context; first += plan.Batch)
+        (ReadOnlyMemory<int> inputs, ReadOnlyMemory<int> targets) = chunks[chunk];
+        for (int i = 0; i < caches.Count; i++)
+            _comparisons[i][chunk] = new TokenComparison[inputs.Length];
+        for (int first = 0; first < inputs.Length; first += Batch)
         {
-            int count = Math.Min(plan.Batch, plan.Context - first);
+            int count = Math.Min(Batch, inputs.Length - first);
             ReadOnlySpan<int> input = inputs.Span.Slice(first, count), target = targets.Span.Slice(first, count);
             readers.ReadExact(input);
             meter.Step(count);
-            for (int i = 0; i < _comparisons.Length; i++)
+            for (int i = 0; i < caches.Count; i++)
             {
                 readers.Compare(i, input, target, _comparisons[i][chunk].AsSpan(first, count));
                 meter.Step(count);
@@ -56,6 +60,6 @@ internal sealed class TeacherForcing(ModelPlan plan, ShareMeter meter)
         }
 
         if (chunk == 0)
-            readers.CopyStatistics(_caches);
+            readers.CopyStatistics(Statistics);
     }
 }

@@ -1,0 +1,137 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Kvant.Caching;
+using Kvant.Codecs;
+
+namespace Kvant.Formats;
+
+/// <summary>Policies as JSON files (docs/formats/policy.md, with a schema beside it).</summary>
+public static class CachePolicyFile
+{
+    private const string Format = "kvant.policy";
+    private const int Version = 1;
+    private const int MostBytes = 16 << 20;
+
+    /// <summary>Writes a policy; the file appears whole or not at all.</summary>
+    /// <param name="path">Where; a file that is there is replaced.</param>
+    /// <param name="policy">What to write.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Save(string path, CachePolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        using AtomicFile file = AtomicFile.Create(path);
+        using (var json = new Utf8JsonWriter(file.Stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+            Write(json, policy);
+        file.Stream.Write("\n"u8);
+        file.Commit();
+    }
+
+    /// <summary>Reads a policy.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidDataException">It is no policy file, of a later version, or says something impossible.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static CachePolicy Load(string path)
+    {
+        var info = new FileInfo(path);
+        if (info.Exists && info.Length > MostBytes)
+            throw new InvalidDataException($"{path}: {info.Length} bytes found, at most {MostBytes} are a policy");
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            return Read(json.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException or ArgumentException)
+        {
+            throw new InvalidDataException($"{path}: no valid policy: {e.Message}", e);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The hash that binds a policy to a file.</summary>
+    /// <param name="path">A model or a trace.</param>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static string HashOf(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+
+    private static void Write(Utf8JsonWriter json, CachePolicy policy)
+    {
+        json.WriteStartObject();
+        json.WriteString("format", Format);
+        json.WriteNumber("version", Version);
+        if (policy.SourceHash is { } hash)
+            json.WriteString("source_sha256", hash);
+        json.WriteStartObject("geometry");
+        json.WriteNumber("layers", policy.Geometry.Layers);
+        json.WriteNumber("kv_heads", policy.Geometry.KvHeads);
+        json.WriteNumber("query_heads", policy.Geometry.QueryHeads);
+        json.WriteNumber("key_dimension", policy.Geometry.KeyDimension);
+        json.WriteNumber("value_dimension", policy.Geometry.ValueDimension);
+        json.WriteEndObject();
+        json.WriteNumber("sinks", policy.Sinks);
+        json.WriteNumber("window", policy.Window);
+        json.WriteStartArray("layers");
+        foreach (LayerSpecs layer in policy.Layers)
+        {
+            json.WriteStartObject();
+            json.WriteString("keys", layer.Keys.FullText);
+            json.WriteString("values", layer.Values.FullText);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("notes");
+        foreach ((string name, string value) in policy.Notes)
+            json.WriteString(name, value);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static CachePolicy Read(JsonElement json)
+    {
+        if (!json.TryGetProperty("format", out JsonElement format) || format.GetString() != Format)
+            throw new InvalidDataException($"no policy: the field 'format' is not '{Format}'");
+        int version = Number(json, "version", 1);
+        if (version != Version)
+            throw new InvalidDataException($"version {version} found, {Version} is known");
+        JsonElement shape = json.GetProperty("geometry");
+        var geometry = new CacheGeometry
+        {
+            Layers = Number(shape, "layers", 1),
+            KvHeads = Number(shape, "kv_heads", 1),
+            QueryHeads = Number(shape, "query_heads", 1),
+            KeyDimension = Number(shape, "key_dimension", 1),
+            ValueDimension = Number(shape, "value_dimension", 1),
+        };
+        LayerSpecs[] layers = [.. json.GetProperty("layers").EnumerateArray().Select(layer => new LayerSpecs(Spec(layer, "keys"), Spec(layer, "values")))];
+        if (layers.Length != geometry.Layers)
+            throw new InvalidDataException($"{layers.Length} layers found, {geometry.Layers} wanted by the geometry");
+        // Whoever chose codecs that do not take the dimensions should hear of it here, not in the middle of a run.
+        foreach (LayerSpecs layer in layers.Distinct())
+        {
+            layer.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys);
+            layer.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values);
+        }
+
+        return new CachePolicy
+        {
+            Geometry = geometry,
+            Layers = new LayerPolicy(layers),
+            Sinks = Number(json, "sinks", 0),
+            Window = Number(json, "window", 0),
+            SourceHash = json.TryGetProperty("source_sha256", out JsonElement hash) ? hash.GetString() : null,
+            Notes = json.TryGetProperty("notes", out JsonElement notes) ? notes.EnumerateObject().ToDictionary(n => n.Name, n => n.Value.ToString()) : new Dictionary<string, string>(),
+        };
+    }
+
+    private static CodecSpec Spec(JsonElement layer, string name) => CodecSpec.Parse(layer.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null"));
+
+    private static int Number(JsonElement json, string name, int least) => json.GetProperty(name).GetInt32() is var number && number >= least
+        ? number
+        : throw new FormatException($"'{name}' is {number}, {least} or more is wanted");
+}
