@@ -75,6 +75,16 @@ public sealed class Decoder : IDisposable
         }
     }
 
+    /// <summary>Reads tokens without saying what may come next: cheaper, for all of a prompt but its last part.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    public void Read(ReadOnlySpan<int> tokens)
+    {
+        Check(tokens, 0, 0);
+        for (; !tokens.IsEmpty; tokens = tokens[Math.Min(_batch, tokens.Length)..]) RunLayers(tokens[..Math.Min(_batch, tokens.Length)]);
+    }
+
     /// <summary>Reads tokens and says after each what may come next.</summary>
     /// <param name="tokens">At least one.</param>
     /// <param name="logits">Receives tokens x vocabulary.</param>
