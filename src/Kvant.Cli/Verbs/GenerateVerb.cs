@@ -28,7 +28,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens that are not compressed yet");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
-    private readonly Option<int> _context = CommonOptions.Number("--context", int.MaxValue, 1, int.MaxValue, "Tokens of prompt and text together at most; no limit without it");
+    private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
     private readonly Option<double> _temperature = CommonOptions.Real("--temperature", 0, t => t >= 0, "0 or more", "What logits are divided by; 0 takes the most likely token always");
     private readonly Option<int> _topK = CommonOptions.Number("--top-k", 0, 0, int.MaxValue, "Choose among so many of the most likely tokens; 0 for all");
     private readonly Option<double> _topP = CommonOptions.Real("--top-p", 1, p => p is > 0 and <= 1, "above 0 and at most 1", "Choose among the fewest tokens whose probabilities add up to this");
@@ -47,6 +47,7 @@ internal sealed class GenerateVerb : Verb
         Column<Generation>.OfInteger("tokens", "", g => g.Written.Speed.Tokens),
         Column<Generation>.OfReal("tokensPerSecond", "", "", g => g.Written.Speed.PerSecond),
         Column<Generation>.OfInteger("cacheBytes", "", g => g.Cache.TotalBytes),
+        Column<Generation>.OfInteger("freeBytes", "", g => g.Cache.FreeBytes),
         Column<Generation>.OfInteger("fp16Bytes", "", g => g.Cache.Fp16Bytes),
         Column<Generation>.OfReal("ratio", "", "", g => g.Cache.CompressionRatio),
         Column<Generation>.OfInteger("peakMemoryBytes", "", g => g.PeakMemory),
@@ -63,8 +64,9 @@ internal sealed class GenerateVerb : Verb
             The text goes to the standard output as it comes, and at the end the speeds, the cache's bytes and the process's largest memory
             to the standard error. The prompt is read in batches: tokens of a batch see each other exactly and earlier ones as they
             decode. Generation ends where the model ends its text or turn, or after --tokens. Ctrl-C ends it too, with the same figures.
-            A model may be asked for more tokens than it was trained on; a warning says so. The model that ships writes in the style of
-            old books and knows nothing; it is an instrument. How to get a real one: docs/models.md.
+            A cache takes memory page by page, so a short text in it is no smaller than in 16-bit floats. A model may be asked for more
+            tokens than it was trained on; a warning says so. The model that ships writes in the style of old books and knows nothing;
+            it is an instrument. How to get a real one: docs/models.md.
             """;
 
     public override IReadOnlyList<string> Examples =>
@@ -133,7 +135,7 @@ internal sealed class GenerateVerb : Verb
 
     private int MostTokens(ParseResult result, int prompt)
     {
-        int context = result.GetValue(_context), most = Math.Min(result.GetValue(_tokens), context - prompt);
+        int context = result.GetValue(_context), most = Math.Min(result.GetValue(_tokens), (context == 0 ? int.MaxValue : context) - prompt);
         return most > 0 ? most : throw new UsageException($"the prompt has {prompt} tokens, which leaves no room for text in a --context of {context}");
     }
 
@@ -157,7 +159,7 @@ internal sealed class GenerateVerb : Verb
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}"));
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.CompressionRatio:0.00} times smaller than fp16 ({g.Codecs}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
+            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({g.Codecs}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
     }
 
     private static long PeakMemory()
