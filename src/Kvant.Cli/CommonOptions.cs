@@ -45,11 +45,7 @@ internal static class CommonOptions
     };
 
     /// <summary>A model's file; without it the one that ships.</summary>
-    public static Option<string?> Model() => new("--model")
-    {
-        Description = "The model, a GGUF file of a family that docs/models.md names. Without it: the small one that ships.",
-        HelpName = "FILE",
-    };
+    public static Option<string?> Model() => OptionalInput("--model", "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
 
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)

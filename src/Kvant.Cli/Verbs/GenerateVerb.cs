@@ -19,7 +19,7 @@ internal sealed class GenerateVerb : Verb
 
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
-    private readonly Option<string?> _file = new("--file") { Description = "A text that stands before the prompt, or is the prompt.", HelpName = "FILE" };
+    private readonly Option<string?> _file = CommonOptions.OptionalInput("--file", "A text that stands before the prompt, or is the prompt.");
     private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is what a user says: write it as the model's family wants a conversation written." };
     private readonly Option<string?> _system = new("--system") { Description = "With --chat: what the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without it: 4 bits of turboquant.");
@@ -119,7 +119,7 @@ internal sealed class GenerateVerb : Verb
         if (result.GetValue(_system) is not null && !result.GetValue(_chat))
             throw new UsageException("--system needs --chat");
         if (result.GetValue(_file) is { } file)
-            prompt = File.ReadAllText(file) + prompt;
+            prompt = TextFile.Read(file) + prompt;
         return string.IsNullOrEmpty(prompt) ? throw new UsageException("the prompt is empty; give --prompt TEXT or --file FILE") : prompt;
     }
 

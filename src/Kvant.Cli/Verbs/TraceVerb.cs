@@ -10,7 +10,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class TraceVerb : Verb
 {
     private readonly Option<string?> _model = CommonOptions.Model();
-    private readonly Option<string?> _text = new("--text") { Description = "The text that the model reads, a file in UTF-8. Without it: the text that ships.", HelpName = "FILE" };
+    private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What the model reads, plain text. Without it: the held-out text of the model that ships.");
     private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 512, 1, 1 << 20, "Tokens to record");
     private readonly Option<int> _skip = CommonOptions.Number("--skip", 0, 0, int.MaxValue, "Tokens of the text to leave out before");
@@ -62,7 +62,7 @@ internal sealed class TraceVerb : Verb
 
     private static int[] Tokens(string path, Tokenizer tokenizer, int skip, int count)
     {
-        int[] tokens = tokenizer.Encode(File.ReadAllText(path));
+        int[] tokens = tokenizer.Encode(TextFile.Read(path));
         int begin = tokenizer.AddsBegin ? 1 : 0;
         if (tokens.Length - skip < count)
             throw new InvalidDataException($"{path}: the text has {tokens.Length} tokens; {(skip > 0 ? $"{skip} to skip and " : "")}{count} to record are wanted");
