@@ -102,8 +102,8 @@ json '.ratio > 3 and .keyBytes > .valueBytes and .layers > 0 and .checksums == "
 expect 0 inspect "$cache"
 json '.[0].tokens > 0' decompress "$cache" -o decoded.safetensors
 json 'length == 1 and .[0].keyNmse < 1e-6' evaluate decoded.safetensors --codec fp16
-json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate --keys turboquant:bits=4 --values turboquant:bits=3
-expect 0 evaluate --codec q8 --codec q4_0 --report report.html
+json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate "$trace" --keys turboquant:bits=4 --values turboquant:bits=3
+expect 0 evaluate "$trace" --codec q8 --codec q4_0 --report report.html
 grep -q '<svg' report.html || fail "the report lacks a plot"
 
 # Wrong usage: 2.
