@@ -93,15 +93,9 @@ internal sealed class GenerateVerb : Verb
             Window = result.GetValue(_window),
             Sinks = result.GetValue(_sinks),
         });
-        int threads = result.GetValue(_threads);
-        using var attention = new CompressedAttention(cache, new AttentionSettings { Threads = threads });
-        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Threads = threads }, new SamplerOptions
-        {
-            Temperature = result.GetValue(_temperature),
-            TopK = result.GetValue(_topK),
-            TopP = result.GetValue(_topP),
-            Seed = result.GetValue(_seed),
-        });
+        using var team = new WorkerTeam(result.GetValue(_threads));
+        using var attention = new CompressedAttention(cache, team: team);
+        using var generator = new TextGenerator(model, tokenizer, attention, sampling: Sampling(result), team: team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);
@@ -112,6 +106,14 @@ internal sealed class GenerateVerb : Verb
             Show(terminal, generation);
         terminal.Cancellation.ThrowIfCancellationRequested();
     }
+
+    private SamplerOptions Sampling(ParseResult result) => new()
+    {
+        Temperature = result.GetValue(_temperature),
+        TopK = result.GetValue(_topK),
+        TopP = result.GetValue(_topP),
+        Seed = result.GetValue(_seed),
+    };
 
     private string Prompt(ParseResult result)
     {

@@ -14,7 +14,7 @@ internal sealed class DecodeContender : IDisposable
     private readonly float[] _logits;
     private readonly List<double> _attentionTimes = [];
 
-    public DecodeContender(DecodeSpeed speed, LanguageModel model, CodecSpec codec)
+    public DecodeContender(DecodeSpeed speed, LanguageModel model, WorkerTeam team, CodecSpec codec)
     {
         Cache = new KvCache(new KvCacheOptions
         {
@@ -23,9 +23,9 @@ internal sealed class DecodeContender : IDisposable
             Window = speed.Window,
             Sinks = speed.Sinks,
         });
-        _inner = new CompressedAttention(Cache, new AttentionSettings { Threads = speed.Threads });
+        _inner = new CompressedAttention(Cache, team: team);
         _attention = new TimedAttention(_inner);
-        _decoder = new Decoder(model, _attention, new DecoderOptions { Threads = speed.Threads, Batch = 1 });
+        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = 1 }, team);
         _decoder.MoveTo(speed.Tokens);
         _logits = new float[model.VocabularySize];
     }

@@ -1,3 +1,4 @@
+using Kvant.Attention;
 using Kvant.Codecs;
 using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
@@ -83,11 +84,12 @@ public sealed record DecodeSpeed
     private DecodeSpeedResult[] Run(LanguageModel model, Action<double> progress, CancellationToken cancellation)
     {
         CodecSpec[] codecs = [CodecSpec.Parse("fp32"), .. Codecs];
+        using var team = new WorkerTeam(Threads);
         var contenders = new List<DecodeContender>();
         try
         {
             foreach (CodecSpec codec in codecs)
-                contenders.Add(new DecodeContender(this, model, codec));
+                contenders.Add(new DecodeContender(this, model, team, codec));
             Fill(contenders, share => progress(BuildingShare * share), cancellation);
             double[] errors = [.. contenders.Select((c, i) => Check(codecs[i], c, contenders[0]))];
             double[] medians = new Rounds

@@ -1,3 +1,4 @@
+using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Formats;
@@ -42,9 +43,10 @@ public static class TraceRecorder
     {
         CodecSpec exact = CodecSpec.Parse("fp32");
         using KvCache cache = new(new KvCacheOptions { Geometry = model.Config.CacheGeometry, Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) });
-        using CompressedAttention attention = new(cache, new() { Threads = options.Threads });
+        using WorkerTeam team = new(options.Threads);
+        using CompressedAttention attention = new(cache, team: team);
         RecordingAttention recording = new(attention, model.Config.Layers);
-        using Decoder decoder = new(model, recording, options);
+        using Decoder decoder = new(model, recording, options, team);
         for (int done = 0; done < tokens.Length;)
         {
             cancellation.ThrowIfCancellationRequested();

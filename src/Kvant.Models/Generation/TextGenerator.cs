@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvant.Attention;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using StringBuilder = System.Text.StringBuilder;
@@ -31,9 +32,10 @@ public sealed class TextGenerator : IDisposable
     /// <param name="attention">Where keys and values go: empty, and of the model's shape; it stays the caller's.</param>
     /// <param name="decoding">Threads and batch; null for one thread.</param>
     /// <param name="sampling">How tokens are chosen; null for the most likely ones.</param>
+    /// <param name="team">Threads that others use in turn, best the attention's; they stay the caller's. Null for threads of its own.</param>
     /// <exception cref="ArgumentException">The tokenizer has another number of tokens than the model.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
-    public TextGenerator(LanguageModel model, Tokenizer tokenizer, IAttention attention, DecoderOptions? decoding = null, SamplerOptions? sampling = null)
+    public TextGenerator(LanguageModel model, Tokenizer tokenizer, IAttention attention, DecoderOptions? decoding = null, SamplerOptions? sampling = null, WorkerTeam? team = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -43,7 +45,7 @@ public sealed class TextGenerator : IDisposable
         _batch = decoding.Batch;
         _logits = new float[model.VocabularySize];
         _sampler = new Sampler(model.VocabularySize, sampling);
-        _decoder = new Decoder(model, attention, decoding);
+        _decoder = new Decoder(model, attention, decoding, team);
     }
 
     /// <summary>How many tokens were read and written.</summary>
@@ -119,6 +121,6 @@ public sealed class TextGenerator : IDisposable
         }
     }
 
-    /// <summary>Ends the generator's threads. Model and attention stay open.</summary>
+    /// <summary>Ends the generator's threads, unless they are shared. Model and attention stay open.</summary>
     public void Dispose() => _decoder.Dispose();
 }
