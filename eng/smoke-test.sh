@@ -65,7 +65,7 @@ cd "$scratch" # the tool must work from any folder
 
 expect 0 --version
 expect 0 --help
-for verb in evaluate measure plan 'bench attention' 'bench encode' 'bench prefill' codecs codebook compress decompress inspect; do
+for verb in evaluate generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' codecs codebook compress decompress inspect; do
     # shellcheck disable=SC2086 # two words
     expect 0 $verb --help
     grep -q "^Example" out || fail "the help of $verb lacks examples"
@@ -86,14 +86,24 @@ json 'map(.codec) == ["plain fp32", "turboquant:bits=4"] and all(.[]; .nsPerToke
 json '.[0].nsPerRow > 0 and .[0].allocatedPerAppend == 0' bench encode --codec turboquant:bits=4 --appends 64 --seconds 0.02
 json 'length == 2 and .[0].ratioToFp32 == 1' bench prefill --tokens 128 --seconds 0.02
 
+json 'map(.codec) == ["fp32", "q8"] and all(.[]; .attentionMilliseconds > 0 and .restMilliseconds > 0)' bench decode --codec q8 --layers 1 --kv-heads 1 --width 64 --feed-forward 64 --tokens 256 --seconds 0.02
+
+# A model writes, and what it keeps is recorded.
+json '.tokens == 200 and .end == "limit" and (.text | length > 200) and .promptTokens > 2 and .ratio > 0.5' generate --prompt 'It was a dark night' --tokens 200
+json '.keys == "q8" and .values == "turboquant:bits=3"' generate --prompt 'It was a dark night' --tokens 20 --keys q8 --values turboquant:bits=3 --temperature 0.8 --seed 7
+kvant generate --prompt 'It was a dark night' --tokens 20 >text 2>figures || fail "'kvant generate' failed"
+[[ $(wc -l <figures) == 2 && -s text ]] || fail "'kvant generate' must write its text to stdout and two lines of figures to stderr"
+json '.[0].tokens == 100 and .[0].queryHeads == 4' trace -o recorded.safetensors --tokens 100
+json 'length == 1 and .[0].keyNmse < 1e-6' evaluate recorded.safetensors --codec fp16
+
 # Compress, inspect, decompress, evaluate.
 json '.[0].ratio > 3' compress "$trace" -o "$cache" --keys turboquant:bits=4 --values turboquant:bits=3
 json '.ratio > 3 and .keyBytes > .valueBytes and .layers > 0 and .checksums == "ok"' inspect "$cache"
 expect 0 inspect "$cache"
 json '.[0].tokens > 0' decompress "$cache" -o decoded.safetensors
 json 'length == 1 and .[0].keyNmse < 1e-6' evaluate decoded.safetensors --codec fp16
-json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate --keys turboquant:bits=4 --values turboquant:bits=3
-expect 0 evaluate --codec q8 --codec q4_0 --report report.html
+json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate "$trace" --keys turboquant:bits=4 --values turboquant:bits=3
+expect 0 evaluate "$trace" --codec q8 --codec q4_0 --report report.html
 grep -q '<svg' report.html || fail "the report lacks a plot"
 
 # Wrong usage: 2.
@@ -107,10 +117,16 @@ expect 2 bench nonsense
 expect 2 compress "$trace" -o none.kvant --keys fp16
 expect 2 compress "$trace" -o "$trace" --keys fp16 --values fp16
 expect 2 inspect
+expect 2 generate
+expect 2 generate --prompt x --codec nonsense
+expect 2 trace
 no_file "$scratch/none.kvant"
 
 # Failure: 1, and no output.
 expect 1 inspect missing.kvant
+expect 1 generate --prompt x --model missing.gguf
+expect 1 generate --prompt x --model "$trace"
+expect 1 trace --text missing.txt -o none.safetensors
 expect 1 evaluate missing.safetensors
 expect 1 compress "$trace" -o missing/none.kvant --keys fp16 --values fp16
 head -c 5000 "$trace" >broken.safetensors

@@ -23,6 +23,30 @@ internal static class CommonOptions
             CustomParser = result => Parse(result, name, minimum, maximum),
         };
 
+    /// <summary>A number that need not be whole.</summary>
+    /// <param name="name">The option.</param>
+    /// <param name="default">What it is where it is not given.</param>
+    /// <param name="allowed">Whether a finite number is in the range.</param>
+    /// <param name="range">The range in words, as in "0 or more".</param>
+    /// <param name="description">Everything but the range.</param>
+    public static Option<double> Real(string name, double @default, Func<double, bool> allowed, string range, string description) => new(name)
+    {
+        Description = $"{description}, {range}.",
+        HelpName = "X",
+        DefaultValueFactory = _ => @default,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value) && allowed(value))
+                return value;
+            result.AddError($"{name} must be a number, {range}; found '{text}'");
+            return 0;
+        },
+    };
+
+    /// <summary>A model's file; without it the one that ships.</summary>
+    public static Option<string?> Model() => OptionalInput("--model", "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
+
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
     {
@@ -76,6 +100,18 @@ internal static class CommonOptions
         Description = $"{description} {Replaced}",
         HelpName = "FILE",
     };
+
+    /// <summary>How a trace stores its numbers.</summary>
+    public static Option<string> TraceType()
+    {
+        Option<string> type = new("--type")
+        {
+            Description = "How the trace stores its numbers: f16 (half the size) or f32 (exactly what they are).",
+            HelpName = "f16|f32",
+            DefaultValueFactory = _ => "f16",
+        };
+        return type.AcceptOnlyFromAmong("f16", "f32");
+    }
 
     // The parser hands an unknown option to an argument that is still free; a file name like that is written ./-name.
     private static Argument<T> WithValidator<T>(Argument<T> argument)

@@ -76,9 +76,11 @@ public static class Tool
         var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
         {
             new EvaluateVerb().On(terminal),
+            new GenerateVerb().On(terminal),
+            new TraceVerb().On(terminal),
             new MeasureVerb().On(terminal),
             new PlanVerb().On(terminal),
-            new VerbGroup("bench", "Measure how fast attention, encoding and prefill are on this machine.", new BenchAttentionVerb().On(terminal), new BenchEncodeVerb().On(terminal), new BenchPrefillVerb().On(terminal)),
+            new VerbGroup("bench", "Measure how fast attention, encoding, prefill and decoding are on this machine.", new BenchAttentionVerb().On(terminal), new BenchEncodeVerb().On(terminal), new BenchPrefillVerb().On(terminal), new BenchDecodeVerb().On(terminal)),
             new CodecsVerb().On(terminal),
             new CodebookVerb().On(terminal),
             new CompressVerb().On(terminal),

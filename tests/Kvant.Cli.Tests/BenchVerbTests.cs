@@ -63,13 +63,38 @@ public sealed class BenchVerbTests
     }
 
     [Fact]
+    public void DecodeJsonHasTheNamedFields()
+    {
+        // A model that is measured in a moment.
+        JsonElement[] rows = [.. ToolResult.JsonOf(
+            "bench", "decode", "--layers", "2", "--kv-heads", "2", "--dimension", "64", "--width", "64", "--feed-forward", "64", "--tokens", "600", "--seconds", "0.05",
+            "--codec", "turboquant:bits=4", "--codec", "fp16", "--threads", "2").EnumerateArray()];
+        Assert.Equal(["fp32", "turboquant:bits=4", "fp16"], rows.Select(r => r.GetProperty("codec").GetString()));
+        Assert.Equal(
+            ["codec", "tokens", "threads", "cacheBytes", "tokensPerSecond", "attentionMilliseconds", "restMilliseconds", "attentionRatioToFp32", "ratioToFp32", "outputError"],
+            rows[0].EnumerateObject().Select(p => p.Name));
+        Assert.Equal((1, 1, 0), (rows[0].GetProperty("attentionRatioToFp32").GetDouble(), rows[0].GetProperty("ratioToFp32").GetDouble(), rows[0].GetProperty("outputError").GetDouble()));
+        Assert.InRange(rows[1].GetProperty("outputError").GetDouble(), .01, .25); // some of its tokens are still in the window
+        Assert.InRange(rows[2].GetProperty("outputError").GetDouble(), 1e-5, 1e-3);
+        Assert.All(rows, r => Assert.Equal(1e3 / r.GetProperty("tokensPerSecond").GetDouble(), r.GetProperty("attentionMilliseconds").GetDouble() + r.GetProperty("restMilliseconds").GetDouble(), 1e-9));
+    }
+
+    [Fact]
+    public void DecodeLeavesNoModelBehind()
+    {
+        string[] before = Directory.GetDirectories(Path.GetTempPath(), "kvant-bench-*");
+        ToolResult.Of("bench", "decode", "--width", "33").AssertFailed(1, "33", "multiple of 32");
+        Assert.Empty(Directory.GetDirectories(Path.GetTempPath(), "kvant-bench-*").Except(before));
+    }
+
+    [Fact]
     public void GroupAloneShowsItsCommands()
     {
         ToolResult result = ToolResult.Of("bench");
         Assert.Equal(0, result.ExitCode);
-        foreach (string verb in (string[])["attention", "encode", "prefill"])
+        foreach (string verb in (string[])["attention", "encode", "prefill", "decode"])
             Assert.Matches($@"\n  {verb}\b", result.Out);
-        ToolResult.Of("bench", "nonsense").AssertFailed(2, "'nonsense'", "attention, encode, prefill", "kvant bench --help");
+        ToolResult.Of("bench", "nonsense").AssertFailed(2, "'nonsense'", "attention, encode, prefill, decode", "kvant bench --help");
     }
 
     [Theory]
@@ -87,6 +112,7 @@ public sealed class BenchVerbTests
     [InlineData("attention")]
     [InlineData("encode")]
     [InlineData("prefill")]
+    [InlineData("decode")]
     public void DimensionThatACodecDoesNotTakeFails(string verb) =>
         ToolResult.Of("bench", verb, "--dimension", "50", "--codec", "q8_0").AssertFailed(1, "50", "32");
 

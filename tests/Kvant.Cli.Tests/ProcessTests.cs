@@ -53,6 +53,23 @@ public sealed class ProcessTests : IDisposable
         Assert.Empty(_folder.Names);
     }
 
+    [Fact]
+    public void InterruptedGenerationKeepsTheTextAndSaysTheFigures()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        using Process tool = Start("generate", "--prompt", "Call me", "--tokens", "1000000", "--codec", "fp16");
+        // The first piece of text shows that the writing has begun.
+        Assert.NotEqual(-1, tool.StandardOutput.Read());
+        Interrupt(tool);
+        ToolResult result = Finish(tool);
+        string[] lines = result.Error.TrimEnd().Split('\n');
+        Assert.Equal((130, 4), (result.ExitCode, lines.Length));
+        Assert.Contains("may write nonsense", lines[0], StringComparison.Ordinal);
+        Assert.EndsWith("interrupted", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("cache: ", lines[2], StringComparison.Ordinal);
+        Assert.EndsWith("\n", result.Out, StringComparison.Ordinal);
+    }
+
     private static void WriteLongTrace(string path)
     {
         var geometry = new CacheGeometry { Layers = 16, KvHeads = 8, KeyDimension = 64, ValueDimension = 64 };

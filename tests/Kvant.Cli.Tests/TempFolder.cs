@@ -11,6 +11,9 @@ internal sealed class TempFolder : IDisposable
     /// <summary>The trace that ships.</summary>
     public static string Trace => Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors");
 
+    /// <summary>The model that ships.</summary>
+    public static string Model => Path.Combine(AppContext.BaseDirectory, "data", "mini.gguf");
+
     /// <summary>Names of everything in the folder, temporary files too.</summary>
     public IEnumerable<string> Names => Directory.EnumerateFileSystemEntries(_path).Select(p => Path.GetFileName(p)!).Order(StringComparer.Ordinal);
 

@@ -9,29 +9,11 @@ internal sealed class DecompressVerb : Verb
 {
     private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
     private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
-    private readonly Option<string> _type = new("--type")
-    {
-        Description = "How the trace stores its numbers: f16 (half the size) or f32 (exactly what was decoded).",
-        HelpName = "f16|f32",
-        DefaultValueFactory = _ => "f16",
-    };
-
-    private static readonly Column<Trace>[] Columns =
-    [
-        Column<Trace>.OfText("file", "file", t => t.Path),
-        Column<Trace>.OfInteger("layers", "layers", t => t.Layers),
-        Column<Trace>.OfInteger("kvHeads", "kv heads", t => t.KvHeads),
-        Column<Trace>.OfInteger("queryHeads", "query heads", t => t.QueryHeads),
-        Column<Trace>.OfInteger("tokens", "tokens", t => t.Tokens),
-        Column<Trace>.OfInteger("keyDimension", "key dimension", t => t.KeyDimension),
-        Column<Trace>.OfInteger("valueDimension", "value dimension", t => t.ValueDimension),
-        Column<Trace>.OfInteger("fileBytes", "file bytes", t => new FileInfo(t.Path).Length),
-    ];
+    private readonly Option<string> _type = CommonOptions.TraceType();
 
     public DecompressVerb()
         : base("decompress", "Decode a compressed cache file into a trace.")
     {
-        _type.AcceptOnlyFromAmong("f16", "f32");
         Add(_input);
         Add(_output);
         Add(_type);
@@ -61,6 +43,6 @@ internal sealed class DecompressVerb : Verb
         }
 
         using Trace written = Trace.Open(output);
-        Tables.Write(terminal, json, Columns, [written]);
+        Tables.Write(terminal, json, TraceColumns.All, [written]);
     }
 }

@@ -7,6 +7,7 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <summary>A model that reads with one kind of cache; it can start again with an empty one.</summary>
 internal sealed class Reader : IDisposable
 {
+    private readonly WorkerTeam _team;
     private readonly CompressedAttention _attention;
 
     /// <summary>A reader with an empty cache.</summary>
@@ -18,8 +19,9 @@ internal sealed class Reader : IDisposable
     public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken)
     {
         Cache = new KvCache(options);
-        _attention = new CompressedAttention(Cache, new AttentionSettings { Threads = threads }) { TokenByToken = tokenByToken };
-        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch, Threads = threads });
+        _team = new WorkerTeam(threads);
+        _attention = new CompressedAttention(Cache, team: _team) { TokenByToken = tokenByToken };
+        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch }, _team);
     }
 
     public KvCache Cache { get; }
@@ -36,6 +38,7 @@ internal sealed class Reader : IDisposable
     {
         Decoder.Dispose();
         _attention.Dispose();
+        _team.Dispose();
         Cache.Dispose();
     }
 }

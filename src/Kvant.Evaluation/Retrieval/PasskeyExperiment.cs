@@ -106,8 +106,9 @@ public sealed record PasskeyExperiment
 
     private string Answer(KvCache cache, int[] text, int digits, CancellationToken cancellation)
     {
-        using CompressedAttention attention = new(cache, new AttentionSettings { Threads = Decoding.Threads });
-        using Decoder decoder = new(Model, attention, Decoding);
+        using WorkerTeam team = new(Decoding.Threads);
+        using CompressedAttention attention = new(cache, team: team);
+        using Decoder decoder = new(Model, attention, Decoding, team);
         float[] logits = new float[Model.VocabularySize];
         foreach (int[] part in text.Chunk(Decoding.Batch))
         {

@@ -10,6 +10,7 @@ internal sealed class BareRead : IDisposable
 {
     private readonly CacheGeometry _geometry;
     private readonly WorkerTeam _team;
+    private readonly Action<int> _work;
     private readonly Vector256<byte>[] _sums;
     private readonly int _splits;
     private KvCache? _cache;
@@ -24,7 +25,8 @@ internal sealed class BareRead : IDisposable
         _geometry = geometry;
         _sums = new Vector256<byte>[threads];
         _splits = (threads + geometry.KvHeads - 1) / geometry.KvHeads;
-        _team = new WorkerTeam(threads, Work);
+        _team = new WorkerTeam(threads);
+        _work = Work;
     }
 
     /// <summary>Reads the living tokens of a cache's only layer.</summary>
@@ -54,7 +56,7 @@ internal sealed class BareRead : IDisposable
     private void Run(KvCache? cache, PlainRows? rows)
     {
         (_cache, _rows, _next) = (cache, rows, 0);
-        _team.Run();
+        _team.Run(_work);
     }
 
     private void Work(int worker)

@@ -21,6 +21,7 @@ internal sealed class PlainAttention : IDisposable
     private readonly LogitMap _map;
     private readonly Scratch[] _scratch;
     private readonly WorkerTeam _team;
+    private readonly Action<int> _work;
     private readonly PartialResults _partials;
     private readonly float[] _queries;
     private readonly int _splits;
@@ -41,7 +42,8 @@ internal sealed class PlainAttention : IDisposable
         _queries = new float[geometry.QueryHeads * geometry.KeyDimension];
         _partials = new PartialResults(geometry.ValueDimension);
         _splits = (threads + geometry.KvHeads - 1) / geometry.KvHeads;
-        _team = new WorkerTeam(threads, Work);
+        _team = new WorkerTeam(threads);
+        _work = Work;
     }
 
     /// <summary>The newest token's attention over all rows.</summary>
@@ -54,7 +56,7 @@ internal sealed class PlainAttention : IDisposable
         queries.CopyTo(_queries);
         _partials.Resize(_geometry.QueryHeads, _splits);
         _next = 0;
-        _team.Run();
+        _team.Run(_work);
         _partials.Merge(_geometry.QueryHeads, _splits, outputs, []);
     }
 

@@ -15,11 +15,13 @@ public sealed class CompressedAttention : IAttention, IDisposable
     /// <summary>Attends over a cache.</summary>
     /// <param name="cache">Of the geometry that <see cref="ModelConfig.CacheGeometry"/> gives; it stays the caller's.</param>
     /// <param name="settings">Threads and arithmetic; null for one thread.</param>
-    public CompressedAttention(KvCache cache, AttentionSettings? settings = null)
+    /// <param name="team">Threads that others use in turn, best the decoder's; they stay the caller's, and the settings' number of threads does not
+    /// matter then. Null for threads of its own.</param>
+    public CompressedAttention(KvCache cache, AttentionSettings? settings = null, WorkerTeam? team = null)
     {
         ArgumentNullException.ThrowIfNull(cache);
         _cache = cache;
-        _attention = new CacheAttention(cache.Geometry, settings);
+        _attention = new CacheAttention(cache.Geometry, settings, team);
     }
 
     /// <summary>Whether tokens that come together are read one by one, each seeing what came before it as the cache decodes it: what a
@@ -44,6 +46,6 @@ public sealed class CompressedAttention : IAttention, IDisposable
         }
     }
 
-    /// <summary>Ends the threads of attention. The cache stays open.</summary>
+    /// <summary>Ends the threads of attention, unless they are shared. The cache stays open.</summary>
     public void Dispose() => _attention.Dispose();
 }

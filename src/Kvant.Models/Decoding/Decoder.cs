@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Kvant.Attention;
 using Kvant.Models.Weights;
 
 namespace Kvant.Models.Decoding;
@@ -13,7 +14,8 @@ public sealed class Decoder : IDisposable
     private readonly LanguageModel _model;
     private readonly IAttention _attention;
     private readonly int _batch;
-    private readonly Workers _workers;
+    private readonly WorkerTeam _team;
+    private readonly bool _ownsTeam;
     private readonly MatrixProduct _product;
     private readonly Rope _rope;
     private readonly float[] _states;
@@ -29,8 +31,10 @@ public sealed class Decoder : IDisposable
     /// <param name="model">An open model.</param>
     /// <param name="attention">Where keys and values go; empty, and of the model's layers, heads and dimension.</param>
     /// <param name="options">Threads and batch; null for one thread.</param>
+    /// <param name="team">Threads that others use in turn, best the attention's; they stay the caller's, and the options' number of threads does not
+    /// matter then. Null for threads of its own.</param>
     /// <exception cref="ArgumentOutOfRangeException">Threads or batch are less than 1.</exception>
-    public Decoder(LanguageModel model, IAttention attention, DecoderOptions? options = null)
+    public Decoder(LanguageModel model, IAttention attention, DecoderOptions? options = null, WorkerTeam? team = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(attention);
@@ -49,8 +53,9 @@ public sealed class Decoder : IDisposable
         _gate = Buffer(config.FeedForward);
         _up = Buffer(config.FeedForward);
         _rope = new Rope(model, _batch);
-        _workers = new Workers(options.Threads);
-        _product = new MatrixProduct(_workers, model.LongestRow);
+        _team = team ?? new WorkerTeam(options.Threads);
+        _ownsTeam = team is null;
+        _product = new MatrixProduct(_team, model.LongestRow);
 
         float[] Buffer(int numbers) => new float[checked(_batch * numbers)];
     }
@@ -73,6 +78,16 @@ public sealed class Decoder : IDisposable
             tokens = tokens[count..];
             if (tokens.IsEmpty) Speak(count - 1, 1, logits);
         }
+    }
+
+    /// <summary>Reads tokens without saying what may come next: cheaper, for all of a prompt but its last part.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    public void Read(ReadOnlySpan<int> tokens)
+    {
+        Check(tokens, 0, 0);
+        for (; !tokens.IsEmpty; tokens = tokens[Math.Min(_batch, tokens.Length)..]) RunLayers(tokens[..Math.Min(_batch, tokens.Length)]);
     }
 
     /// <summary>Reads tokens and says after each what may come next.</summary>
@@ -101,8 +116,11 @@ public sealed class Decoder : IDisposable
         Position = position;
     }
 
-    /// <summary>Ends the decoder's threads. The model stays open.</summary>
-    public void Dispose() => _workers.Dispose();
+    /// <summary>Ends the decoder's threads, unless they are shared. The model stays open.</summary>
+    public void Dispose()
+    {
+        if (_ownsTeam) _team.Dispose();
+    }
 
     private void Check(ReadOnlySpan<int> tokens, int logits, int rows)
     {

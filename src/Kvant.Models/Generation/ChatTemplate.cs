@@ -32,6 +32,9 @@ public sealed class ChatTemplate
     /// <summary>ChatML, of Qwen and many others: role, line break and content between two tokens.</summary>
     public static ChatTemplate ChatMl { get; } = new("chatml", "<|im_start|>", null, "\n", "<|im_end|>", "\n", trims: false);
 
+    /// <summary>All templates.</summary>
+    public static IReadOnlyList<ChatTemplate> Known { get; } = [Llama3, ChatMl];
+
     /// <summary>The template's name.</summary>
     public string Name { get; }
 
@@ -42,7 +45,7 @@ public sealed class ChatTemplate
         ArgumentNullException.ThrowIfNull(file);
         if (!file.TryGetValue("tokenizer.chat_template", out GgufValue? value)) return null;
         string program = value.AsText();
-        return Array.Find([Llama3, ChatMl], t => program.Contains(t._beforeRole, StringComparison.Ordinal));
+        return Known.FirstOrDefault(t => program.Contains(t._beforeRole, StringComparison.Ordinal));
     }
 
     /// <summary>Writes a conversation in tokens.</summary>

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Kvant.Attention;
 
 namespace Kvant.Models.Weights;
 
@@ -8,23 +9,25 @@ namespace Kvant.Models.Weights;
 /// buffer that stays in the cache. Either way memory moves only what the file stores.
 /// One product at a time; nothing is allocated by a call.
 /// </summary>
-public sealed class MatrixProduct : IWork
+public sealed class MatrixProduct
 {
-    private readonly Workers _workers;
+    private readonly WorkerTeam _team;
+    private readonly Action<int> _share;
     private readonly float[][] _scratch;
     private WeightMatrix? _matrix;
     private ReadOnlyMemory<float> _inputs;
     private Memory<float> _outputs;
 
     /// <summary>Prepares the buffers.</summary>
-    /// <param name="workers">The team that shares the work.</param>
+    /// <param name="team">The threads that share the work.</param>
     /// <param name="mostColumns">The most columns of any matrix to come.</param>
-    public MatrixProduct(Workers workers, int mostColumns)
+    public MatrixProduct(WorkerTeam team, int mostColumns)
     {
-        ArgumentNullException.ThrowIfNull(workers);
+        ArgumentNullException.ThrowIfNull(team);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(mostColumns);
-        _workers = workers;
-        _scratch = new float[workers.Count][];
+        _team = team;
+        _share = part => Multiply(part, _team.Size);
+        _scratch = new float[team.Size][];
         for (int i = 0; i < _scratch.Length; i++) _scratch[i] = new float[DotKernel.Rows * mostColumns];
     }
 
@@ -46,12 +49,12 @@ public sealed class MatrixProduct : IWork
             throw new ArgumentException($"the matrix has {matrix.Columns} columns, at most {_scratch[0].Length / DotKernel.Rows} were announced", nameof(matrix));
         if (tokens == 0) return;
         (_matrix, _inputs, _outputs) = (matrix, inputs, outputs);
-        if ((long)matrix.Rows * inputs.Length < FewestShared) ((IWork)this).Run(0, 1);
-        else _workers.Run(this);
+        if ((long)matrix.Rows * inputs.Length < FewestShared) Multiply(0, 1);
+        else _team.Run(_share);
         (_matrix, _inputs, _outputs) = (null, default, default);
     }
 
-    void IWork.Run(int part, int parts)
+    private void Multiply(int part, int parts)
     {
         WeightMatrix matrix = _matrix!;
         // Whole groups of rows, so that only the last part has a group that is not full.

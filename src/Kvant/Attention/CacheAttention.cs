@@ -22,6 +22,8 @@ public sealed partial class CacheAttention : IDisposable
 
     private readonly AttentionPass[] _passes;
     private readonly WorkerTeam _team;
+    private readonly bool _ownsTeam;
+    private readonly Action<int> _work;
     private readonly PartialResults _partials;
     private readonly int _tokensPerPass;
 
@@ -44,8 +46,10 @@ public sealed partial class CacheAttention : IDisposable
     /// <summary>Makes room for the attention of a geometry.</summary>
     /// <param name="geometry">The shape of the caches.</param>
     /// <param name="settings">How attention is computed; the defaults where null.</param>
+    /// <param name="team">Threads that others use in turn; they stay the caller's, and the settings' number of threads does not matter then. Null
+    /// for threads of its own.</param>
     /// <exception cref="ArgumentException">Query heads do not divide into groups, or there is not one slope per query head.</exception>
-    public CacheAttention(CacheGeometry geometry, AttentionSettings? settings = null)
+    public CacheAttention(CacheGeometry geometry, AttentionSettings? settings = null, WorkerTeam? team = null)
     {
         ArgumentNullException.ThrowIfNull(geometry);
         Settings = settings ?? new();
@@ -55,11 +59,13 @@ public sealed partial class CacheAttention : IDisposable
         if (Settings.Slopes is { } slopes && slopes.Count != geometry.QueryHeads)
             throw new ArgumentException($"There are {slopes.Count} slopes; there must be {geometry.QueryHeads}, one per query head.", nameof(settings));
         _tokensPerPass = Math.Max(1, QueriesPerPass / geometry.GroupSize);
-        _passes = new AttentionPass[Settings.Threads];
+        _team = team ?? new WorkerTeam(Settings.Threads);
+        _ownsTeam = team is null;
+        _work = Work;
+        _passes = new AttentionPass[_team.Size];
         for (int i = 0; i < _passes.Length; i++)
             _passes[i] = new AttentionPass(geometry, Settings, _tokensPerPass * geometry.GroupSize);
         _partials = new PartialResults(geometry.ValueDimension);
-        _team = new WorkerTeam(Settings.Threads, Work);
     }
 
     /// <summary>The shape of the caches.</summary>
@@ -105,11 +111,12 @@ public sealed partial class CacheAttention : IDisposable
         }
     }
 
-    /// <summary>Ends the threads; twice is fine.</summary>
+    /// <summary>Ends the threads, unless they are shared; twice is fine.</summary>
     public void Dispose()
     {
         _disposed = true;
-        _team.Dispose();
+        if (_ownsTeam)
+            _team.Dispose();
     }
 
     private void Begin(KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> sinkQueries, int tokens, int position)
@@ -118,7 +125,7 @@ public sealed partial class CacheAttention : IDisposable
         _runs = cache.RunCount(layer);
         _blocks = (tokens + _tokensPerPass - 1) / _tokensPerPass;
         int units = Geometry.KvHeads * _blocks;
-        _splits = Math.Clamp((Settings.Threads + units - 1) / units, 1, Math.Max(1, _runs / FewestPagesPerSplit));
+        _splits = Math.Clamp((_team.Size + units - 1) / units, 1, Math.Max(1, _runs / FewestPagesPerSplit));
         _items = units * _splits;
         _sinksApart = !sinkQueries.IsEmpty;
         Keep(queries, ref _queries);
@@ -130,7 +137,7 @@ public sealed partial class CacheAttention : IDisposable
     {
         _next = 0;
         long pairs = (long)_tokens * Geometry.QueryHeads * (_position + 1 + _chunkTokens);
-        _team.Run(alone: pairs < FewestSharedPairs);
+        _team.Run(_work, alone: pairs < FewestSharedPairs);
     }
 
     // Threads take items in turn: a block of tokens of a key-value head, or a range of its runs.

@@ -1,13 +1,17 @@
 namespace Kvant.Attention;
 
-/// <summary>A few threads that wait for work, so that a step costs neither a thread nor an allocation. The calling thread is one of them.</summary>
-internal sealed class WorkerTeam : IDisposable
+/// <summary>
+/// A few threads that wait for work, so that a step costs neither a thread nor an allocation; the calling thread is one of them. Those who work
+/// in turn, such as the attention and the products of one model, should share a team: a thread that waits for its next step keeps a processor busy
+/// for a moment, and that of another team would take it from the one who has work. One call at a time.
+/// </summary>
+public sealed class WorkerTeam : IDisposable
 {
     // A step comes every few microseconds while a model runs; after this many looks a thread sleeps until the next.
     private const int Looks = 2000;
 
     private readonly Worker[] _workers;
-    private readonly Action<int> _work;
+    private Action<int>? _work;
     private int _round; // raised for each step
     private int _running;
     private bool _disposed;
@@ -15,16 +19,16 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Starts the threads.</summary>
     /// <param name="size">Workers, the calling thread counted, at least 1.</param>
-    /// <param name="work">What each does in a step; it gets its number, 0 for the calling thread.</param>
-    public WorkerTeam(int size, Action<int> work)
+    /// <exception cref="ArgumentOutOfRangeException">The size is less than 1.</exception>
+    public WorkerTeam(int size)
     {
-        _work = work;
+        ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         _workers = new Worker[size - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
             int number = i + 1;
             var worker = new Worker();
-            worker.Thread = new Thread(() => Serve(worker, number)) { IsBackground = true, Name = "Kvant attention" };
+            worker.Thread = new Thread(() => Serve(worker, number)) { IsBackground = true, Name = $"Kvant worker {number}" };
             _workers[i] = worker;
         }
 
@@ -32,27 +36,37 @@ internal sealed class WorkerTeam : IDisposable
             worker.Thread!.Start();
     }
 
+    /// <summary>How many work at once, the calling thread counted.</summary>
+    public int Size => _workers.Length + 1;
+
     /// <summary>Does one step and returns when all workers are done.</summary>
-    /// <param name="alone">Whether the calling thread does it all: waking others costs more than a small step.</param>
-    public void Run(bool alone = false)
+    /// <param name="work">What each does; it gets its number, 0 for the calling thread.</param>
+    /// <param name="alone">Whether the calling thread does it all, as number 0: waking others costs more than a small step.</param>
+    /// <exception cref="InvalidOperationException">A worker failed; the inner exception says how. The team lives on.</exception>
+    /// <exception cref="ObjectDisposedException">The team was ended.</exception>
+    public void Run(Action<int> work, bool alone = false)
     {
+        ArgumentNullException.ThrowIfNull(work);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (alone || _workers.Length == 0)
         {
-            _work(0);
+            work(0);
             return;
         }
 
+        _work = work;
         Volatile.Write(ref _running, _workers.Length);
         Wake();
         Do(0);
         var spinner = default(SpinWait);
         while (Volatile.Read(ref _running) > 0)
             spinner.SpinOnce(sleep1Threshold: -1);
+        _work = null;
         if (Interlocked.Exchange(ref _failure, null) is { } failure)
             throw new InvalidOperationException($"A worker thread failed: {failure.Message}", failure);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Ends the threads; twice is fine.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -80,7 +94,7 @@ internal sealed class WorkerTeam : IDisposable
     {
         try
         {
-            _work(number);
+            _work!(number);
         }
         catch (Exception failure)
         {
@@ -113,11 +127,14 @@ internal sealed class WorkerTeam : IDisposable
         }
 
         // Either this thread sees the new round after it said that it sleeps, or the caller sees it asleep after raising the round.
-        // Who takes the flag back decides: a caller that did has sent a signal, which must be taken.
-        Interlocked.Exchange(ref worker.Asleep, 1);
-        if (Volatile.Read(ref _round) != seen && Interlocked.Exchange(ref worker.Asleep, 0) == 1)
-            return;
-        worker.Signal.Wait();
+        // Who takes the flag back decides: a caller that did has sent a signal, which must be taken. The signal may be one for a round that this
+        // thread has done already, if the caller was interrupted between raising the round and looking at the flag; then it sleeps again.
+        while (Volatile.Read(ref _round) == seen)
+        {
+            Interlocked.Exchange(ref worker.Asleep, 1);
+            if (Volatile.Read(ref _round) == seen || Interlocked.Exchange(ref worker.Asleep, 0) == 0)
+                worker.Signal.Wait();
+        }
     }
 
     private sealed class Worker : IDisposable

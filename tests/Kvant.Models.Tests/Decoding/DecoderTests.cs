@@ -45,8 +45,9 @@ public sealed class DecoderTests
         LogitGolden golden = LogitGolden.Read(name);
         using Running running = new(name);
         using KvCache cache = new(CacheOptions(running.Model.Config, "fp32"));
-        using CompressedAttention attention = new(cache, new AttentionSettings { Threads = 2 });
-        using Decoder decoder = new(running.Model, attention);
+        using WorkerTeam team = new(2);
+        using CompressedAttention attention = new(cache, team: team);
+        using Decoder decoder = new(running.Model, attention, team: team);
         Assert.Equal(golden.Greedy, Greedy(decoder, golden.Prompt, running.Vocabulary, golden.Greedy.Length));
         Assert.Equal(decoder.Position, cache.Length);
     }

@@ -1,3 +1,4 @@
+using Kvant.Attention;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
 using Kvant.Models.Tests.Reference;
@@ -35,21 +36,21 @@ public sealed class MatrixProductTests
     public void LengthsThatDoNotFitAreRefused()
     {
         using Sample sample = new(TensorFormat.F32, 4, 8);
-        using Workers workers = new(1);
-        MatrixProduct product = new(workers, 8) { FewestShared = 0 };
+        using WorkerTeam team = new(1);
+        MatrixProduct product = new(team, 8) { FewestShared = 0 };
         Assert.Throws<ArgumentException>(() => product.Multiply(sample.Matrix, new float[9], new float[4]));
         Assert.Throws<ArgumentException>(() => product.Multiply(sample.Matrix, new float[16], new float[4]));
-        Assert.Throws<ArgumentException>(() => new MatrixProduct(workers, 7).Multiply(sample.Matrix, new float[8], new float[4]));
+        Assert.Throws<ArgumentException>(() => new MatrixProduct(team, 7).Multiply(sample.Matrix, new float[8], new float[4]));
         Assert.Throws<ArgumentOutOfRangeException>(() => sample.Matrix.ReadRow(4, new float[8]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Workers(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
     }
 
     [Fact]
     public void ProductsAllocateNothing()
     {
         using Sample sample = new(TensorFormat.Parse("Q4_K"), 64, 512);
-        using Workers workers = new(2);
-        MatrixProduct product = new(workers, 512) { FewestShared = 0 };
+        using WorkerTeam team = new(2);
+        MatrixProduct product = new(team, 512) { FewestShared = 0 };
         float[] input = new float[512], output = new float[64];
         product.Multiply(sample.Matrix, input, output);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -81,8 +82,8 @@ public sealed class MatrixProductTests
             Random random = new(tokens);
             float[] inputs = [.. Enumerable.Range(0, tokens * Matrix.Columns).Select(_ => random.NextSingle() - 0.5f)];
             float[] outputs = new float[tokens * Matrix.Rows];
-            using Workers workers = new(threads);
-            new MatrixProduct(workers, Matrix.Columns) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
+            using WorkerTeam team = new(threads);
+            new MatrixProduct(team, Matrix.Columns) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
             for (int i = 0; i < outputs.Length; i++)
             {
                 double[] row = _weights[(i % Matrix.Rows * Matrix.Columns)..((i % Matrix.Rows * Matrix.Columns) + Matrix.Columns)];

@@ -1,0 +1,174 @@
+using System.CommandLine;
+using System.Globalization;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Cli.Output;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Models.Decoding;
+using Kvant.Models.Generation;
+using Kvant.Models.Tokenizers;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant generate</c>: a model writes text, its keys and values in a compressed cache.</summary>
+internal sealed class GenerateVerb : Verb
+{
+    // Shorter prompts are read before anybody could look at a bar.
+    private const int LongPrompt = 256;
+
+    private readonly Option<string?> _model = CommonOptions.Model();
+    private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
+    private readonly Option<string?> _file = CommonOptions.OptionalInput("--file", "A text that stands before the prompt, or is the prompt.");
+    private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is what a user says: write it as the model's family wants a conversation written." };
+    private readonly Option<string?> _system = new("--system") { Description = "With --chat: what the model is told before the conversation.", HelpName = "TEXT" };
+    private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without it: 4 bits of turboquant.");
+    private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys alone; needs --values.");
+    private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values alone; needs --keys.");
+    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens that are not compressed yet");
+    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
+    private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
+    private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
+    private readonly Option<double> _temperature = CommonOptions.Real("--temperature", 0, t => t >= 0, "0 or more", "What logits are divided by; 0 takes the most likely token always");
+    private readonly Option<int> _topK = CommonOptions.Number("--top-k", 0, 0, int.MaxValue, "Choose among so many of the most likely tokens; 0 for all");
+    private readonly Option<double> _topP = CommonOptions.Real("--top-p", 1, p => p is > 0 and <= 1, "above 0 and at most 1", "Choose among the fewest tokens whose probabilities add up to this");
+    private readonly Option<ulong> _seed = CommonOptions.Number("--seed", 0ul, 0ul, ulong.MaxValue, "Names the random choices: the same seed gives the same text");
+    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
+
+    private static readonly Column<Generation>[] Columns =
+    [
+        Column<Generation>.OfText("model", "", g => g.Model),
+        Column<Generation>.OfText("keys", "", g => g.Codecs.Keys.ToString()),
+        Column<Generation>.OfText("values", "", g => g.Codecs.Values.ToString()),
+        Column<Generation>.OfText("text", "", g => g.Written.Text),
+        Column<Generation>.OfText("end", "", g => g.Written.End.ToString().ToLowerInvariant()),
+        Column<Generation>.OfInteger("promptTokens", "", g => g.Prompt.Tokens),
+        Column<Generation>.OfReal("promptTokensPerSecond", "", "", g => g.Prompt.PerSecond),
+        Column<Generation>.OfInteger("tokens", "", g => g.Written.Speed.Tokens),
+        Column<Generation>.OfReal("tokensPerSecond", "", "", g => g.Written.Speed.PerSecond),
+        Column<Generation>.OfInteger("cacheBytes", "", g => g.Cache.TotalBytes),
+        Column<Generation>.OfInteger("freeBytes", "", g => g.Cache.FreeBytes),
+        Column<Generation>.OfInteger("fp16Bytes", "", g => g.Cache.Fp16Bytes),
+        Column<Generation>.OfReal("ratio", "", "", g => g.Cache.CompressionRatio),
+        Column<Generation>.OfInteger("peakMemoryBytes", "", g => g.PeakMemory),
+    ];
+
+    public GenerateVerb()
+        : base("generate", "Let a model write, its keys and values in a compressed cache.")
+    {
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _threads])
+            Add(option);
+    }
+
+    public override string Details => """
+            The text goes to the standard output as it comes, and at the end the speeds, the cache's bytes and the process's largest memory
+            to the standard error. The prompt is read in batches: tokens of a batch see each other exactly and earlier ones as they
+            decode. Generation ends where the model ends its text or turn, or after --tokens. Ctrl-C ends it too, with the same figures.
+            A cache takes memory page by page, so a short text in it is no smaller than in 16-bit floats. A model may be asked for more
+            tokens than it was trained on; a warning says so. The model that ships writes in the style of old books and knows nothing;
+            it is an instrument. How to get a real one: docs/models.md.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant generate --prompt \"It was a dark night, and\"",
+        "kvant generate --prompt \"It was a dark night, and\" --codec fp16 --temperature 0.8 --top-p 0.9 --seed 7",
+        "kvant generate --model qwen2.5-0.5b-instruct-q8_0.gguf --chat --prompt \"Why is the sky blue?\" --keys q8 --values turboquant:bits=4",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        CodecPair codecs = CodecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
+        string prompt = Prompt(result);
+        using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model);
+        Tokenizer tokenizer = Tokenizer.Read(model.File);
+        int[] tokens = result.GetValue(_chat) ? Conversation(model, tokenizer, result.GetValue(_system), prompt) : tokenizer.Encode(prompt);
+        int most = MostTokens(result, tokens.Length);
+        Warn(terminal, model, (long)tokens.Length + most);
+
+        using var cache = new KvCache(new KvCacheOptions
+        {
+            Geometry = model.Config.CacheGeometry,
+            Policy = LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values),
+            Window = result.GetValue(_window),
+            Sinks = result.GetValue(_sinks),
+        });
+        using var team = new WorkerTeam(result.GetValue(_threads));
+        using var attention = new CompressedAttention(cache, team: team);
+        using var generator = new TextGenerator(model, tokenizer, attention, sampling: Sampling(result), team: team);
+        TokenSpeed read = default;
+        terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
+        GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);
+        var generation = new Generation(model.File.Path, codecs, read, written, cache.Statistics, PeakMemory());
+        if (json)
+            Json.WriteRow(terminal, Columns, generation);
+        else
+            Show(terminal, generation);
+        terminal.Cancellation.ThrowIfCancellationRequested();
+    }
+
+    private SamplerOptions Sampling(ParseResult result) => new()
+    {
+        Temperature = result.GetValue(_temperature),
+        TopK = result.GetValue(_topK),
+        TopP = result.GetValue(_topP),
+        Seed = result.GetValue(_seed),
+    };
+
+    private string Prompt(ParseResult result)
+    {
+        string? prompt = result.GetValue(_prompt);
+        if (result.GetValue(_system) is not null && !result.GetValue(_chat))
+            throw new UsageException("--system needs --chat");
+        if (result.GetValue(_file) is { } file)
+            prompt = TextFile.Read(file) + prompt;
+        return string.IsNullOrEmpty(prompt) ? throw new UsageException("the prompt is empty; give --prompt TEXT or --file FILE") : prompt;
+    }
+
+    private static int[] Conversation(LanguageModel model, Tokenizer tokenizer, string? system, string prompt)
+    {
+        ChatTemplate template = ChatTemplate.Find(model.File)
+            ?? throw new InvalidDataException($"{model.File.Path}: the model has no chat template that is known (known: {string.Join(", ", ChatTemplate.Known.Select(t => t.Name))}); leave --chat out");
+        List<ChatMessage> messages = [new("user", prompt)];
+        if (system is not null)
+            messages.Insert(0, new ChatMessage("system", system));
+        return template.Encode(tokenizer, messages);
+    }
+
+    private int MostTokens(ParseResult result, int prompt)
+    {
+        int context = result.GetValue(_context), most = Math.Min(result.GetValue(_tokens), (context == 0 ? int.MaxValue : context) - prompt);
+        return most > 0 ? most : throw new UsageException($"the prompt has {prompt} tokens, which leaves no room for text in a --context of {context}");
+    }
+
+    private static void Warn(Terminal terminal, LanguageModel model, long tokens)
+    {
+        if (tokens > model.Config.ContextLength)
+            terminal.Error.WriteLine($"kvant: warning: prompt and text may take {tokens} tokens; the model was trained on {model.Config.ContextLength} and may write nonsense beyond");
+    }
+
+    private static void Show(Terminal terminal, Generation g)
+    {
+        if (!g.Written.Text.EndsWith('\n'))
+            terminal.Out.WriteLine();
+        terminal.Out.Flush();
+        string end = g.Written.End switch
+        {
+            GenerationEnd.Model => "ended by the model",
+            GenerationEnd.Limit => "ended by the limit",
+            _ => "interrupted",
+        };
+        terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}"));
+        terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({g.Codecs}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
+    }
+
+    private static long PeakMemory()
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
+    private sealed record Generation(string Model, CodecPair Codecs, TokenSpeed Prompt, GeneratedText Written, CacheStatistics Cache, long PeakMemory);
+}

@@ -1,0 +1,53 @@
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Models.Decoding;
+
+namespace Kvant.Evaluation.Speed;
+
+/// <summary>A model on a cache of one codec, which decodes token after token and remembers how long attention took.</summary>
+internal sealed class DecodeContender : IDisposable
+{
+    private readonly CompressedAttention _inner;
+    private readonly TimedAttention _attention;
+    private readonly Decoder _decoder;
+    private readonly float[] _logits;
+    private readonly List<double> _attentionTimes = [];
+
+    public DecodeContender(DecodeSpeed speed, LanguageModel model, WorkerTeam team, CodecSpec codec)
+    {
+        Cache = new KvCache(new KvCacheOptions
+        {
+            Geometry = model.Config.CacheGeometry,
+            Policy = LayerPolicy.Uniform(speed.Layers, codec, codec),
+            Window = speed.Window,
+            Sinks = speed.Sinks,
+        });
+        _inner = new CompressedAttention(Cache, team: team);
+        _attention = new TimedAttention(_inner);
+        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = 1 }, team);
+        _decoder.MoveTo(speed.Tokens);
+        _logits = new float[model.VocabularySize];
+    }
+
+    public KvCache Cache { get; }
+
+    public ReadOnlySpan<float> FirstOutputs => _attention.FirstOutputs;
+
+    /// <summary>The median over all steps. Those that warm up are among them, which the middle of many does not feel.</summary>
+    public double AttentionNanoseconds => Rounds.Median(_attentionTimes);
+
+    /// <summary>Decodes one token; the cache grows by it.</summary>
+    public void Step()
+    {
+        _decoder.Forward([1], _logits);
+        _attentionTimes.Add(_attention.TakeNanoseconds());
+    }
+
+    public void Dispose()
+    {
+        _decoder.Dispose();
+        _inner.Dispose();
+        Cache.Dispose();
+    }
+}

@@ -1,0 +1,148 @@
+using Kvant.Attention;
+using Kvant.Codecs;
+using Kvant.Evaluation.Sources;
+using Kvant.Models.Decoding;
+
+namespace Kvant.Evaluation.Speed;
+
+/// <summary>
+/// How fast a whole model decodes with each codec in its cache, beside the same model with <c>fp32</c>, in turn in one process. The model has
+/// the shape of a real one and random weights, the cache random tokens.
+/// </summary>
+public sealed record DecodeSpeed
+{
+    // The output over one bit per number is off by about as much as it is large; garbage is off by more.
+    private const double MostError = 1.2;
+
+    // Building caches, as a share of a run; a guess for the progress alone.
+    private const double BuildingShare = 0.2;
+
+    private const int Chunk = 512;
+
+    /// <summary>Codecs for keys and values alike; <c>fp32</c> is measured beside them.</summary>
+    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+
+    /// <summary>Layers of the model.</summary>
+    public int Layers { get; init; } = 8;
+
+    /// <summary>Numbers in a key and in a value.</summary>
+    public int Dimension { get; init; } = 128;
+
+    /// <summary>Key-value heads of a layer.</summary>
+    public int KvHeads { get; init; } = 8;
+
+    /// <summary>Query heads that share a key-value head.</summary>
+    public int Group { get; init; } = 4;
+
+    /// <summary>Numbers that describe a token between layers, a multiple of 32.</summary>
+    public int Width { get; init; } = 1024;
+
+    /// <summary>Numbers of the inner side of the feed-forward part, a multiple of 32.</summary>
+    public int FeedForward { get; init; } = 3072;
+
+    /// <summary>Cached tokens; each step adds one.</summary>
+    public int Tokens { get; init; } = 16384;
+
+    /// <summary>Threads that work on a step.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Newest tokens in 16-bit floats.</summary>
+    public int Window { get; init; } = 64;
+
+    /// <summary>First tokens in 16-bit floats.</summary>
+    public int Sinks { get; init; } = 4;
+
+    /// <summary>How long each codec is measured.</summary>
+    public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Measures.</summary>
+    /// <param name="progress">Is told which share is done.</param>
+    /// <param name="cancellation">Ends the run early.</param>
+    /// <returns><c>fp32</c>, then the codecs in their order.</returns>
+    /// <exception cref="ArgumentException">A codec does not take the dimension, or a size is no multiple of 32.</exception>
+    /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
+    /// <exception cref="IOException">The model, a temporary file, cannot be written.</exception>
+    public IReadOnlyList<DecodeSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
+    {
+        // Refused before much is written.
+        foreach (CodecSpec codec in Codecs)
+            _ = codec.CreateCodec(Dimension, CodecRole.KeyTiles);
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("kvant-bench-");
+        try
+        {
+            string path = Path.Combine(folder.FullName, "random.gguf");
+            RandomModel.Save(path, this);
+            using LanguageModel model = LanguageModel.Open(path);
+            return Run(model, progress ?? (static _ => { }), cancellation);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private DecodeSpeedResult[] Run(LanguageModel model, Action<double> progress, CancellationToken cancellation)
+    {
+        CodecSpec[] codecs = [CodecSpec.Parse("fp32"), .. Codecs];
+        using var team = new WorkerTeam(Threads);
+        var contenders = new List<DecodeContender>();
+        try
+        {
+            foreach (CodecSpec codec in codecs)
+                contenders.Add(new DecodeContender(this, model, team, codec));
+            Fill(contenders, share => progress(BuildingShare * share), cancellation);
+            double[] errors = [.. contenders.Select((c, i) => Check(codecs[i], c, contenders[0]))];
+            double[] medians = new Rounds
+            {
+                Time = Time * codecs.Length,
+                Progress = share => progress(BuildingShare + ((1 - BuildingShare) * share)),
+                Cancellation = cancellation,
+            }.Medians([.. contenders.Select(c => new Contender(_ => c.Step()))]);
+            double plain = contenders[0].AttentionNanoseconds;
+            return [.. contenders.Select((c, i) => new DecodeSpeedResult
+            {
+                Codec = codecs[i].ToString(),
+                Tokens = Tokens,
+                Threads = Threads,
+                CacheBytes = c.Cache.Statistics.TotalBytes,
+                AttentionMilliseconds = c.AttentionNanoseconds / 1e6,
+                RestMilliseconds = Math.Max(0, medians[i] - c.AttentionNanoseconds) / 1e6,
+                AttentionRatioToFp32 = plain / c.AttentionNanoseconds,
+                RatioToFp32 = medians[0] / medians[i],
+                OutputError = errors[i],
+            })];
+        }
+        finally
+        {
+            contenders.ForEach(c => c.Dispose());
+        }
+    }
+
+    // The same rows in all layers: that they differ is nothing that time depends on.
+    private void Fill(List<DecodeContender> contenders, Action<double> progress, CancellationToken cancellation)
+    {
+        for (int first = 0; first < Tokens; first += Chunk)
+        {
+            int count = Math.Min(Chunk, Tokens - first);
+            float[] keys = RandomVectors.Normal(count, KvHeads * Dimension, seed: 1, stream: (ulong)first), values = RandomVectors.Normal(count, KvHeads * Dimension, seed: 2, stream: (ulong)first);
+            foreach (DecodeContender contender in contenders)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                for (int layer = 0; layer < Layers; layer++)
+                    contender.Cache.Append(layer, keys, values);
+            }
+
+            progress((double)(first + count) / Tokens);
+        }
+    }
+
+    // All begin with the same token, so that the first layer asks all caches the same.
+    private static double Check(CodecSpec codec, DecodeContender contender, DecodeContender exact)
+    {
+        contender.Step();
+        double error = AttentionAnswers.RelativeError(contender.FirstOutputs, exact.FirstOutputs);
+        return error <= MostError
+            ? error
+            : throw new InvalidOperationException($"Attention over '{codec}' is off by {error:0.###} of its output; at most {MostError} is right.");
+    }
+}

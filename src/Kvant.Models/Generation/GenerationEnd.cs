@@ -1,0 +1,14 @@
+namespace Kvant.Models.Generation;
+
+/// <summary>Why a model stopped writing.</summary>
+public enum GenerationEnd
+{
+    /// <summary>The model said that the text, or its turn, is over.</summary>
+    Model,
+
+    /// <summary>So many tokens were written as were asked for.</summary>
+    Limit,
+
+    /// <summary>It was told to stop.</summary>
+    Canceled,
+}

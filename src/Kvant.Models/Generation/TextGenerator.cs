@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using Kvant.Attention;
+using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
+using StringBuilder = System.Text.StringBuilder;
+
+namespace Kvant.Models.Generation;
+
+/// <summary>
+/// Lets a model read and write: <see cref="Read"/> a prompt, <see cref="Write"/> what follows, read the next prompt, and so on. Whatever was read
+/// or written is in the cache behind the attention, so a conversation costs only its new tokens. One thread at a time.
+/// </summary>
+/// <example>
+/// <code>
+/// using var generator = new TextGenerator(model, tokenizer, attention);
+/// generator.Read(tokenizer.Encode("Call me"));
+/// generator.Write(100, Console.Write);
+/// </code>
+/// </example>
+public sealed class TextGenerator : IDisposable
+{
+    private readonly Tokenizer _tokenizer;
+    private readonly Decoder _decoder;
+    private readonly Sampler _sampler;
+    private readonly int _batch;
+    private readonly float[] _logits;
+    private bool _hasRead;
+
+    /// <summary>Prepares a model; nothing is read yet.</summary>
+    /// <param name="model">An open model; it stays the caller's.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="attention">Where keys and values go: empty, and of the model's shape; it stays the caller's.</param>
+    /// <param name="decoding">Threads and batch; null for one thread.</param>
+    /// <param name="sampling">How tokens are chosen; null for the most likely ones.</param>
+    /// <param name="team">Threads that others use in turn, best the attention's; they stay the caller's. Null for threads of its own.</param>
+    /// <exception cref="ArgumentException">The tokenizer has another number of tokens than the model.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A setting makes no sense.</exception>
+    public TextGenerator(LanguageModel model, Tokenizer tokenizer, IAttention attention, DecoderOptions? decoding = null, SamplerOptions? sampling = null, WorkerTeam? team = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer.Count != model.VocabularySize) throw new ArgumentException($"the tokenizer has {tokenizer.Count} tokens, the model {model.VocabularySize}", nameof(tokenizer));
+        decoding ??= new DecoderOptions();
+        _tokenizer = tokenizer;
+        _batch = decoding.Batch;
+        _logits = new float[model.VocabularySize];
+        _sampler = new Sampler(model.VocabularySize, sampling);
+        _decoder = new Decoder(model, attention, decoding, team);
+    }
+
+    /// <summary>How many tokens were read and written.</summary>
+    public int Position => _decoder.Position;
+
+    /// <summary>Reads a prompt, batch by batch, behind what was read and written before.</summary>
+    /// <param name="tokens">At least one.</param>
+    /// <param name="progress">Is told after each batch which share is read, up to 1.</param>
+    /// <param name="cancellation">Ends the reading between two batches; what was read till then stays.</param>
+    /// <returns>How fast it was.</returns>
+    /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; earlier batches were read.</exception>
+    /// <exception cref="OperationCanceledException">The reading was ended.</exception>
+    public TokenSpeed Read(ReadOnlySpan<int> tokens, Action<double>? progress = null, CancellationToken cancellation = default)
+    {
+        if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
+        long begin = Stopwatch.GetTimestamp();
+        _hasRead = false;
+        for (int done = 0; done < tokens.Length;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            ReadOnlySpan<int> batch = tokens.Slice(done, Math.Min(_batch, tokens.Length - done));
+            done += batch.Length;
+            if (done < tokens.Length) _decoder.Read(batch);
+            else _decoder.Forward(batch, _logits);
+            progress?.Invoke((double)done / tokens.Length);
+        }
+        _hasRead = true;
+        return new TokenSpeed(tokens.Length, Stopwatch.GetElapsedTime(begin));
+    }
+
+    /// <summary>Writes what follows, token by token. Every token is read again as it is written, the last one too.</summary>
+    /// <param name="mostTokens">How many tokens at most, 0 or more.</param>
+    /// <param name="receive">Is given the text piece by piece; a character whose bytes are spread over tokens comes when it is complete.</param>
+    /// <param name="cancellation">Ends the writing between two tokens. That is no error: the result holds what was written till then.</param>
+    /// <returns>The text and how fast it was written.</returns>
+    /// <exception cref="InvalidOperationException">No prompt was read.</exception>
+    public GeneratedText Write(int mostTokens, Action<string>? receive = null, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(mostTokens);
+        if (!_hasRead) throw new InvalidOperationException("no prompt was read to its end; read one first");
+        TokenAssembler assembler = _tokenizer.CreateAssembler();
+        List<int> tokens = [];
+        StringBuilder text = new();
+        Stopwatch watch = new();
+        GenerationEnd end = GenerationEnd.Limit;
+        while (tokens.Count < mostTokens && end == GenerationEnd.Limit)
+        {
+            if (cancellation.IsCancellationRequested)
+            {
+                end = GenerationEnd.Canceled;
+                break;
+            }
+            watch.Start();
+            int token = _sampler.Choose(_logits);
+            watch.Stop();
+            tokens.Add(token);
+            // People see the token before the model has read it.
+            Hand(assembler.Append(token));
+            watch.Start();
+            _decoder.Forward([token], _logits);
+            watch.Stop();
+            if (_tokenizer.IsEnd(token)) end = GenerationEnd.Model;
+        }
+        Hand(assembler.Finish());
+        return new GeneratedText { Text = text.ToString(), Tokens = tokens, End = end, Speed = new TokenSpeed(tokens.Count, watch.Elapsed) };
+
+        void Hand(string piece)
+        {
+            if (piece.Length == 0) return;
+            text.Append(piece);
+            receive?.Invoke(piece);
+        }
+    }
+
+    /// <summary>Ends the generator's threads, unless they are shared. Model and attention stay open.</summary>
+    public void Dispose() => _decoder.Dispose();
+}

@@ -1,0 +1,116 @@
+using System.Text.Json;
+using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
+
+namespace Kvant.Cli.Tests;
+
+public sealed class GenerateVerbTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void JsonHasTheNamedFieldsAndAddsUp()
+    {
+        JsonElement found = ToolResult.JsonOf("generate", "--prompt", "It was a dark night", "--tokens", "300", "--window", "0", "--sinks", "0", "--threads", "1");
+        Assert.Equal(
+            ["model", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
+            found.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(("turboquant:bits=4", "turboquant:bits=4,scale=leastsquares"), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
+        Assert.Equal(("limit", 300), (found.GetProperty("end").GetString(), found.GetProperty("tokens").GetInt32()));
+        // 4 layers, 2 heads, 64 numbers of 2 bytes, keys and values.
+        long fp16 = (found.GetProperty("promptTokens").GetInt64() + 300) * 4 * 2 * 64 * 2 * 2;
+        Assert.Equal(fp16, found.GetProperty("fp16Bytes").GetInt64());
+        Assert.Equal((double)fp16 / found.GetProperty("cacheBytes").GetInt64(), found.GetProperty("ratio").GetDouble(), 9);
+        Assert.True(found.GetProperty("peakMemoryBytes").GetInt64() > 5_000_000); // the weights alone
+    }
+
+    // The golden of llama.cpp that the decoder's tests have: the same text through the whole command.
+    [Fact]
+    public void GreedyTextWithoutCompressionIsThatOfLlamaCpp()
+    {
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "logits-mini.json")));
+        using LanguageModel model = LanguageModel.Open(TempFolder.Model);
+        Tokenizer tokenizer = Tokenizer.Read(model.File);
+        int[] prompt = Tokens("prompt"), greedy = Tokens("greedy");
+        ToolResult result = ToolResult.Of("generate", "--prompt", tokenizer.Decode(prompt), "--tokens", $"{greedy.Length}", "--codec", "fp32");
+        Assert.Equal(0, result.ExitCode);
+        TokenAssembler assembler = tokenizer.CreateAssembler();
+        Assert.Equal(string.Concat(greedy.Select(assembler.Append)) + assembler.Finish(), result.Out.TrimEnd('\r', '\n'));
+
+        int[] Tokens(string name) => [.. golden.RootElement.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
+    }
+
+    [Fact]
+    public void TextGoesToStdoutAndFiguresToStderr()
+    {
+        File.WriteAllText(_folder["prompt.txt"], "Call me");
+        ToolResult result = ToolResult.Of("generate", "--file", _folder["prompt.txt"], "--tokens", "5", "--context", "1024", "--keys", "q8", "--values", "turboquant:bits=3");
+        Assert.Equal(0, result.ExitCode);
+        Assert.NotEqual("", result.Out.Trim());
+        string[] lines = result.Error.TrimEnd().Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.Contains("text: 5 tokens", lines[0], StringComparison.Ordinal);
+        Assert.Contains("ended by the limit", lines[0], StringComparison.Ordinal);
+        Assert.Contains("(q8 / turboquant:bits=3)", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SameSeedGivesTheSameText()
+    {
+        string[] command = ["generate", "--prompt", "Call me", "--tokens", "30", "--temperature", "0.9", "--top-k", "50", "--top-p", "0.95", "--seed"];
+        string first = Text("7");
+        Assert.Equal(first, Text("7"));
+        Assert.NotEqual(first, Text("8"));
+
+        string Text(string seed) => ToolResult.JsonOf([.. command, seed]).GetProperty("text").GetString()!;
+    }
+
+    [Fact]
+    public void ContextBeyondTheModelsIsWarnedOf()
+    {
+        ToolResult result = ToolResult.Of("generate", "--prompt", "Call me", "--tokens", "1025", "--context", "1025", "--codec", "fp16", "--json");
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("1025 tokens; the model was trained on 1024", Assert.Single(result.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
+        JsonElement found = JsonDocument.Parse(result.Out).RootElement;
+        Assert.Equal(1025, found.GetProperty("promptTokens").GetInt32() + found.GetProperty("tokens").GetInt32());
+    }
+
+    [Fact]
+    public void MissingModelFails() => ToolResult.Of("generate", "--prompt", "x", "--model", _folder["none.gguf"]).AssertFailed(1, "none.gguf", "does not exist");
+
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(3_000_000)]
+    public void CutModelFails(int bytes)
+    {
+        File.WriteAllBytes(_folder["cut.gguf"], File.ReadAllBytes(TempFolder.Model)[..bytes]);
+        ToolResult.Of("generate", "--prompt", "x", "--model", _folder["cut.gguf"]).AssertFailed(1, "cut.gguf");
+    }
+
+    [Fact]
+    public void ModelWithFlippedBytesFails()
+    {
+        byte[] bytes = File.ReadAllBytes(TempFolder.Model);
+        for (int i = 0; i < 64; i++)
+            bytes[i] ^= 0xff;
+        File.WriteAllBytes(_folder["flipped.gguf"], bytes);
+        ToolResult.Of("generate", "--prompt", "x", "--model", _folder["flipped.gguf"]).AssertFailed(1, "flipped.gguf");
+    }
+
+    [Fact]
+    public void ChatWithoutATemplateFailsWithTheKnownOnes() => ToolResult.Of("generate", "--prompt", "x", "--chat").AssertFailed(1, "mini.gguf", "llama3, chatml");
+
+    [Theory]
+    [InlineData("empty")]
+    [InlineData("empty", "--prompt", "")]
+    [InlineData("--system needs --chat", "--prompt", "x", "--system", "y")]
+    [InlineData("--keys and --values together", "--prompt", "x", "--keys", "q8")]
+    [InlineData("--codec alone", "--prompt", "x", "--keys", "q8", "--values", "q8", "--codec", "q8")]
+    [InlineData("Known: fp32", "--prompt", "x", "--codec", "nonsense")]
+    [InlineData("no room", "--prompt", "some words", "--context", "2")]
+    [InlineData("0 or more", "--prompt", "x", "--temperature", "-1")]
+    [InlineData("at most 1", "--prompt", "x", "--top-p", "1.5")]
+    public void WrongUsageIsSaid(string words, params string[] args) => ToolResult.Of(["generate", .. args]).AssertFailed(2, words);
+}

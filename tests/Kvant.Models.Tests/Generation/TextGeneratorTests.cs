@@ -1,0 +1,97 @@
+using System.Text;
+using Kvant.Models.Decoding;
+using Kvant.Models.Generation;
+using Kvant.Models.Tests.Decoding;
+using Kvant.Models.Tests.Tokenizers;
+using Kvant.Models.Tokenizers;
+
+namespace Kvant.Models.Tests.Generation;
+
+public sealed class TextGeneratorTests : IDisposable
+{
+    private readonly LanguageModel _model = LanguageModel.Open(Goldens.Model("mini.gguf"));
+    private readonly LogitGolden _golden = LogitGolden.Read("mini");
+    private readonly Tokenizer _tokenizer;
+
+    public TextGeneratorTests() => _tokenizer = Tokenizer.Read(_model.File);
+
+    public void Dispose() => _model.Dispose();
+
+    [Fact]
+    public void TextComesInPiecesAndIsThatOfLlamaCpp()
+    {
+        using TextGenerator generator = Create(batch: 7);
+        List<double> shares = [];
+        TokenSpeed read = generator.Read(_golden.Prompt, shares.Add);
+        Assert.Equal(_golden.Prompt.Length, read.Tokens);
+        Assert.Equal((_golden.Prompt.Length + 6) / 7, shares.Count);
+        Assert.Equal(1, shares[^1]);
+        StringBuilder pieces = new();
+        GeneratedText written = generator.Write(_golden.Greedy.Length, piece => pieces.Append(piece));
+        Assert.Equal(_golden.Greedy, written.Tokens);
+        Assert.Equal(written.Text, pieces.ToString());
+        Assert.Equal(_tokenizer.Decode(_golden.Greedy), written.Text);
+        Assert.Equal((GenerationEnd.Limit, _golden.Greedy.Length), (written.End, written.Speed.Tokens));
+        Assert.Equal(_golden.Prompt.Length + _golden.Greedy.Length, generator.Position);
+    }
+
+    // What was written is read too: going on is the same as never having stopped.
+    [Fact]
+    public void WritingGoesOnWhereItStopped()
+    {
+        using TextGenerator generator = Create();
+        generator.Read(_golden.Prompt.AsSpan(0, 50));
+        generator.Read(_golden.Prompt.AsSpan(50));
+        List<int> tokens = [.. generator.Write(80).Tokens, .. generator.Write(0).Tokens, .. generator.Write(120).Tokens];
+        Assert.Equal(_golden.Greedy, tokens);
+    }
+
+    [Fact]
+    public void CanceledWritingKeepsWhatIsThere()
+    {
+        using CancellationTokenSource source = new();
+        using TextGenerator generator = Create();
+        generator.Read(_golden.Prompt);
+        GeneratedText written = generator.Write(100, _ => source.Cancel(), source.Token);
+        Assert.Equal((GenerationEnd.Canceled, 1), (written.End, written.Tokens.Count));
+        Assert.Throws<OperationCanceledException>(() => generator.Read([1], cancellation: source.Token));
+    }
+
+    [Fact]
+    public void WritingNeedsAPrompt()
+    {
+        using TextGenerator generator = Create();
+        Assert.Throws<InvalidOperationException>(() => generator.Write(1));
+        Assert.Throws<ArgumentException>(() => generator.Read([]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => generator.Read([-1]));
+        Assert.Throws<InvalidOperationException>(() => generator.Write(1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => generator.Write(-1));
+    }
+
+    [Fact]
+    public void TokenThatEndsTheTextEndsTheWritingWithoutBeingText()
+    {
+        using TextGenerator generator = new(_model, _tokenizer, new NoAttention(), sampling: new SamplerOptions { Temperature = 1e4, Seed = 1 });
+        generator.Read(_golden.Prompt);
+        // So hot a sampler says every token sooner or later, the end too.
+        GeneratedText written = generator.Write(10_000);
+        Assert.Equal(GenerationEnd.Model, written.End);
+        Assert.True(_tokenizer.IsEnd(written.Tokens[^1]));
+        Assert.DoesNotContain("</s>", written.Text, StringComparison.Ordinal);
+        Assert.Equal(written.Tokens.Count + _golden.Prompt.Length, generator.Position);
+    }
+
+    [Fact]
+    public void TokenizerOfAnotherModelIsRefused()
+    {
+        Tokenizer other = TokenizerSamples.Open("gpt-2");
+        Assert.Throws<ArgumentException>(() => new TextGenerator(_model, other, new ExactAttention(_model.Config, 1)));
+    }
+
+    private TextGenerator Create(int batch = 64) => new(_model, _tokenizer, new ExactAttention(_model.Config, 512), new DecoderOptions { Batch = batch });
+
+    private sealed class NoAttention : IAttention
+    {
+        public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs) => outputs.Clear();
+    }
+}
