@@ -57,11 +57,9 @@ internal sealed class EvaluateVerb : Verb
         "kvant evaluate trace.safetensors --keys turboquant:bits=4 --values turboquant:bits=3 --codec fp16",
     ];
 
-    private static string Shipped(string file) => Path.Combine(AppContext.BaseDirectory, "data", file);
-
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string input = result.GetValue(_input) ?? Shipped("mini.gguf");
+        string input = result.GetValue(_input) ?? Shipped.Model;
         string? report = result.GetValue(_report), results = result.GetValue(_results);
         foreach (string output in new[] { report, results }.OfType<string>())
             OutputFile.Check(output, input);
@@ -86,7 +84,7 @@ internal sealed class EvaluateVerb : Verb
 
     private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
     {
-        string text = result.GetValue(_text) ?? Shipped("mini-holdout.txt");
+        string text = result.GetValue(_text) ?? Shipped.Text;
         using LanguageModel model = LanguageModel.Open(input);
         ModelEvaluation.Run(
             new ModelExperiment

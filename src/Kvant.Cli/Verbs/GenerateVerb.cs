@@ -99,7 +99,7 @@ internal sealed class GenerateVerb : Verb
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);
-        var generation = new Generation(model.File.Path, codecs, read, written, cache.Statistics, PeakMemory());
+        var generation = new Generation(model.File.Path, codecs, read, written, cache.Statistics, MachineInfo.PeakMemory());
         if (json)
             Json.WriteRow(terminal, Columns, generation);
         else
@@ -162,12 +162,6 @@ internal sealed class GenerateVerb : Verb
             $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}"));
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({g.Codecs}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
-    }
-
-    private static long PeakMemory()
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
     }
 
     private sealed record Generation(string Model, CodecPair Codecs, TokenSpeed Prompt, GeneratedText Written, CacheStatistics Cache, long PeakMemory);

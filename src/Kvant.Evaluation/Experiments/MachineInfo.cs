@@ -25,7 +25,7 @@ public sealed record MachineInfo(int Processors, string Architecture, int Vector
     internal static string? KvantCommit => s_version.Length > 1 ? s_version[1] : null;
 
     /// <summary>The most memory that this process has held, in bytes.</summary>
-    internal static long PeakMemory()
+    public static long PeakMemory()
     {
         using var process = Process.GetCurrentProcess();
         return Math.Max(process.PeakWorkingSet64, process.WorkingSet64);
