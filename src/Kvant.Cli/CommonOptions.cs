@@ -95,7 +95,7 @@ internal static class CommonOptions
     };
 
     /// <summary>An output file that is written only where it is named.</summary>
-    public static Option<string?> OptionalOutput(string name, string description) => new(name)
+    public static Option<string?> OptionalOutput(string name, string description, params string[] aliases) => new(name, aliases)
     {
         Description = $"{description} {Replaced}",
         HelpName = "FILE",

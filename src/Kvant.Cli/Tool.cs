@@ -76,6 +76,7 @@ public static class Tool
         var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
         {
             new EvaluateVerb().On(terminal),
+            new TuneVerb().On(terminal),
             new GenerateVerb().On(terminal),
             new TraceVerb().On(terminal),
             new MeasureVerb().On(terminal),

@@ -115,8 +115,8 @@ internal static class ModelEvaluation
     {
         List<Column<ModelResult>> columns =
         [
-            Column<ModelResult>.OfSpec("", "keys", r => CodecSpec.Parse(r.Keys).ToString()),
-            Column<ModelResult>.OfSpec("", "values", r => CodecSpec.Parse(r.Values).ToString()),
+            Column<ModelResult>.OfSpec("", "keys", r => r.Policy ?? CodecSpec.Parse(r.Keys).ToString()),
+            Column<ModelResult>.OfSpec("", "values", r => r.Policy is null ? CodecSpec.Parse(r.Values).ToString() : "by layer"),
             Column<ModelResult>.OfReal("", "bits", "0.00", r => r.BodyBitsPerValue),
             Column<ModelResult>.OfReal("", "bytes/token", "0", r => r.BytesPerToken),
             Column<ModelResult>.OfReal("", "x fp16", "0.00", r => r.Ratio, minor: true),

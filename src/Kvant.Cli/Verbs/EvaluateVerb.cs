@@ -18,6 +18,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
+    private readonly Option<string[]> _policies = new("--policy") { Description = Policies.Option().Description + " May be repeated.", HelpName = "NAME|FILE", DefaultValueFactory = _ => [] };
     private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them, with --parts and --retrieval; takes minutes." };
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
     private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
@@ -33,7 +34,7 @@ internal sealed class EvaluateVerb : Verb
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
         Add(_input);
-        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _threads])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _threads])
             Add(option);
     }
 
@@ -54,6 +55,7 @@ internal sealed class EvaluateVerb : Verb
         "kvant evaluate",
         "kvant evaluate --report report.html --parts",
         "kvant evaluate MODEL.gguf --text book.txt --context 4096 --codec fp16 --keys q8 --values turboquant:bits=3",
+        "kvant evaluate MODEL.gguf --policy balanced --policy policy.json --codec fp16",
         "kvant evaluate trace.safetensors --keys turboquant:bits=4 --values turboquant:bits=3 --codec fp16",
     ];
 
@@ -69,11 +71,12 @@ internal sealed class EvaluateVerb : Verb
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
         if (FileKind.IsGguf(input))
         {
-            EvaluateModel(input, pairs.Count > 0 ? pairs : all ? DefaultCodecs.All : DefaultCodecs.ForModels, result, terminal, json);
+            bool alone = pairs.Count == 0 && result.GetValue(_policies) is { Length: > 0 };
+            EvaluateModel(input, pairs.Count > 0 ? pairs : all ? DefaultCodecs.All : alone ? [] : DefaultCodecs.ForModels, result, terminal, json);
             return;
         }
 
-        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _policies, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results])
         {
             if (result.GetResult(option) is { Implicit: false })
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
@@ -93,6 +96,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
+                Policies = Policies.Named(result.GetValue(_policies) ?? [], model.Config.CacheGeometry, input),
                 Context = result.GetValue(_context),
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),

@@ -25,6 +25,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without it: 4 bits of turboquant.");
     private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys alone; needs --values.");
     private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values alone; needs --keys.");
+    private readonly Option<string?> _policy = Policies.Option();
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens that are not compressed yet");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
@@ -38,8 +39,9 @@ internal sealed class GenerateVerb : Verb
     private static readonly Column<Generation>[] Columns =
     [
         Column<Generation>.OfText("model", "", g => g.Model),
-        Column<Generation>.OfText("keys", "", g => g.Codecs.Keys.ToString()),
-        Column<Generation>.OfText("values", "", g => g.Codecs.Values.ToString()),
+        Column<Generation>.OfText("policy", "", g => g.Policy ?? ""),
+        Column<Generation>.OfText("keys", "", g => string.Join(" | ", g.Layers.Select(l => l.Keys.ToString()).Distinct())),
+        Column<Generation>.OfText("values", "", g => string.Join(" | ", g.Layers.Select(l => l.Values.ToString()).Distinct())),
         Column<Generation>.OfText("text", "", g => g.Written.Text),
         Column<Generation>.OfText("end", "", g => g.Written.End.ToString().ToLowerInvariant()),
         Column<Generation>.OfInteger("promptTokens", "", g => g.Prompt.Tokens),
@@ -56,7 +58,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _threads])
             Add(option);
     }
 
@@ -78,6 +80,8 @@ internal sealed class GenerateVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
+        if (result.GetValue(_policy) is not null && (result.GetValue(_codec) ?? result.GetValue(_keys) ?? result.GetValue(_values)) is not null)
+            throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
         CodecPair codecs = CodecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
         string prompt = Prompt(result);
         using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model);
@@ -86,25 +90,32 @@ internal sealed class GenerateVerb : Verb
         int most = MostTokens(result, tokens.Length);
         Warn(terminal, model, (long)tokens.Length + most);
 
-        using var cache = new KvCache(new KvCacheOptions
-        {
-            Geometry = model.Config.CacheGeometry,
-            Policy = LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values),
-            Window = result.GetValue(_window),
-            Sinks = result.GetValue(_sinks),
-        });
+        KvCacheOptions options = CacheOptions(result, model, codecs);
+        using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
         using var generator = new TextGenerator(model, tokenizer, attention, sampling: Sampling(result), team: team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);
-        var generation = new Generation(model.File.Path, codecs, read, written, cache.Statistics, MachineInfo.PeakMemory());
+        var generation = new Generation(model.File.Path, options.Policy, result.GetValue(_policy), read, written, cache.Statistics, MachineInfo.PeakMemory());
         if (json)
             Json.WriteRow(terminal, Columns, generation);
         else
             Show(terminal, generation);
         terminal.Cancellation.ThrowIfCancellationRequested();
+    }
+
+    private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair codecs)
+    {
+        KvCacheOptions options = result.GetValue(_policy) is { } policy
+            ? Policies.Load(policy, model.Config.CacheGeometry, model.File.Path).CreateOptions()
+            : new() { Geometry = model.Config.CacheGeometry, Policy = LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values) };
+        return options with
+        {
+            Window = result.GetResult(_window) is { Implicit: false } ? result.GetValue(_window) : options.Window,
+            Sinks = result.GetResult(_sinks) is { Implicit: false } ? result.GetValue(_sinks) : options.Sinks,
+        };
     }
 
     private SamplerOptions Sampling(ParseResult result) => new()
@@ -161,8 +172,10 @@ internal sealed class GenerateVerb : Verb
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}"));
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({g.Codecs}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
+            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({Codecs(g)}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
     }
 
-    private sealed record Generation(string Model, CodecPair Codecs, TokenSpeed Prompt, GeneratedText Written, CacheStatistics Cache, long PeakMemory);
+    private static string Codecs(Generation g) => g.Policy is { } policy ? $"policy {policy}" : new CodecPair(g.Layers[0].Keys, g.Layers[0].Values).ToString();
+
+    private sealed record Generation(string Model, IReadOnlyList<LayerSpecs> Layers, string? Policy, TokenSpeed Prompt, GeneratedText Written, CacheStatistics Cache, long PeakMemory);
 }

@@ -17,6 +17,7 @@ internal sealed class PlanVerb : Verb
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
+    private readonly Option<string?> _policy = Policies.Option();
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<long?> _memory = SpeedOptions.Size("--memory", "Also say the longest context that fits into this: a number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB.");
@@ -25,7 +26,7 @@ internal sealed class PlanVerb : Verb
         : base("plan", "Say what the cache of a model takes with each method, and how long a context fits.")
     {
         _valueDimension.DefaultValueFactory = null;
-        foreach (Option option in (Option[])[_layers, _kvHeads, _dimension, _valueDimension, _context, _codecs, _keys, _values, _window, _sinks, _memory])
+        foreach (Option option in (Option[])[_layers, _kvHeads, _dimension, _valueDimension, _context, _codecs, _keys, _values, _policy, _window, _sinks, _memory])
             Add(option);
     }
 
@@ -56,15 +57,19 @@ internal sealed class PlanVerb : Verb
         int context = result.GetValue(_context), window = result.GetValue(_window), sinks = result.GetValue(_sinks);
         long? memory = result.GetValue(_memory);
         List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
-        if (pairs.Count == 0)
+        string? policy = result.GetValue(_policy);
+        if (pairs.Count == 0 && policy is null)
             pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(int.MaxValue, geometry.KeyDimension, CodecRole.Keys) && p.Values.Takes(int.MaxValue, geometry.ValueDimension, CodecRole.Values))];
-        Row[] rows = [.. pairs.Select(Plan).OrderByDescending(r => r.Statistics.TotalBytes)];
+        IEnumerable<Row> planned = pairs.Select(pair => Plan(pair.Keys.ToString(), pair.Values.ToString(), LayerPolicy.Uniform(geometry.Layers, pair.Keys, pair.Values)));
+        if (policy is not null)
+            planned = planned.Append(Plan(policy, "by layer", Policies.Load(policy, geometry, source: null).Layers));
+        Row[] rows = [.. planned.OrderByDescending(r => r.Statistics.TotalBytes)];
         Tables.Write(terminal, json, Columns(context, memory is not null), rows);
 
-        Row Plan(CodecPair pair)
+        Row Plan(string keys, string values, LayerPolicy layers)
         {
-            var options = new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, pair.Keys, pair.Values), Window = window, Sinks = sinks };
-            return new(pair, CachePlan.For(options, context), memory is { } bytes ? LongestContext(options, bytes) : 0);
+            var options = new KvCacheOptions { Geometry = geometry, Policy = layers, Window = window, Sinks = sinks };
+            return new(keys, values, CachePlan.For(options, context), memory is { } bytes ? LongestContext(options, bytes) : 0);
         }
     }
 
@@ -88,8 +93,8 @@ internal sealed class PlanVerb : Verb
     {
         List<Column<Row>> columns =
         [
-            Column<Row>.OfSpec("keys", "keys", r => r.Pair.Keys.ToString()),
-            Column<Row>.OfSpec("values", "values", r => r.Pair.Values.ToString()),
+            Column<Row>.OfSpec("keys", "keys", r => r.Keys),
+            Column<Row>.OfSpec("values", "values", r => r.Values),
             Column<Row>.OfReal("bytesPerToken", "bytes/token", "0.#", r => (double)r.Statistics.TotalBytes / context),
             Column<Row>.OfInteger("totalBytes", "bytes", r => r.Statistics.TotalBytes, minor: true),
             Column<Row>.OfReal("", "GiB", "0.00", r => r.Statistics.TotalBytes / (double)(1L << 30)),
@@ -101,5 +106,5 @@ internal sealed class PlanVerb : Verb
         return [.. columns];
     }
 
-    private sealed record Row(CodecPair Pair, CacheStatistics Statistics, int LongestContext);
+    private sealed record Row(string Keys, string Values, CacheStatistics Statistics, int LongestContext);
 }

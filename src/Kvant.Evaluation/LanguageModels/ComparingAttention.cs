@@ -14,10 +14,10 @@ internal sealed class ComparingAttention : IAttention, IDisposable
     private readonly KeyMean[] _keyMeans;
     private readonly ParallelOptions _threads;
 
-    public ComparingAttention(KvCacheOptions exact, KvCacheOptions[] others, int threads)
+    public ComparingAttention(KvCacheOptions exact, KvCacheOptions[] others, int threads, float? scale = null)
     {
         _caches = [.. others.Prepend(exact).Select(o => new KvCache(o))];
-        _attentions = [.. _caches.Select(c => new CompressedAttention(c, new AttentionSettings()) { TokenByToken = true })];
+        _attentions = [.. _caches.Select(c => new CompressedAttention(c, new AttentionSettings { Scale = scale }) { TokenByToken = true })];
         _errors = [.. others.Select(_ => NewPerLayer<NormalizedError>(exact.Geometry.Layers))];
         _keyMeans = [.. Enumerable.Range(0, exact.Geometry.Layers).Select(_ => new KeyMean(exact.Geometry.KvHeads, exact.Geometry.KeyDimension))];
         _threads = new ParallelOptions { MaxDegreeOfParallelism = threads };
@@ -38,6 +38,13 @@ internal sealed class ComparingAttention : IAttention, IDisposable
             _attentions[i + 1].Attend(layer, q, k, v, answer);
             _errors[i][layer].Add(exact, answer);
         });
+    }
+
+    /// <summary>Empties the caches; the errors so far stay.</summary>
+    public void Restart()
+    {
+        foreach (KvCache cache in _caches)
+            cache.Clear();
     }
 
     public void Dispose()

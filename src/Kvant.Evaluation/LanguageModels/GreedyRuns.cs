@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
-using Kvant.Evaluation.Experiments;
+using Kvant.Caching;
 
 namespace Kvant.Evaluation.LanguageModels;
 
@@ -21,14 +21,14 @@ internal sealed class GreedyRuns
     public GreedyRuns(ModelPlan plan, ShareMeter meter)
     {
         (_plan, _meter) = (plan, meter);
-        _runs = [.. Enumerable.Range(0, plan.Experiment.Pairs.Count + 1).Select(_ => new GreedyRun[PromptsOf(plan)])];
+        _runs = [.. Enumerable.Range(0, plan.Contestants.Length + 1).Select(_ => new GreedyRun[PromptsOf(plan)])];
     }
 
     public int Prompts => PromptsOf(_plan);
 
     public ModelSpeed ExactSpeed => SpeedOf(_runs[0]);
 
-    public static long Steps(ModelPlan plan) => (long)PromptsOf(plan) * (PromptLength(plan) + Tokens) * (plan.Experiment.Pairs.Count + 1);
+    public static long Steps(ModelPlan plan) => (long)PromptsOf(plan) * (PromptLength(plan) + Tokens) * (plan.Contestants.Length + 1);
 
     public ModelSpeed Speed(int pair) => SpeedOf(_runs[pair + 1]);
 
@@ -39,10 +39,10 @@ internal sealed class GreedyRuns
     public GreedyRuns Run()
     {
         ModelExperiment experiment = _plan.Experiment;
-        CodecPair[] pairs = [CodecPair.Both(ModelExperiment.Exact), .. experiment.Pairs];
-        for (int i = 0; i < pairs.Length; i++)
+        LayerPolicy[] policies = [experiment.ExactPolicy, .. _plan.Contestants.Select(c => c.Layers)];
+        for (int i = 0; i < policies.Length; i++)
         {
-            using var reader = new Reader(experiment.Model, experiment.CacheOptions(pairs[i]), _plan.Batch, experiment.Threads, tokenByToken: false);
+            using var reader = new Reader(experiment.Model, experiment.CacheOptions(policies[i]), _plan.Batch, experiment.Threads, tokenByToken: false);
             for (int prompt = 0; prompt < Prompts; prompt++)
             {
                 reader.Restart();

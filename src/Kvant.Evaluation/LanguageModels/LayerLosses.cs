@@ -1,4 +1,3 @@
-using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.LanguageModels;
 
@@ -13,17 +12,17 @@ internal sealed class LayerLosses(ModelPlan plan, ShareMeter meter)
     /// <summary>By layer, the share of the keys' energy that is in their mean over the chunk.</summary>
     public IReadOnlyList<double> KeyMeanShares => _compared!.KeyMeanShares;
 
-    public static long Steps(ModelPlan plan) => (long)plan.Context * plan.Experiment.Pairs.Count;
+    public static long Steps(ModelPlan plan) => (long)plan.Context * plan.Contestants.Length;
 
     /// <summary>By layer, the energy of the error of the attention output over its energy.</summary>
-    /// <param name="pair">The number of a pair of the experiment.</param>
+    /// <param name="pair">The number of a contestant.</param>
     public IReadOnlyList<double> Errors(int pair) => _compared!.Errors(pair);
 
     public LayerLosses Run()
     {
         ModelExperiment experiment = plan.Experiment;
         using var attention = new ComparingAttention(
-            experiment.CacheOptions(CodecPair.Both(ModelExperiment.Exact)), [.. experiment.Pairs.Select(experiment.CacheOptions)], experiment.Threads);
+            experiment.CacheOptions(experiment.ExactPolicy), [.. plan.Contestants.Select(c => experiment.CacheOptions(c.Layers))], experiment.Threads);
         using var decoder = new Models.Decoding.Decoder(experiment.Model, attention, new() { Batch = plan.Batch, Threads = experiment.Threads });
         float[] logits = new float[experiment.Model.VocabularySize];
         ReadOnlySpan<int> inputs = plan.Chunks[0].Inputs.Span;
@@ -31,7 +30,7 @@ internal sealed class LayerLosses(ModelPlan plan, ShareMeter meter)
         {
             int count = Math.Min(plan.Batch, inputs.Length - first);
             decoder.Forward(inputs.Slice(first, count), logits);
-            meter.Step((long)count * experiment.Pairs.Count);
+            meter.Step((long)count * plan.Contestants.Length);
         }
 
         _compared = attention;

@@ -34,6 +34,9 @@ public sealed record ModelExperiment
     /// <summary>What to compare, such as <see cref="DefaultCodecs.ForModels"/>.</summary>
     public required IReadOnlyList<CodecPair> Pairs { get; init; }
 
+    /// <summary>Policies to compare besides, of the model's number of layers.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
+
     /// <summary>Tokens of a chunk, 2 or more; 1,024 unless said.</summary>
     public int Context { get; init; } = 1024;
 
@@ -58,7 +61,7 @@ public sealed record ModelExperiment
     /// <summary>Runs everything.</summary>
     /// <param name="progress">Told now and then which share of the run is done, from any of the threads; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <exception cref="ArgumentException">There are no pairs, a setting is out of range, a codec does not take the model's dimension, or the
+    /// <exception cref="ArgumentException">There is nothing to compare, a policy has another number of layers, a setting is out of range, a codec does not take the model's dimension, or the
     /// text has fewer tokens than one chunk.</exception>
     /// <exception cref="InvalidDataException">The model's file has no tokenizer that can be read.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
@@ -81,11 +84,16 @@ public sealed record ModelExperiment
         return plan.Report(tokens.Length, forced, layers, greedy);
     }
 
-    /// <summary>How the cache of a pair stores.</summary>
-    internal KvCacheOptions CacheOptions(CodecPair pair) => new()
+    /// <summary>The pairs, then the policies.</summary>
+    internal Contestant[] Contestants => [.. Pairs.Select(p => Contestant.Of(p, Model.Config.Layers)), .. Policies.Select(p => new Contestant(p.Name, p.Layers))];
+
+    internal LayerPolicy ExactPolicy => LayerPolicy.Uniform(Model.Config.Layers, Exact, Exact);
+
+    /// <summary>How the cache of a policy stores.</summary>
+    internal KvCacheOptions CacheOptions(LayerPolicy policy) => new()
     {
         Geometry = Model.Config.CacheGeometry,
-        Policy = LayerPolicy.Uniform(Model.Config.Layers, pair.Keys, pair.Values),
+        Policy = policy,
         Sinks = Sinks,
         Window = Window,
     };
@@ -99,7 +107,9 @@ public sealed record ModelExperiment
         ArgumentOutOfRangeException.ThrowIfLessThan(Chunks, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(LongContext, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(Threads, 1);
-        if (Pairs.Count == 0)
+        if (Pairs.Count + Policies.Count == 0)
             throw new ArgumentException("There are no pairs of codecs; at least one is wanted.");
+        foreach (NamedPolicy policy in Policies.Where(p => p.Layers.Count != Model.Config.Layers))
+            throw new ArgumentException($"The policy '{policy.Name}' has {policy.Layers.Count} layers; the model has {Model.Config.Layers}.");
     }
 }

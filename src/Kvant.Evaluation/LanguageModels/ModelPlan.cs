@@ -1,5 +1,4 @@
 using Kvant.Caching;
-using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 
@@ -8,27 +7,30 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <summary>What a <see cref="ModelExperiment"/> has to read, each kind of cache once, and how the parts of its report come together.</summary>
 internal sealed class ModelPlan
 {
-    private readonly List<CodecPair> _readings = [];
+    private readonly List<LayerPolicy> _readings = [];
 
     public ModelPlan(ModelExperiment experiment, TextChunk[] chunks)
     {
         (Experiment, Chunks, Batch) = (experiment, chunks, TeacherForcing.BatchFor(experiment.Model));
-        foreach (CodecPair pair in experiment.Pairs)
+        Contestants = experiment.Contestants;
+        foreach (Contestant contestant in Contestants)
         {
-            Add(pair);
+            Add(contestant.Layers);
             if (experiment.Parts)
             {
-                Add(KeysOnly(pair));
-                Add(ValuesOnly(pair));
+                Add(contestant.KeysOnly);
+                Add(contestant.ValuesOnly);
             }
         }
 
-        void Add(CodecPair pair)
+        void Add(LayerPolicy policy)
         {
-            if (!_readings.Contains(pair))
-                _readings.Add(pair);
+            if (Find(policy) < 0)
+                _readings.Add(policy);
         }
     }
+
+    public Contestant[] Contestants { get; }
 
     public ModelExperiment Experiment { get; }
 
@@ -55,36 +57,32 @@ internal sealed class ModelPlan
         GreedyPrompts = greedy.Prompts,
         GreedyTokens = GreedyRuns.Tokens,
         PeakMemory = MachineInfo.PeakMemory(),
-        Results = [.. Experiment.Pairs.Select((pair, i) => Result(pair, i, forced, layers, greedy))],
+        Results = [.. Contestants.Select((contestant, i) => Result(contestant, i, forced, layers, greedy))],
     };
 
-    private ModelResult Result(CodecPair pair, int index, TeacherForcing forced, LayerLosses layers, GreedyRuns greedy)
+    private ModelResult Result(Contestant contestant, int index, TeacherForcing forced, LayerLosses layers, GreedyRuns greedy)
     {
-        CacheStatistics cache = forced.Statistics[_readings.IndexOf(pair)], later = CachePlan.For(Experiment.CacheOptions(pair), Experiment.LongContext);
-        CacheGeometry geometry = Experiment.Model.Config.CacheGeometry;
-        double keyBits = pair.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys).BitsPerValue;
-        double valueBits = pair.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values).BitsPerValue;
+        CacheStatistics cache = forced.Statistics[Find(contestant.Layers)], later = CachePlan.For(Experiment.CacheOptions(contestant.Layers), Experiment.LongContext);
         return new ModelResult
         {
-            Keys = pair.Keys.FullText,
-            Values = pair.Values.FullText,
-            BodyBitsPerValue = ((keyBits * geometry.KeyDimension) + (valueBits * geometry.ValueDimension)) / (geometry.KeyDimension + geometry.ValueDimension),
+            Policy = contestant.Policy,
+            Keys = contestant.Text(l => l.Keys),
+            Values = contestant.Text(l => l.Values),
+            BodyBitsPerValue = contestant.BitsPerValue(Experiment.Model.Config.CacheGeometry),
             BytesPerToken = (double)cache.TotalBytes / Context,
             Ratio = cache.CompressionRatio,
             LongBytesPerToken = (double)later.TotalBytes / Experiment.LongContext,
             LongRatio = later.CompressionRatio,
-            Loss = Loss(pair),
-            KeysOnly = Experiment.Parts ? Loss(KeysOnly(pair)) : null,
-            ValuesOnly = Experiment.Parts ? Loss(ValuesOnly(pair)) : null,
+            Loss = Loss(contestant.Layers),
+            KeysOnly = Experiment.Parts ? Loss(contestant.KeysOnly) : null,
+            ValuesOnly = Experiment.Parts ? Loss(contestant.ValuesOnly) : null,
             LayerErrors = layers.Errors(index),
             GreedyDifferences = greedy.Differences(index),
             Speed = greedy.Speed(index),
         };
 
-        TokenLoss Loss(CodecPair reading) => forced.Losses[_readings.IndexOf(reading)];
+        TokenLoss Loss(LayerPolicy reading) => forced.Losses[Find(reading)];
     }
 
-    private static CodecPair KeysOnly(CodecPair pair) => pair with { Values = ModelExperiment.Exact };
-
-    private static CodecPair ValuesOnly(CodecPair pair) => pair with { Keys = ModelExperiment.Exact };
+    private int Find(LayerPolicy policy) => _readings.FindIndex(r => r.SequenceEqual(policy));
 }

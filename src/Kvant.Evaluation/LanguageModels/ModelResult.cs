@@ -8,10 +8,13 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <summary>What one pair of codecs costs, and what it does to the model.</summary>
 public sealed record ModelResult
 {
-    /// <summary>The full text of the key codec's spec, seeds included.</summary>
+    /// <summary>The name of a policy that has codecs of its own for each layer; null for one pair of codecs for all.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>The full text of the key codec's spec, seeds included; of a policy, those of all layers, separated by bars.</summary>
     public required string Keys { get; init; }
 
-    /// <summary>The full text of the value codec's spec, seeds included.</summary>
+    /// <summary>The same of the value codec's.</summary>
     public required string Values { get; init; }
 
     /// <summary>Bits by number in the compressed body, scales and all counted, keys and values together.</summary>
@@ -49,5 +52,5 @@ public sealed record ModelResult
 
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]
-    public string Label => new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+    public string Label => Policy ?? new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
 }

@@ -24,7 +24,7 @@ public static class ModelHtmlReport
         if (report.Results.Count == 0)
             throw new ArgumentException("The report has no results; at least one is wanted.", nameof(report));
         report = report with { Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => r.Loss.DivergenceMedian.Value)] };
-        string[] names = PairNames.For([.. report.Results.Select(r => (r.Keys, r.Values))]);
+        string[] names = Names(report.Results);
         string[] known = [.. report.Results.Select(Method).Distinct()];
         int[] methods = [.. report.Results.Select(r => Array.IndexOf(known, Method(r)))];
         var plot = new Plot(
@@ -63,7 +63,13 @@ public static class ModelHtmlReport
                 + "kvant evaluate MODEL.gguf --text FILE --context N --keys SPEC --values SPEC --report report.html"));
     }
 
-    private static string Method(ModelResult result) => CodecSpec.Parse(result.Keys).Method.Name;
+    private static string Method(ModelResult result) => result.Policy is null ? CodecSpec.Parse(result.Keys).Method.Name : "";
+
+    private static string[] Names(IReadOnlyList<ModelResult> results)
+    {
+        Queue<string> pairs = new(PairNames.For([.. results.Where(r => r.Policy is null).Select(r => (r.Keys, r.Values))]));
+        return [.. results.Select(r => r.Policy is { } name ? Name(name) : pairs.Dequeue())];
+    }
 
     private static string Facts(ModelReport report)
     {

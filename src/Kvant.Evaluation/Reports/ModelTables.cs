@@ -62,6 +62,12 @@ internal static class ModelTables
 
     private static IEnumerable<XElement> Specs(ModelResult result)
     {
+        if (result.Policy is not null)
+        {
+            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), "by layer");
+            yield break;
+        }
+
         string keys = CodecSpec.Parse(result.Keys).ToString(), values = CodecSpec.Parse(result.Values).ToString();
         yield return Element("code", Attribute("title", result.Keys), keys);
         if (keys != values)

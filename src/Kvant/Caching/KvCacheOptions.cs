@@ -41,6 +41,16 @@ public sealed record KvCacheOptions
     /// pages and obey one limit.</summary>
     public PagePool? Pool { get; init; }
 
+    /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>
+    /// <param name="name"><c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</param>
+    /// <param name="geometry">The shape of the model's cache.</param>
+    /// <exception cref="ArgumentException">There is no such preset.</exception>
+    public static KvCacheOptions Preset(string name, CacheGeometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        return new KvCacheOptions { Geometry = geometry, Policy = CachePreset.Named(name).ForLayers(geometry.Layers) };
+    }
+
     private static int NotNegative(int value, string name) => value >= 0
         ? value
         : throw new ArgumentOutOfRangeException(name, value, "The number of tokens cannot be negative.");

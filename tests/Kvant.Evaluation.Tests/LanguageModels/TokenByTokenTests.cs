@@ -1,5 +1,4 @@
 using Kvant.Caching;
-using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Tests.Support;
@@ -59,7 +58,7 @@ public sealed class TokenByTokenTests
     private static Reader Open(LanguageModel model, string codec, int batch, bool tokenByToken)
     {
         var experiment = new ModelExperiment { Model = model, Text = "", Pairs = [], Sinks = 2, Window = 16 };
-        return new Reader(model, experiment.CacheOptions(CodecPair.Parse(codec)), batch, threads: 1, tokenByToken);
+        return new Reader(model, experiment.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, Kvant.Codecs.CodecSpec.Parse(codec), Kvant.Codecs.CodecSpec.Parse(codec))), batch, threads: 1, tokenByToken);
     }
 
     private static double WorstDivergence(LanguageModel model, float[] expected, float[] actual)

@@ -1,0 +1,48 @@
+using System.CommandLine;
+using Kvant.Caching;
+using Kvant.Evaluation.LanguageModels;
+using Kvant.Formats;
+
+namespace Kvant.Cli;
+
+/// <summary>The option <c>--policy</c>: the name of a preset, or a file that <c>kvant tune</c> wrote.</summary>
+internal static class Policies
+{
+    private static readonly string s_presets = string.Join(", ", CachePreset.All.Select(p => p.Name));
+
+    public static Option<string?> Option(string name = "--policy") => new(name)
+    {
+        Description = $"A preset ({s_presets}), or a policy file of 'kvant tune'.",
+        HelpName = "NAME|FILE",
+    };
+
+    /// <summary>The policy of a preset, or of a file that was made for this model.</summary>
+    /// <param name="text">The option's value.</param>
+    /// <param name="geometry">The model's cache.</param>
+    /// <param name="source">The model's file, or null where there is none.</param>
+    /// <exception cref="InvalidDataException">The file is no policy, or one for another model.</exception>
+    public static CachePolicy Load(string text, CacheGeometry geometry, string? source)
+    {
+        if (CachePreset.Find(text) is { } preset)
+        {
+            KvCacheOptions options = KvCacheOptions.Preset(preset.Name, geometry);
+            return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)options.Policy, Sinks = options.Sinks, Window = options.Window };
+        }
+
+        if (!File.Exists(text))
+            throw new FileNotFoundException($"'{text}' is neither a preset ({s_presets}) nor a file", text);
+        CachePolicy policy = CachePolicyFile.Load(text);
+        // How many query heads share a key head is no matter of what is stored.
+        if (policy.Geometry with { QueryHeads = geometry.QueryHeads } != geometry)
+            throw new InvalidDataException($"{text}: the policy is for {Text(policy.Geometry)}; here are {Text(geometry)}");
+        if (source is not null && policy.SourceHash is { } hash && hash != CachePolicyFile.HashOf(source))
+            throw new InvalidDataException($"{text}: the policy was chosen for another file than {source}; tune again for this one");
+        return policy;
+    }
+
+    /// <summary>Several of them, with the names that reports show.</summary>
+    public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, string source) =>
+        [.. texts.Select(text => new NamedPolicy(Path.GetFileNameWithoutExtension(text), Load(text, geometry, source).Layers))];
+
+    private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers";
+}

@@ -1,0 +1,162 @@
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Sources;
+using Kvant.Formats;
+using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
+
+namespace Kvant.Evaluation.Tuning;
+
+/// <summary>
+/// Finds the codecs for the keys and the values of each layer that lose least within a budget: measures what each candidate does to each
+/// layer on one part of a text and how much the model minds, puts the parts together, and asks the model about the result on another part.
+/// </summary>
+public sealed record TuneExperiment
+{
+    private const int FrontierPoints = 8, UniformTried = 4, MostSearchSteps = 8;
+
+    /// <summary>What a policy may cost, or lose.</summary>
+    public required TuneBudget Budget { get; init; }
+
+    /// <summary>Candidates for keys; <see cref="TuneCandidates.Keys"/> unless said. Those that do not take the dimension are left out.</summary>
+    public IReadOnlyList<CodecSpec> Keys { get; init; } = TuneCandidates.Keys;
+
+    /// <summary>Candidates for values; <see cref="TuneCandidates.Values"/> unless said.</summary>
+    public IReadOnlyList<CodecSpec> Values { get; init; } = TuneCandidates.Values;
+
+    /// <summary>First tokens that are never compressed; 4 unless said.</summary>
+    public int Sinks { get; init; } = 4;
+
+    /// <summary>Newest tokens that are not compressed yet; 64 unless said.</summary>
+    public int Window { get; init; } = 64;
+
+    /// <summary>Tokens of a piece of text; 1,024 unless said.</summary>
+    public int Context { get; init; } = 1024;
+
+    /// <summary>Pieces that are measured; 4 unless said.</summary>
+    public int MeasuredChunks { get; init; } = 4;
+
+    /// <summary>Pieces, others, on which policies are verified; 16 unless said, fewer where the text has no more.</summary>
+    public int HeldOutChunks { get; init; } = 16;
+
+    /// <summary>Threads; the result does not depend on them.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Where measurements are kept while the run goes on, so that it can be resumed; null for nowhere. The file goes when the run is over.</summary>
+    public string? MemoryPath { get; init; }
+
+    /// <summary>Tunes on a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="text">What it reads: first what is measured, then what policies are verified on.</param>
+    /// <param name="progress">Told now and then which share is done; or null.</param>
+    /// <param name="cancellation">Stops the run; what was measured is kept.</param>
+    /// <exception cref="ArgumentException">No candidate takes the dimension, the text is too short, or the budget is below the smallest policy.</exception>
+    /// <exception cref="OperationCanceledException">The run was stopped.</exception>
+    public TuneReport Run(LanguageModel model, string text, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var tokenizer = Tokenizer.Read(model.File);
+        int[] tokens = tokenizer.Encode(text, addBegin: false);
+        TextChunk[] chunks = TextChunk.Cut(tokens, tokenizer.AddsBegin ? tokenizer.Begin : null, Context, MeasuredChunks + HeldOutChunks);
+        if (chunks.Length <= MeasuredChunks)
+            throw new ArgumentException($"The text has {tokens.Length} tokens, {chunks.Length} pieces of {Context}; {MeasuredChunks} are measured and at least one more is needed to verify.");
+        string fingerprint = string.Join(' ', "kvant.tune 1", CachePolicyFile.HashOf(model.File.Path), Crc(text), Context, MeasuredChunks, Sinks, Window);
+        var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry), Threads, fingerprint);
+        return Run(source, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
+    }
+
+    /// <summary>Tunes on a trace, by the error of attention alone; nothing is verified.</summary>
+    /// <param name="trace">The trace, with queries.</param>
+    /// <param name="hash">The hash of its file (<see cref="CachePolicyFile.HashOf"/>).</param>
+    /// <param name="progress">Told now and then which share is done; or null.</param>
+    /// <param name="cancellation">Stops the run.</param>
+    /// <exception cref="ArgumentException">The trace has no queries, no candidate takes the dimension, or the budget is below the smallest policy or a divergence.</exception>
+    public TuneReport Run(ITraceSource trace, string hash, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(trace);
+        if (trace.QueryHeads == 0)
+            throw new ArgumentException("The trace has no queries; tuning compares attention and needs them.");
+        if (Budget.MaxDivergence is not null)
+            throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
+        var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension };
+        var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', "kvant.tune 1", hash, Sinks, Window));
+        return Run(source, trace.Tokens, 0, progress, cancellation);
+    }
+
+    private TuneReport Run(TuneSource source, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        CodecSpec[] keys = TuneCandidates.For(Keys, source.Geometry.KeyDimension, CodecRole.Keys), values = TuneCandidates.For(Values, source.Geometry.ValueDimension, CodecRole.Values);
+        if (keys.Length == 0 || values.Length == 0)
+            throw new ArgumentException($"No candidate takes keys of {source.Geometry.KeyDimension} and values of {source.Geometry.ValueDimension} numbers.");
+        (long errors, long sensitivity, long verify) = source.Steps;
+        int verified = FrontierPoints + UniformTried + 2 + (Budget.MaxDivergence is null ? 0 : 2 * MostSearchSteps);
+        var meter = new ShareMeter(progress, (errors * (keys.Length + values.Length + 2)) + (sensitivity * source.Geometry.Layers) + (verify * verified), cancellation);
+        var memory = new TuneMemory(MemoryPath, source.Fingerprint);
+        var costs = new TuneCosts(source, keys, values, memory, meter);
+        TunePoint[] steps = [.. Frontier.Of(costs.Places).Select(costs.Point)];
+        TunePoint chosen = Choose(source, steps, meter);
+        TunePoint[] uniform = [.. costs.Uniform().Where(u => u.BytesPerToken <= chosen.BytesPerToken + 1e-9).OrderBy(u => u.Predicted).Take(UniformTried)];
+        TunePoint[] frontier = Spread(steps);
+        TunePoint[] all = Verify(source, [chosen, .. uniform, .. frontier], meter);
+        memory.Forget();
+        return new TuneReport
+        {
+            Chosen = all[0],
+            BestUniform = all[1..(uniform.Length + 1)].MinBy(u => u.Verified?.DivergenceMedian.Value ?? u.Predicted),
+            Frontier = all[(uniform.Length + 1)..],
+            MeasuredTokens = measured,
+            HeldOutTokens = heldOut,
+        };
+    }
+
+    private TunePoint Choose(TuneSource source, TunePoint[] steps, ShareMeter meter)
+    {
+        if (Budget.MaxDivergence is { } divergence)
+            return Smallest(source, steps, divergence, meter);
+        double bytes = Budget.BytesPerToken ?? Budget.BitsPerValue!.Value * source.Geometry.Fp16BytesPerToken / 16;
+        return steps.LastOrDefault(s => s.BytesPerToken <= bytes + 1e-9) ?? throw new ArgumentException(
+            FormattableString.Invariant($"The budget is {bytes * 16 / source.Geometry.Fp16BytesPerToken:0.###} bits by number, {bytes:0.#} bytes by token; the smallest policy of these candidates takes {steps[0].BitsPerValue:0.###} and {steps[0].BytesPerToken:0.#}."));
+    }
+
+    // More bytes lose less, nearly always: the first step that is good enough is found by halving.
+    private static TunePoint Smallest(TuneSource source, TunePoint[] steps, double divergence, ShareMeter meter)
+    {
+        int low = -1, high = steps.Length - 1;
+        if (!Suffices(high))
+            throw new ArgumentException(FormattableString.Invariant($"No policy of these candidates loses as little as {divergence}; the best takes {steps[high].BitsPerValue:0.##} bits."));
+        while (high - low > 1)
+        {
+            int middle = low + ((high - low) / 2);
+            if (Suffices(middle))
+                high = middle;
+            else
+                low = middle;
+        }
+
+        return steps[high];
+
+        bool Suffices(int step) => source.Verify([steps[step].Policy], meter)![0].DivergenceMedian.Value <= divergence;
+    }
+
+    private static TunePoint[] Spread(TunePoint[] steps)
+    {
+        double low = steps[0].BitsPerValue, high = steps[^1].BitsPerValue;
+        return [.. Enumerable.Range(0, FrontierPoints)
+            .Select(i => steps.Last(s => s.BitsPerValue <= low + ((high - low) * Math.Pow((double)i / (FrontierPoints - 1), 2)) + 1e-9))
+            .DistinctBy(s => s.BitsPerValue)];
+    }
+
+    private static TunePoint[] Verify(TuneSource source, TunePoint[] points, ShareMeter meter) =>
+        source.Verify([.. points.Select(p => p.Policy)], meter) is { } losses ? [.. points.Select((p, i) => p with { Verified = losses[i] })] : points;
+
+    private KvCacheOptions Options(CacheGeometry geometry) => new()
+    {
+        Geometry = geometry,
+        Policy = LayerPolicy.Uniform(geometry.Layers, ModelExperiment.Exact, ModelExperiment.Exact),
+        Sinks = Sinks,
+        Window = Window,
+    };
+
+    private static string Crc(string text) => Kernels.Crc32C.Compute(System.Text.Encoding.UTF8.GetBytes(text)).ToString("x8", System.Globalization.CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,20 @@
+namespace Kvant.Evaluation.Tuning;
+
+/// <summary>What tuning found.</summary>
+public sealed record TuneReport
+{
+    /// <summary>The policy for the budget.</summary>
+    public required TunePoint Chosen { get; init; }
+
+    /// <summary>The best choice of one codec for all keys and one for all values that takes no more bytes; null where none does.</summary>
+    public required TunePoint? BestUniform { get; init; }
+
+    /// <summary>Policies from few bytes to many, so that the budget can be seen among others.</summary>
+    public required IReadOnlyList<TunePoint> Frontier { get; init; }
+
+    /// <summary>Tokens that were measured.</summary>
+    public required int MeasuredTokens { get; init; }
+
+    /// <summary>Tokens, others, that policies were verified on; 0 on a trace.</summary>
+    public required int HeldOutTokens { get; init; }
+}

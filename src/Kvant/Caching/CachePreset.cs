@@ -1,0 +1,48 @@
+using Kvant.Codecs;
+
+namespace Kvant.Caching;
+
+/// <summary>
+/// A choice that was made for those who do not want to choose: one codec for all keys and one for all values, calibrated on nothing. What each costs and
+/// loses is in docs/methods/presets.md.
+/// </summary>
+public sealed class CachePreset
+{
+    private CachePreset(string name, string summary, string keys, string values)
+    {
+        (Name, Summary, Keys, Values) = (name, summary, CodecSpec.Parse(keys), CodecSpec.Parse(values));
+    }
+
+    /// <summary>All presets, from much quality to few bytes.</summary>
+    public static IReadOnlyList<CachePreset> All { get; } =
+    [
+        new("quality", "next to nothing lost", "q8", "q8"),
+        new("balanced", "a quarter of fp16, little lost", "turboquant:bits=4", "turboquant:bits=4,scale=leastsquares"),
+        new("small", "a fifth of fp16", "turboquant:bits=3", "turboquant:bits=3,scale=leastsquares"),
+        new("tiny", "a seventh of fp16, for caches that would not fit otherwise", "turboquant:bits=2", "turboquant:bits=2,scale=leastsquares"),
+    ];
+
+    /// <summary>What it is called: <c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>What it is for, in a few words.</summary>
+    public string Summary { get; }
+
+    /// <summary>The codec of all keys.</summary>
+    public CodecSpec Keys { get; }
+
+    /// <summary>The codec of all values.</summary>
+    public CodecSpec Values { get; }
+
+    /// <summary>The preset of a name.</summary>
+    /// <exception cref="ArgumentException">There is none of this name; the message names all.</exception>
+    public static CachePreset Named(string name) => Find(name)
+        ?? throw new ArgumentException($"There is no preset '{name}'; there are {string.Join(", ", All.Select(p => p.Name))}.", nameof(name));
+
+    /// <summary>The preset of a name; null if there is none.</summary>
+    public static CachePreset? Find(string name) => All.FirstOrDefault(p => p.Name == name);
+
+    /// <summary>The same codecs in every layer.</summary>
+    /// <param name="layers">Number of layers, at least 1.</param>
+    public LayerPolicy ForLayers(int layers) => LayerPolicy.Uniform(layers, Keys, Values);
+}
