@@ -30,7 +30,7 @@ internal static class Policies
         }
 
         if (!File.Exists(text))
-            throw new FileNotFoundException($"'{text}' is neither a preset ({s_presets}) nor a file", text);
+            throw new UsageException($"'{text}' is neither a preset ({s_presets}) nor a file");
         CachePolicy policy = CachePolicyFile.Load(text);
         // How many query heads share a key head is no matter of what is stored.
         if (policy.Geometry with { QueryHeads = geometry.QueryHeads } != geometry)
