@@ -23,6 +23,24 @@ internal unsafe interface ITileSimd<TVector>
     /// <summary>Shifts lanes of 32 bits; bits of a neighboring byte come in from above, so use only what is masked or looked up.</summary>
     static abstract TVector ShiftRight(TVector value, int count);
 
+    /// <summary>Shifts lanes of 32 bits.</summary>
+    static abstract TVector ShiftLeft(TVector value, int count);
+
+    /// <summary>255 in each byte that has the bit, else 0.</summary>
+    static abstract TVector HasBit(TVector value, int bit);
+
+    static abstract TVector Or(TVector a, TVector b);
+
+    /// <summary>Byte b of each lane of 32 bits becomes the eight bits of the lane from <paramref name="offset"/> + b * <paramref name="stride"/> on.</summary>
+    static abstract TVector Windows(TVector lanes, int offset, int stride);
+
+    /// <summary>The entries of a table of 256 bytes, which lie there twice, as <see cref="TileTable"/> puts them for a trellis code.</summary>
+    static abstract TVector LookUp256(byte* tables, TVector index);
+
+    /// <summary>The levels of trellis codes of four rows, in the lanes of values; see <see cref="TrellisValues{TBits}"/>.</summary>
+    static abstract TVector LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
+        where TBits : ICount;
+
     /// <summary>Bit by bit, a where the mask is set, else b.</summary>
     static abstract TVector Select(TVector mask, TVector a, TVector b);
 

@@ -11,8 +11,11 @@ internal unsafe interface ITileBits
     static abstract int Summands { get; }
 
     /// <summary>Loads the registers of a unit (<see cref="TileLayout"/>) and looks up its codes.</summary>
+    /// <remarks>before is the unit of the coordinates before (the last one before the first): windows of a stream begin there (<see cref="TrellisLayout"/>). part says
+    /// which bytes of the unit's registers of 64 bytes are wanted. first and second are the first of the tables (<see cref="TileTable"/>).</remarks>
     static abstract void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
+        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>;
 }
@@ -26,10 +29,12 @@ internal readonly unsafe struct TileBits2 : ITileBits
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
+        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        unit += part;
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes);
         c0 = TSimd.LookUp(first, a);
         c1 = TSimd.LookUpSecond(first, second, a, 2);
@@ -53,10 +58,12 @@ internal readonly unsafe struct TileBits3 : ITileBits
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
+        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        unit += part;
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes), c = TSimd.Load(unit + (2 * TileLayout.RegisterBytes));
         c0 = TSimd.LookUp(first, a);
         c1 = TSimd.LookUpSecond(first, second, a, 3);
@@ -80,10 +87,12 @@ internal readonly unsafe struct TileBits4 : ITileBits
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
+        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        unit += part;
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes);
         TVector c = TSimd.Load(unit + (2 * TileLayout.RegisterBytes)), d = TSimd.Load(unit + (3 * TileLayout.RegisterBytes));
         c0 = TSimd.LookUp(first, a);

@@ -33,4 +33,30 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
 
     /// <summary>Bytes of a tile: those of its rows one by one.</summary>
     public int Bytes => ScaleBytes + (Units * UnitBytes);
+
+    /// <summary>Puts the codes of a tile, [row, coordinate], into units.</summary>
+    public void Pack(ReadOnlySpan<byte> codes, Span<byte> units)
+    {
+        if (table.IsTrellis)
+            TrellisLayout.Pack(codes, dimension, table.Bits, keys, units);
+        else
+            TileLayout.Pack(codes, dimension, table.Bits, keys, units);
+    }
+
+    /// <summary>The inverse of <see cref="Pack"/>.</summary>
+    public void Unpack(ReadOnlySpan<byte> units, Span<byte> codes)
+    {
+        if (table.IsTrellis)
+            TrellisLayout.Unpack(units, dimension, table.Bits, keys, codes);
+        else
+            TileLayout.Unpack(units, dimension, table.Bits, keys, codes);
+    }
+
+    /// <summary>The levels of a tile as integers, [row, coordinate].</summary>
+    public void UnpackIntegers(ReadOnlySpan<byte> units, Span<byte> integers)
+    {
+        Unpack(units, integers);
+        for (int i = 0; i < integers.Length; i += GroupLength)
+            table.LookUp(integers.Slice(i, GroupLength));
+    }
 }

@@ -25,6 +25,26 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> ShiftRight(Vector128<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> ShiftLeft(Vector128<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> HasBit(Vector128<byte> value, int bit) =>
+        Vector128.Equals(value & Vector128.Create((byte)(1 << bit)), Vector128.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Or(Vector128<byte> a, Vector128<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Windows(Vector128<byte> lanes, int offset, int stride) => TrellisWindows.ByShifts<Vector128<byte>, TileSimd128>(lanes, offset, stride);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LookUp256(byte* tables, Vector128<byte> index) => TrellisWindows.ByHalves<Vector128<byte>, TileSimd128>(tables, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits, Vector128<byte>, TileSimd128>(unit, before, part, tables, register);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Select(Vector128<byte> mask, Vector128<byte> a, Vector128<byte> b) => Vector128.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -24,6 +24,26 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> ShiftRight(Vector256<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> ShiftLeft(Vector256<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> HasBit(Vector256<byte> value, int bit) =>
+        Vector256.Equals(value & Vector256.Create((byte)(1 << bit)), Vector256.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Or(Vector256<byte> a, Vector256<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Windows(Vector256<byte> lanes, int offset, int stride) => TrellisWindows.ByShifts<Vector256<byte>, TileSimd256>(lanes, offset, stride);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> LookUp256(byte* tables, Vector256<byte> index) => TrellisWindows.ByHalves<Vector256<byte>, TileSimd256>(tables, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits, Vector256<byte>, TileSimd256>(unit, before, part, tables, register);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Select(Vector256<byte> mask, Vector256<byte> a, Vector256<byte> b) => Vector256.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -24,6 +24,41 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> ShiftRight(Vector512<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> ShiftLeft(Vector512<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> HasBit(Vector512<byte> value, int bit) =>
+        Vector512.Equals(value & Vector512.Create((byte)(1 << bit)), Vector512.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Or(Vector512<byte> a, Vector512<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Windows(Vector512<byte> lanes, int offset, int stride)
+    {
+        if (!Avx512Vbmi.IsSupported)
+            return TrellisWindows.ByShifts<Vector512<byte>, TileSimd512>(lanes, offset, stride);
+        ulong lane = ((ulong)offset * 0x01010101) + ((ulong)stride * 0x03020100);
+        return Avx512Vbmi.MultiShift(Vector512.Create(lane | ((lane + 0x20202020) << 32)).AsByte(), lanes.AsUInt64());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUp256(byte* tables, Vector512<byte> index)
+    {
+        if (!Avx512Vbmi.IsSupported)
+            return TrellisWindows.ByHalves<Vector512<byte>, TileSimd512>(tables, index);
+        Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(Load(tables), index, Load(tables + 64));
+        Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(Load(tables + 128), index, Load(tables + 192));
+        return Vector512.ConditionalSelect(Vector512.LessThan(index.AsSByte(), Vector512<sbyte>.Zero).AsByte(), high, low);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
+        where TBits : ICount => Avx512Vbmi.IsSupported
+            ? TrellisGather.LookUp<TBits>(unit, before, tables, register)
+            : TrellisWindows.OneByOne<TBits, Vector512<byte>, TileSimd512>(unit, before, part, tables, register);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Select(Vector512<byte> mask, Vector512<byte> a, Vector512<byte> b) => Vector512.ConditionalSelect(mask, a, b);
 
     // The permute looks at six bits of an index, and the tables repeat with those; the shuffle wants the bits above four cleared.

@@ -81,10 +81,14 @@ internal static unsafe class TileSums
     private static void Some<TCount>(in TileSumWork work, in TileSumRun run)
         where TCount : ICount
     {
-        switch (work.Shape.Table.Bits)
+        switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case 2: AtWidth<TCount, TileBits2>(work, run); break;
-            case 3: AtWidth<TCount, TileBits3>(work, run); break;
+            case (true, 1): AtWidth<TCount, TrellisValues<One>>(work, run); break;
+            case (true, 2): AtWidth<TCount, TrellisValues<Two>>(work, run); break;
+            case (true, 3): AtWidth<TCount, TrellisValues<Three>>(work, run); break;
+            case (true, _): AtWidth<TCount, TrellisValues<Four>>(work, run); break;
+            case (_, 2): AtWidth<TCount, TileBits2>(work, run); break;
+            case (_, 3): AtWidth<TCount, TileBits3>(work, run); break;
             default: AtWidth<TCount, TileBits4>(work, run); break;
         }
     }
@@ -105,19 +109,19 @@ internal static unsafe class TileSums
     private static void Scalar<TCount>(in TileSumWork work, in TileSumRun run)
         where TCount : ICount
     {
-        Span<byte> codes = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
+        Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         Span<int> sums = stackalloc int[TCount.Value * work.Shape.Dimension];
         sums.Clear();
         int length = work.Shape.Dimension / work.Shape.Groups;
         for (int tile = 0; tile < run.Tiles; tile++)
         {
             byte* block = run.Blocks + ((nint)tile * work.Shape.Bytes);
-            TileLayout.Unpack(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), work.Shape.Dimension, work.Shape.Table.Bits, false, codes);
-            for (int i = 0; i < codes.Length; i++)
+            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), levels);
+            for (int i = 0; i < levels.Length; i++)
             {
                 int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
                 for (int q = 0; q < TCount.Value; q++)
-                    sums[(q * work.Shape.Dimension) + c] += (sbyte)work.Shape.Table.Signed[codes[i]] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
+                    sums[(q * work.Shape.Dimension) + c] += (sbyte)levels[i] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
             }
         }
 
@@ -133,9 +137,9 @@ internal static unsafe class TileSums
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        TVector table, second;
-        fixed (byte* t = work.Shape.Table.Signed)
-            (table, second) = (TSimd.Load(t), TSimd.Load(t + TileTable.Length));
+        // Tables never move.
+        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
+        TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
         int units = work.Shape.Dimension / TileLayout.Coordinates, unitsPerGroup = units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
         int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
         for (int u = 0; u < units; u++)
@@ -144,11 +148,12 @@ internal static unsafe class TileSums
             for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
             {
                 TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-                byte* unit = run.Blocks + scaleBytes + (u * unitBytes) + part, weights = run.Weights + (g * RowsPerRun);
+                byte* unit = run.Blocks + scaleBytes + (u * unitBytes), weights = run.Weights + (g * RowsPerRun);
+                nint before = (u % unitsPerGroup == 0 ? unitsPerGroup - 1 : -1) * unitBytes;
                 for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows)
                 {
                     TBits.Unpack<TVector, TSimd>(
-                        unit, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        unit, unit + before, part, tables, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                     if (part == 0 && run.Ahead != 0)
                         TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
                     a0 = Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7, a0);

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvant.Kernels;
+
+/// <summary>Levels of the trellis codes of values by the byte permutes of AVX-512 VBMI.</summary>
+/// <remarks>
+/// Four rows of 16 coordinates fill a register. One permute brings to each lane of 32 bits the bytes of one row that hold the windows of four coordinates
+/// (of the unit before where they begin there), one multishift cuts the windows out, two permutes and a choice look them up, and a last permute brings the four
+/// rows of a coordinate into one lane.
+/// </remarks>
+internal static unsafe class TrellisGather
+{
+    private const int R = TileLayout.RegisterBytes;
+    private const int Registers = 8;
+    private const int PerBits = (Registers + 1) * R;
+
+    // For each number of bits the permutes of eight registers and the multishift; behind them the last permute.
+    private static readonly byte[] s_patterns = Patterns();
+
+    /// <summary>The levels of rows 4 * <paramref name="register"/> and the three behind it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUp<TBits>(byte* unit, byte* before, byte* tables, int register)
+        where TBits : ICount
+    {
+        byte* patterns = (byte*)Unsafe.AsPointer(ref s_patterns[0]), own = patterns + ((TBits.Value - 1) * PerBits);
+        int start = Start(TBits.Value, register);
+        Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(own + (register * R)), Vector512.Load(before + start));
+        Vector512<byte> windows = Avx512Vbmi.MultiShift(Vector512.Load(own + (Registers * R)), lanes.AsUInt64());
+        return Avx512Vbmi.PermuteVar64x8(TileSimd512.LookUp256(tables, windows), Vector512.Load(patterns + (4 * PerBits)));
+    }
+
+    // Where a register of the unit is loaded from, so that nothing is read behind the unit.
+    private static int Start(int bits, int register) => Math.Min(8 * bits * register, (bits - 1) * R);
+
+    private static byte[] Patterns()
+    {
+        byte[] patterns = GC.AllocateArray<byte>((4 * PerBits) + R, pinned: true);
+        for (int bits = 1; bits <= 4; bits++)
+        {
+            Span<byte> own = patterns.AsSpan((bits - 1) * PerBits, PerBits);
+            for (int lane = 0; lane < 16; lane++)
+            {
+                int row = lane / 4, firstBit = (4 * bits * (lane % 4)) + bits - 8, firstByte = firstBit >> 3;
+                for (int b = 0; b < 4; b++)
+                {
+                    for (int register = 0; register < Registers; register++)
+                    {
+                        // Bytes behind the piece are needed by no window.
+                        int piece = (8 * bits * register) - Start(bits, register) + (2 * bits * row), at = firstByte + b;
+                        own[(register * R) + (4 * lane) + b] = (byte)(at < 0 ? R + piece + (2 * bits) - 1 : piece + Math.Min(at, (2 * bits) - 1));
+                    }
+
+                    own[(Registers * R) + (4 * lane) + b] = (byte)((lane % 2 * 32) + (firstBit & 7) + (b * bits));
+                }
+            }
+        }
+
+        for (int i = 0; i < R; i++)
+            patterns[(4 * PerBits) + i] = (byte)((i % 4 * 16) + (i / 4));
+        return patterns;
+    }
+}
