@@ -187,10 +187,22 @@ internal static unsafe class TileSums
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
-        TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
-        TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));
-        TVector p3 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6), TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7));
+        c0 = TSimd.MultiplyAdd(TSimd.Broadcast(w), c0);
+        c1 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1);
+        c2 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2);
+        c3 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3);
+        c4 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4);
+        c5 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5);
+        c6 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6);
+        c7 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7);
+        if (TBits.Summands == 1)
+        {
+            TVector low = TSimd.AddInts(TSimd.AddInts(TSimd.SumPairs(c0), TSimd.SumPairs(c1)), TSimd.AddInts(TSimd.SumPairs(c2), TSimd.SumPairs(c3)));
+            TVector high = TSimd.AddInts(TSimd.AddInts(TSimd.SumPairs(c4), TSimd.SumPairs(c5)), TSimd.AddInts(TSimd.SumPairs(c6), TSimd.SumPairs(c7)));
+            return TSimd.AddInts(sum, TSimd.AddInts(low, high));
+        }
+
+        TVector p0 = TSimd.AddShorts(c0, c1), p1 = TSimd.AddShorts(c2, c3), p2 = TSimd.AddShorts(c4, c5), p3 = TSimd.AddShorts(c6, c7);
         return TBits.Summands >= 4
             ? TSimd.AddInts(sum, TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3))))
             : TSimd.AddInts(TSimd.AddInts(sum, TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1))), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));

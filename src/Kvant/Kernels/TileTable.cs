@@ -63,6 +63,10 @@ internal sealed class TileTable
     /// 10, so that eight do. The rounding is part of the 2 % that integer arithmetic may add.</summary>
     public int Magnitude { get; }
 
+    /// <summary>The largest integer of a weight: two products of neighbors with levels, twice, fit 16 bits; but once for the trellis code of four
+    /// bits, which loses so little that coarser weights would show.</summary>
+    public int WeightLimit => IsTrellis && Bits == 4 ? 255 : 127;
+
     /// <summary>The level of one integer step.</summary>
     public float Unit { get; }
 

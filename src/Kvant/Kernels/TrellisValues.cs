@@ -8,7 +8,8 @@ internal readonly unsafe struct TrellisValues<TBits> : ITileBits
 {
     public static int Bits => TBits.Value;
 
-    public static int Summands => 2;
+    // At four bits the levels are so fine that weights of 7 bits would show.
+    public static int Summands => TBits.Value == 4 ? 1 : 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(

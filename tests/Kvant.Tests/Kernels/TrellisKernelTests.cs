@@ -1,0 +1,78 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Kvant.Codebooks;
+using Kvant.Kernels;
+
+namespace Kvant.Tests.Kernels;
+
+/// <summary>The parts of the trellis kernels that some processors lack, against those that they replace; the rest is reached by golden bytes and tiles.</summary>
+public sealed class TrellisKernelTests
+{
+    private readonly Random _random = new(11);
+
+    [Fact]
+    public void PortableSquaresAreThoseOfTheDefinition()
+    {
+        for (int i = 0; i < 10_000; i++)
+        {
+            int difference = i < 4 ? (i % 2 == 0 ? short.MinValue : short.MaxValue) : _random.Next(short.MinValue, short.MaxValue + 1);
+            Vector128<ushort> squares = TrellisSimd128.SquarePortable(Vector128.Create((short)difference));
+            Assert.Equal(TrellisSearch.Distance(difference, 0), squares[i % 8]);
+            Assert.Equal(squares, TrellisSimd128.AddDistance(Vector128<ushort>.Zero, Vector128.Create((ushort)difference), Vector128<ushort>.Zero));
+        }
+    }
+
+    [Fact]
+    public unsafe void LevelsOfWideRegistersWithoutBytePermutesAreThoseOfTheTable()
+    {
+        if (SimdSupport.Widest < SimdWidth.Bits512)
+            Assert.Skip("This machine has no registers of 512 bits.");
+        for (int bits = 1; bits <= 4; bits++)
+        {
+            var table = new TileTable(new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
+            byte[] lanes = new byte[64];
+            _random.NextBytes(lanes);
+            fixed (byte* tables = table.Signed)
+            {
+                for (int offset = 0; offset + (3 * bits) + 8 <= 32; offset++)
+                {
+                    Vector512<byte> windows = TrellisWindows.ByShifts<Vector512<byte>, TileSimd512>(Vector512.Create(lanes), offset, bits);
+                    Vector512<byte> levels = TrellisWindows.ByHalves<Vector512<byte>, TileSimd512>(tables, windows);
+                    for (int i = 0; i < 64; i++)
+                    {
+                        uint lane = MemoryMarshal.Cast<byte, uint>(lanes)[i / 4];
+                        Assert.Equal((byte)(lane >> (offset + (i % 4 * bits))), windows[i]);
+                        Assert.Equal(table.Signed[windows[i]], levels[i]);
+                    }
+                }
+
+                byte[] unit = new byte[2 * TileLayout.UnitBytes(bits)];
+                _random.NextBytes(unit);
+                fixed (byte* u = unit)
+                {
+                    for (int register = 0; register < 8; register++)
+                        CheckValues(bits, u, u + TileLayout.UnitBytes(bits), tables, register);
+                }
+            }
+        }
+    }
+
+    private static unsafe void CheckValues(int bits, byte* unit, byte* before, byte* tables, int register)
+    {
+        Vector512<byte> expected = bits switch
+        {
+            1 => TrellisWindows.OneByOne<One, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
+            2 => TrellisWindows.OneByOne<Two, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
+            3 => TrellisWindows.OneByOne<Three, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
+            _ => TrellisWindows.OneByOne<Four, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
+        };
+        Vector512<byte> actual = bits switch
+        {
+            1 => TileSimd512.LookUpValues<One>(unit, before, 0, tables, register),
+            2 => TileSimd512.LookUpValues<Two>(unit, before, 0, tables, register),
+            3 => TileSimd512.LookUpValues<Three>(unit, before, 0, tables, register),
+            _ => TileSimd512.LookUpValues<Four>(unit, before, 0, tables, register),
+        };
+        Assert.Equal(expected, actual);
+    }
+}
