@@ -29,8 +29,13 @@ internal sealed class TrellisQuantizer : IRowQuantizer
     {
         if (bits > TrellisTables.MaxBits)
             throw new ArgumentException($"the trellis code has 1 to {TrellisTables.MaxBits} bits, not {bits}.", nameof(bits));
-        if (dimension * bits < StateBits)
-            throw new ArgumentException($"the codes of a row must have at least {StateBits} bits for a trellis; these have {dimension * bits}.", nameof(dimension));
+        if (dimension < 3 || dimension * bits < StateBits)
+        {
+            throw new ArgumentException(
+                $"a trellis of {bits} bits takes a dimension of at least {Math.Max(3, (StateBits + bits - 1) / bits)}, not {dimension}: the codes of a row fill a state of {StateBits} bits.",
+                nameof(dimension));
+        }
+
         (Dimension, _rule, _table) = (dimension, rule, new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
     }
 
