@@ -15,6 +15,8 @@ internal unsafe interface ITileSimd<TVector>
 
     static abstract TVector Load(byte* source);
 
+    static abstract void Store(TVector value, byte* destination);
+
     /// <summary>The four bytes at an address, in every lane.</summary>
     static abstract TVector Broadcast(int* source);
 
@@ -37,8 +39,8 @@ internal unsafe interface ITileSimd<TVector>
     /// <summary>The entries of a table of 256 bytes, which lie there twice, as <see cref="TileTable"/> puts them for a trellis code.</summary>
     static abstract TVector LookUp256(byte* tables, TVector index);
 
-    /// <summary>The levels of trellis codes of four rows, in the lanes of values; see <see cref="TrellisValues{TBits}"/>.</summary>
-    static abstract TVector LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
+    /// <summary>The levels of the trellis codes of a unit of values: eight registers; see <see cref="TrellisValues{TBits}"/>.</summary>
+    static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TBits : ICount;
 
     /// <summary>Bit by bit, a where the mask is set, else b.</summary>

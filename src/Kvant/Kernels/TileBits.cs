@@ -10,14 +10,43 @@ internal unsafe interface ITileBits
     /// <summary>Products of neighbors that add up in 16 bits: how many registers may be summed before they are widened.</summary>
     static abstract int Summands { get; }
 
-    /// <summary>Loads the registers of a unit (<see cref="TileLayout"/>) and looks up its codes.</summary>
-    /// <remarks>before is the unit of the coordinates before (the last one before the first): windows of a stream begin there (<see cref="TrellisLayout"/>). part says
-    /// which bytes of the unit's registers of 64 bytes are wanted. first and second are the first of the tables (<see cref="TileTable"/>).</remarks>
-    static abstract void Unpack<TVector, TSimd>(
-        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
-        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    /// <summary>Looks levels up ahead, if that takes more than <see cref="Unpack"/> can do on the way: a method of its own, for a compiler inlines only so much.</summary>
+    static abstract void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>;
+
+    /// <summary>Loads the registers of a unit (<see cref="TileLayout"/>) and looks up its codes, or loads what <see cref="LookAhead"/> found.</summary>
+    static abstract void Unpack<TVector, TSimd>(
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>;
+}
+
+/// <summary>A few units whose levels are looked up ahead.</summary>
+internal unsafe ref struct TileUnits
+{
+    /// <summary>The first.</summary>
+    public byte* First;
+
+    /// <summary>Bytes from one to the next.</summary>
+    public nint Stride;
+
+    public int Count;
+
+    /// <summary>From the first unit to that of the coordinates before its own (the last one before the first): windows of a stream begin there.</summary>
+    public nint BeforeFirst;
+
+    /// <summary>The same for the other units.</summary>
+    public nint Before;
+
+    /// <summary>Which bytes of the units' registers of 64 bytes are wanted.</summary>
+    public int Part;
+
+    /// <summary>The tables of <see cref="TileTable"/>.</summary>
+    public byte* Tables;
+
+    /// <summary>Receives eight registers per unit.</summary>
+    public byte* Levels;
 }
 
 /// <summary>Two bits: four registers share the fields of one.</summary>
@@ -27,14 +56,18 @@ internal readonly unsafe struct TileBits2 : ITileBits
 
     public static int Summands => 4;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TVector, TSimd>(
-        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
-        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        unit += part;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TVector, TSimd>(
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes);
         c0 = TSimd.LookUp(first, a);
         c1 = TSimd.LookUpSecond(first, second, a, 2);
@@ -56,14 +89,18 @@ internal readonly unsafe struct TileBits3 : ITileBits
 
     public static int Summands => 2;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TVector, TSimd>(
-        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
-        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        unit += part;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TVector, TSimd>(
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes), c = TSimd.Load(unit + (2 * TileLayout.RegisterBytes));
         c0 = TSimd.LookUp(first, a);
         c1 = TSimd.LookUpSecond(first, second, a, 3);
@@ -85,14 +122,18 @@ internal readonly unsafe struct TileBits4 : ITileBits
 
     public static int Summands => 2;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TVector, TSimd>(
-        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
-        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        unit += part;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TVector, TSimd>(
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
         TVector a = TSimd.Load(unit), b = TSimd.Load(unit + TileLayout.RegisterBytes);
         TVector c = TSimd.Load(unit + (2 * TileLayout.RegisterBytes)), d = TSimd.Load(unit + (3 * TileLayout.RegisterBytes));
         c0 = TSimd.LookUp(first, a);

@@ -25,6 +25,7 @@ internal static unsafe class TileScores
     {
         fixed (byte* b = blocks, next = upcoming)
         {
+            byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(shape.Units)]);
             fixed (float* p = prepared, s = scores)
             {
                 int tiles = blocks.Length / shape.Bytes;
@@ -37,6 +38,7 @@ internal static unsafe class TileScores
                     QueryStride = queryStride,
                     Queries = queries,
                     Scores = s,
+                    Levels = levels,
                     Stride = tiles * TileLayout.Rows,
                     Ahead = next == null ? 0 : (nint)(next - b),
                 });
@@ -67,10 +69,10 @@ internal static unsafe class TileScores
     {
         switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case (true, 1): AtWidth<TCount, TrellisKeys<One>>(work, first); break;
-            case (true, 2): AtWidth<TCount, TrellisKeys<Two>>(work, first); break;
-            case (true, 3): AtWidth<TCount, TrellisKeys<Three>>(work, first); break;
-            case (true, _): AtWidth<TCount, TrellisKeys<Four>>(work, first); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys<One>>>(work, first); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys<Two>>>(work, first); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys<Three>>>(work, first); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys<Four>>>(work, first); break;
             case (_, 2): AtWidth<TCount, TileBits2>(work, first); break;
             case (_, 3): AtWidth<TCount, TileBits3>(work, first); break;
             default: AtWidth<TCount, TileBits4>(work, first); break;
@@ -140,12 +142,13 @@ internal static unsafe class TileScores
             {
                 for (int g = 0; g < groups; g++)
                 {
-                    byte* unit = block + scaleBytes + (g * units * unitBytes), before = unit + ((units - 1) * unitBytes);
+                    byte* unit = block + scaleBytes + (g * units * unitBytes), levels = work.Levels;
+                    TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = unitBytes, Count = units, BeforeFirst = (units - 1) * unitBytes, Before = -unitBytes, Part = part, Tables = tables, Levels = levels });
                     TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, before = unit, unit += unitBytes)
+                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes, levels += 8 * TSimd.Bytes)
                     {
                         TBits.Unpack<TVector, TSimd>(
-                            unit, before, part, tables, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                            unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                         if (part == 0 && ahead != 0)
                             TileWidth.Fetch(unit + ahead, TBits.Bits);
                         Dot<TBits, TVector, TSimd>(q0.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a0, ref b0);

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Kvant.Kernels;
 
 /// <summary>What tiles look like: the fp16 scales of 32 rows per group of coordinates, then the units of codes (<see cref="TileLayout"/>).</summary>
@@ -33,6 +36,16 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
 
     /// <summary>Bytes of a tile: those of its rows one by one.</summary>
     public int Bytes => ScaleBytes + (Units * UnitBytes);
+
+    /// <summary>Bytes for the levels of a few units that are looked up ahead; none where that is done on the way.</summary>
+    public int LevelBytes(int units) => table.IsTrellis ? ((units * TileLayout.Rows * TileLayout.Coordinates) + TileLayout.RegisterBytes) : 0;
+
+    /// <summary>The first cache line that begins in a buffer, or nothing.</summary>
+    public static unsafe byte* Aligned(Span<byte> buffer)
+    {
+        byte* first = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(buffer));
+        return first + ((TileLayout.RegisterBytes - ((nint)first % TileLayout.RegisterBytes)) % TileLayout.RegisterBytes);
+    }
 
     /// <summary>Puts the codes of a tile, [row, coordinate], into units.</summary>
     public void Pack(ReadOnlySpan<byte> codes, Span<byte> units)

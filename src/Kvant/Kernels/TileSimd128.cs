@@ -16,6 +16,9 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> Load(byte* source) => Vector128.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector128<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Broadcast(int* source) => Vector128.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -41,8 +44,8 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> LookUp256(byte* tables, Vector128<byte> index) => TrellisWindows.ByHalves<Vector128<byte>, TileSimd128>(tables, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
-        where TBits : ICount => TrellisWindows.OneByOne<TBits, Vector128<byte>, TileSimd128>(unit, before, part, tables, register);
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Select(Vector128<byte> mask, Vector128<byte> a, Vector128<byte> b) => Vector128.ConditionalSelect(mask, a, b);

@@ -15,6 +15,9 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> Load(byte* source) => Vector256.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Broadcast(int* source) => Vector256.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,8 +43,8 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> LookUp256(byte* tables, Vector256<byte> index) => TrellisWindows.ByHalves<Vector256<byte>, TileSimd256>(tables, index);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
-        where TBits : ICount => TrellisWindows.OneByOne<TBits, Vector256<byte>, TileSimd256>(unit, before, part, tables, register);
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Select(Vector256<byte> mask, Vector256<byte> a, Vector256<byte> b) => Vector256.ConditionalSelect(mask, a, b);

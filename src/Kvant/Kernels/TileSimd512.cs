@@ -15,6 +15,9 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> Load(byte* source) => Vector512.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Broadcast(int* source) => Vector512.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,10 +56,14 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, int register)
-        where TBits : ICount => Avx512Vbmi.IsSupported
-            ? TrellisGather.LookUp<TBits>(unit, before, tables, register)
-            : TrellisWindows.OneByOne<TBits, Vector512<byte>, TileSimd512>(unit, before, part, tables, register);
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+        where TBits : ICount
+    {
+        if (Avx512Vbmi.IsSupported)
+            TrellisGather.LookUp<TBits>(unit, before, tables, levels);
+        else
+            TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Select(Vector512<byte> mask, Vector512<byte> a, Vector512<byte> b) => Vector512.ConditionalSelect(mask, a, b);

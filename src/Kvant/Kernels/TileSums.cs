@@ -49,6 +49,7 @@ internal static unsafe class TileSums
     {
         byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
         float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups];
+        byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun)]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
             int tiles = Math.Min(TilesPerRun, work.Tiles - tile);
@@ -63,6 +64,7 @@ internal static unsafe class TileSums
                     Tiles = tiles,
                     Weights = weights,
                     Factors = factors,
+                    Levels = levels,
                     Accumulators = work.Accumulators + ((nint)done * work.Shape.Dimension),
                     Ahead = done == 0 ? work.Ahead : 0,
                 };
@@ -83,10 +85,10 @@ internal static unsafe class TileSums
     {
         switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case (true, 1): AtWidth<TCount, TrellisValues<One>>(work, run); break;
-            case (true, 2): AtWidth<TCount, TrellisValues<Two>>(work, run); break;
-            case (true, 3): AtWidth<TCount, TrellisValues<Three>>(work, run); break;
-            case (true, _): AtWidth<TCount, TrellisValues<Four>>(work, run); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisValues<One>>>(work, run); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisValues<Two>>>(work, run); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisValues<Three>>>(work, run); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisValues<Four>>>(work, run); break;
             case (_, 2): AtWidth<TCount, TileBits2>(work, run); break;
             case (_, 3): AtWidth<TCount, TileBits3>(work, run); break;
             default: AtWidth<TCount, TileBits4>(work, run); break;
@@ -150,10 +152,12 @@ internal static unsafe class TileSums
                 TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
                 byte* unit = run.Blocks + scaleBytes + (u * unitBytes), weights = run.Weights + (g * RowsPerRun);
                 nint before = (u % unitsPerGroup == 0 ? unitsPerGroup - 1 : -1) * unitBytes;
-                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows)
+                byte* levels = run.Levels;
+                TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = tileBytes, Count = run.Tiles, BeforeFirst = before, Before = before, Part = part, Tables = tables, Levels = levels });
+                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += 8 * TSimd.Bytes)
                 {
                     TBits.Unpack<TVector, TSimd>(
-                        unit, unit + before, part, tables, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                     if (part == 0 && run.Ahead != 0)
                         TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
                     a0 = Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7, a0);
@@ -187,24 +191,27 @@ internal static unsafe class TileSums
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        c0 = TSimd.MultiplyAdd(TSimd.Broadcast(w), c0);
-        c1 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1);
-        c2 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2);
-        c3 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3);
-        c4 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4);
-        c5 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5);
-        c6 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6);
-        c7 = TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7);
         if (TBits.Summands == 1)
         {
-            TVector low = TSimd.AddInts(TSimd.AddInts(TSimd.SumPairs(c0), TSimd.SumPairs(c1)), TSimd.AddInts(TSimd.SumPairs(c2), TSimd.SumPairs(c3)));
-            TVector high = TSimd.AddInts(TSimd.AddInts(TSimd.SumPairs(c4), TSimd.SumPairs(c5)), TSimd.AddInts(TSimd.SumPairs(c6), TSimd.SumPairs(c7)));
-            return TSimd.AddInts(sum, TSimd.AddInts(low, high));
+            return TSimd.AddInts(sum, TSimd.AddInts(Four<TVector, TSimd>(w, c0, c1, c2, c3), Four<TVector, TSimd>(w + 4, c4, c5, c6, c7)));
         }
 
-        TVector p0 = TSimd.AddShorts(c0, c1), p1 = TSimd.AddShorts(c2, c3), p2 = TSimd.AddShorts(c4, c5), p3 = TSimd.AddShorts(c6, c7);
+        TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
+        TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
+        TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));
+        TVector p3 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6), TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7));
         return TBits.Summands >= 4
             ? TSimd.AddInts(sum, TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3))))
             : TSimd.AddInts(TSimd.AddInts(sum, TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1))), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Four<TVector, TSimd>(int* w, TVector c0, TVector c1, TVector c2, TVector c3)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector s0 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0)), s1 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
+        TVector s2 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2)), s3 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
+        return TSimd.AddInts(TSimd.AddInts(s0, s1), TSimd.AddInts(s2, s3));
     }
 }

@@ -19,16 +19,20 @@ internal static unsafe class TrellisGather
     // For each number of bits the permutes of eight registers and the multishift; behind them the last permute.
     private static readonly byte[] s_patterns = Patterns();
 
-    /// <summary>The levels of rows 4 * <paramref name="register"/> and the three behind it.</summary>
+    /// <summary>The levels of a unit: eight registers of four rows each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> LookUp<TBits>(byte* unit, byte* before, byte* tables, int register)
+    public static void LookUp<TBits>(byte* unit, byte* before, byte* tables, byte* levels)
         where TBits : ICount
     {
         byte* patterns = (byte*)Unsafe.AsPointer(ref s_patterns[0]), own = patterns + ((TBits.Value - 1) * PerBits);
-        int start = Start(TBits.Value, register);
-        Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(own + (register * R)), Vector512.Load(before + start));
-        Vector512<byte> windows = Avx512Vbmi.MultiShift(Vector512.Load(own + (Registers * R)), lanes.AsUInt64());
-        return Avx512Vbmi.PermuteVar64x8(TileSimd512.LookUp256(tables, windows), Vector512.Load(patterns + (4 * PerBits)));
+        Vector512<byte> cut = Vector512.Load(own + (Registers * R)), turn = Vector512.Load(patterns + (4 * PerBits));
+        for (int register = 0; register < Registers; register++)
+        {
+            int start = Start(TBits.Value, register);
+            Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(own + (register * R)), Vector512.Load(before + start));
+            Vector512<byte> windows = Avx512Vbmi.MultiShift(cut, lanes.AsUInt64());
+            Avx512Vbmi.PermuteVar64x8(TileSimd512.LookUp256(tables, windows), turn).Store(levels + (register * R));
+        }
     }
 
     // Where a register of the unit is loaded from, so that nothing is read behind the unit.

@@ -4,17 +4,13 @@ namespace Kvant.Kernels;
 
 /// <summary>Trellis codes of keys: windows of eight bits out of each row's own lane, then the levels that they mean (<see cref="TrellisLayout"/>).</summary>
 /// <remarks>Where a window begins in the unit before, or in another register, the bits of both are first shifted into one lane.</remarks>
-internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
+internal readonly unsafe struct TrellisKeys<TBits> : ITrellisOrder
     where TBits : ICount
 {
-    public static int Bits => TBits.Value;
-
     public static int Summands => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack<TVector, TSimd>(
-        byte* unit, byte* before, int part, byte* tables, TVector first, TVector second,
-        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    public static void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
@@ -28,8 +24,8 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
                 TVector both = TSimd.Load(unit), last = TSimd.Load(before), low = Low<TVector, TSimd>(7);
                 TVector a = TSimd.Select(low, TSimd.ShiftRight(last, 9), TSimd.ShiftLeft(both, 7));
                 TVector b = TSimd.Select(low, TSimd.ShiftRight(last, 25), TSimd.ShiftRight(both, 9));
-                Four<TVector, TSimd>(tables, a, 0, a, 4, a, 8, a, 12, out c0, out c1, out c2, out c3);
-                Four<TVector, TSimd>(tables, b, 0, b, 4, b, 8, b, 12, out c4, out c5, out c6, out c7);
+                Four<TVector, TSimd>(tables, a, 0, a, 4, a, 8, a, 12, levels);
+                Four<TVector, TSimd>(tables, b, 0, b, 4, b, 8, b, 12, levels + (4 * TSimd.Bytes));
                 break;
             }
 
@@ -38,8 +34,8 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
                 TVector a = TSimd.Load(unit), b = TSimd.Load(unit + R);
                 TVector a0 = TSimd.Or(TSimd.ShiftLeft(a, 6), TSimd.ShiftRight(TSimd.Load(before), 26));
                 TVector b0 = TSimd.Or(TSimd.ShiftLeft(b, 6), TSimd.ShiftRight(TSimd.Load(before + R), 26));
-                Four<TVector, TSimd>(tables, a0, 0, a, 2, a, 10, a, 18, out c0, out c1, out c2, out c3);
-                Four<TVector, TSimd>(tables, b0, 0, b, 2, b, 10, b, 18, out c4, out c5, out c6, out c7);
+                Four<TVector, TSimd>(tables, a0, 0, a, 2, a, 10, a, 18, levels);
+                Four<TVector, TSimd>(tables, b0, 0, b, 2, b, 10, b, 18, levels + (4 * TSimd.Bytes));
                 break;
             }
 
@@ -50,8 +46,8 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
                 TVector b0 = TSimd.Or(TSimd.ShiftLeft(b, 5), TSimd.ShiftRight(last, 27));
                 TVector a2 = TSimd.Or(TSimd.ShiftRight(a, 19), TSimd.ShiftLeft(rest, 13));
                 TVector b2 = TSimd.Select(Low<TVector, TSimd>(13), TSimd.ShiftRight(b, 19), TSimd.ShiftRight(rest, 3));
-                Four<TVector, TSimd>(tables, a0, 0, a, 7, a2, 0, a2, 12, out c0, out c1, out c2, out c3);
-                Four<TVector, TSimd>(tables, b0, 0, b, 7, b2, 0, b2, 12, out c4, out c5, out c6, out c7);
+                Four<TVector, TSimd>(tables, a0, 0, a, 7, a2, 0, a2, 12, levels);
+                Four<TVector, TSimd>(tables, b0, 0, b, 7, b2, 0, b2, 12, levels + (4 * TSimd.Bytes));
                 break;
             }
 
@@ -61,8 +57,8 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
                 TVector a0 = TSimd.Or(TSimd.ShiftLeft(a, 4), TSimd.ShiftRight(TSimd.Load(before + R), 28));
                 TVector b0 = TSimd.Or(TSimd.ShiftLeft(b, 4), TSimd.ShiftRight(TSimd.Load(before + (3 * R)), 28));
                 TVector a1 = TSimd.Or(TSimd.ShiftLeft(a2, 4), TSimd.ShiftRight(a, 28)), b1 = TSimd.Or(TSimd.ShiftLeft(b2, 4), TSimd.ShiftRight(b, 28));
-                Four<TVector, TSimd>(tables, a0, 0, a, 12, a1, 0, a2, 12, out c0, out c1, out c2, out c3);
-                Four<TVector, TSimd>(tables, b0, 0, b, 12, b1, 0, b2, 12, out c4, out c5, out c6, out c7);
+                Four<TVector, TSimd>(tables, a0, 0, a, 12, a1, 0, a2, 12, levels);
+                Four<TVector, TSimd>(tables, b0, 0, b, 12, b1, 0, b2, 12, levels + (4 * TSimd.Bytes));
                 break;
             }
         }
@@ -71,14 +67,14 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITileBits
     // Four registers of four coordinates each, from where their windows begin.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Four<TVector, TSimd>(
-        byte* tables, TVector a, int atA, TVector b, int atB, TVector c, int atC, TVector d, int atD, out TVector c0, out TVector c1, out TVector c2, out TVector c3)
+        byte* tables, TVector a, int atA, TVector b, int atB, TVector c, int atC, TVector d, int atD, byte* levels)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        c0 = TSimd.LookUp256(tables, TSimd.Windows(a, atA, TBits.Value));
-        c1 = TSimd.LookUp256(tables, TSimd.Windows(b, atB, TBits.Value));
-        c2 = TSimd.LookUp256(tables, TSimd.Windows(c, atC, TBits.Value));
-        c3 = TSimd.LookUp256(tables, TSimd.Windows(d, atD, TBits.Value));
+        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(a, atA, TBits.Value)), levels);
+        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(b, atB, TBits.Value)), levels + TSimd.Bytes);
+        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(c, atC, TBits.Value)), levels + (2 * TSimd.Bytes));
+        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(d, atD, TBits.Value)), levels + (3 * TSimd.Bytes));
     }
 
     // The lowest bits of each lane.

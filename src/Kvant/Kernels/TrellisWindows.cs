@@ -35,27 +35,25 @@ internal static unsafe class TrellisWindows
     }
 
     /// <summary><see cref="ITileSimd{TVector}.LookUpValues"/> number by number.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static TVector OneByOne<TBits, TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, int register)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void OneByOne<TBits>(byte* unit, byte* before, int part, int registerBytes, byte* tables, byte* levels)
         where TBits : ICount
-        where TVector : struct
-        where TSimd : ITileSimd<TVector>
     {
-        byte* levels = stackalloc byte[TileLayout.RegisterBytes];
-        int first = part / 4, count = TSimd.Bytes / 4;
-        for (int r = 0; r < 4; r++)
+        int first = part / 4, count = registerBytes / 4;
+        for (int row = 0; row < TileLayout.Rows; row++)
         {
-            int row = (4 * register) + r;
+            byte* to = levels + (row / 4 * registerBytes) + (row % 4);
             ulong piece = TrellisLayout.Piece(unit, row, TBits.Value, keys: false), last = before[(2 * TBits.Value * row) + (2 * TBits.Value) - 1];
-            for (int i = 0; i < count; i++)
+            // A window is the eight bits before the end of its code; the first begin in the piece before.
+            ulong windows = first < 8 ? ((piece << 8) | last) >> (first * TBits.Value) : piece >> ((first * TBits.Value) - 8);
+            for (int i = 0; i < count; i++, to += 4)
             {
-                int end = (first + i + 1) * TBits.Value; // a window is the eight bits before the end of its code
-                ulong window = end < 8 ? (piece << (8 - end)) | (last >> end) : piece >> (end - 8);
-                levels[(4 * i) + r] = tables[(byte)window];
+                if (first + i == 8)
+                    windows = piece >> (8 * (TBits.Value - 1));
+                windows >>= TBits.Value;
+                *to = tables[(byte)windows];
             }
         }
-
-        return TSimd.Load(levels);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -48,31 +48,27 @@ public sealed class TrellisKernelTests
 
                 byte[] unit = new byte[2 * TileLayout.UnitBytes(bits)];
                 _random.NextBytes(unit);
-                fixed (byte* u = unit)
+                byte[] expected = new byte[512], actual = new byte[512];
+                fixed (byte* u = unit, e = expected, a = actual)
                 {
-                    for (int register = 0; register < 8; register++)
-                        CheckValues(bits, u, u + TileLayout.UnitBytes(bits), tables, register);
+                    switch (bits)
+                    {
+                        case 1: LookUp<One>(u, tables, e, a); break;
+                        case 2: LookUp<Two>(u, tables, e, a); break;
+                        case 3: LookUp<Three>(u, tables, e, a); break;
+                        default: LookUp<Four>(u, tables, e, a); break;
+                    }
                 }
+
+                Assert.Equal(expected, actual);
             }
         }
     }
 
-    private static unsafe void CheckValues(int bits, byte* unit, byte* before, byte* tables, int register)
+    private static unsafe void LookUp<TBits>(byte* units, byte* tables, byte* expected, byte* actual)
+        where TBits : ICount
     {
-        Vector512<byte> expected = bits switch
-        {
-            1 => TrellisWindows.OneByOne<One, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
-            2 => TrellisWindows.OneByOne<Two, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
-            3 => TrellisWindows.OneByOne<Three, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
-            _ => TrellisWindows.OneByOne<Four, Vector512<byte>, TileSimd512>(unit, before, 0, tables, register),
-        };
-        Vector512<byte> actual = bits switch
-        {
-            1 => TileSimd512.LookUpValues<One>(unit, before, 0, tables, register),
-            2 => TileSimd512.LookUpValues<Two>(unit, before, 0, tables, register),
-            3 => TileSimd512.LookUpValues<Three>(unit, before, 0, tables, register),
-            _ => TileSimd512.LookUpValues<Four>(unit, before, 0, tables, register),
-        };
-        Assert.Equal(expected, actual);
+        TrellisWindows.OneByOne<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, 64, tables, expected);
+        TileSimd512.LookUpValues<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, tables, actual);
     }
 }
