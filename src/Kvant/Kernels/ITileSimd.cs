@@ -33,12 +33,6 @@ internal unsafe interface ITileSimd<TVector>
 
     static abstract TVector Or(TVector a, TVector b);
 
-    /// <summary>Byte b of each lane of 32 bits becomes the eight bits of the lane from <paramref name="offset"/> + b * <paramref name="stride"/> on.</summary>
-    static abstract TVector Windows(TVector lanes, int offset, int stride);
-
-    /// <summary>The entries of a table of 256 bytes, which lie there twice, as <see cref="TileTable"/> puts them for a trellis code.</summary>
-    static abstract TVector LookUp256(byte* tables, TVector index);
-
     /// <summary>The levels of the trellis codes of a unit of values: eight registers; see <see cref="TrellisValues{TBits}"/>.</summary>
     static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TBits : ICount;

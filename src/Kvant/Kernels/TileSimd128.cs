@@ -38,12 +38,6 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> Or(Vector128<byte> a, Vector128<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Windows(Vector128<byte> lanes, int offset, int stride) => TrellisWindows.ByShifts<Vector128<byte>, TileSimd128>(lanes, offset, stride);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> LookUp256(byte* tables, Vector128<byte> index) => TrellisWindows.ByHalves<Vector128<byte>, TileSimd128>(tables, index);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 

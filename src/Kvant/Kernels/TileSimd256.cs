@@ -37,12 +37,6 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> Or(Vector256<byte> a, Vector256<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> Windows(Vector256<byte> lanes, int offset, int stride) => TrellisWindows.ByShifts<Vector256<byte>, TileSimd256>(lanes, offset, stride);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> LookUp256(byte* tables, Vector256<byte> index) => TrellisWindows.ByHalves<Vector256<byte>, TileSimd256>(tables, index);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 

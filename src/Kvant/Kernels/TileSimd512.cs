@@ -37,25 +37,6 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> Or(Vector512<byte> a, Vector512<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Windows(Vector512<byte> lanes, int offset, int stride)
-    {
-        if (!Avx512Vbmi.IsSupported)
-            return TrellisWindows.ByShifts<Vector512<byte>, TileSimd512>(lanes, offset, stride);
-        ulong lane = ((ulong)offset * 0x01010101) + ((ulong)stride * 0x03020100);
-        return Avx512Vbmi.MultiShift(Vector512.Create(lane | ((lane + 0x20202020) << 32)).AsByte(), lanes.AsUInt64());
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> LookUp256(byte* tables, Vector512<byte> index)
-    {
-        if (!Avx512Vbmi.IsSupported)
-            return TrellisWindows.ByHalves<Vector512<byte>, TileSimd512>(tables, index);
-        Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(Load(tables), index, Load(tables + 64));
-        Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(Load(tables + 128), index, Load(tables + 192));
-        return Vector512.ConditionalSelect(Vector512.LessThan(index.AsSByte(), Vector512<sbyte>.Zero).AsByte(), high, low);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
         where TBits : ICount
     {

@@ -9,6 +9,9 @@ internal sealed class TileTable
     /// <summary>Bytes of a table: six bits of an index.</summary>
     public const int Length = 64;
 
+    /// <summary>Where behind the tables of a trellis code the patterns of <see cref="TrellisGather"/> begin.</summary>
+    public const int PatternsAt = States + (States / 16 * Length);
+
     private const int Steps = 200;
     private const int States = TrellisTable.States;
     private const int StateBits = 8;
@@ -39,9 +42,11 @@ internal sealed class TileTable
     public TileTable(TrellisTable trellis)
     {
         (Bits, Magnitude, Unit, IsTrellis) = (trellis.Bits, 63, trellis.Step, true);
-        Signed = GC.AllocateArray<byte>(States + (States / 16 * Length), pinned: true);
+        Signed = GC.AllocateArray<byte>(PatternsAt + TrellisGather.PatternBytes, pinned: true);
         Unsigned = GC.AllocateArray<byte>(Signed.Length, pinned: true);
-        for (int i = 0; i < Signed.Length; i++)
+        TrellisGather.WritePatterns(Bits, Signed.AsSpan(PatternsAt));
+        TrellisGather.WritePatterns(Bits, Unsigned.AsSpan(PatternsAt));
+        for (int i = 0; i < PatternsAt; i++)
         {
             // Behind the table once more each sixteen of its entries, as often as they fit the widest register.
             int behind = i - States, state = behind < 0 ? i : (behind / Length * 16) + (behind % 16);

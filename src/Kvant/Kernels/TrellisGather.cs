@@ -14,55 +14,49 @@ internal static unsafe class TrellisGather
 {
     private const int R = TileLayout.RegisterBytes;
     private const int Registers = 8;
-    private const int PerBits = (Registers + 1) * R;
 
-    // For each number of bits the permutes of eight registers and the multishift; behind them the last permute.
-    private static readonly byte[] s_patterns = Patterns();
+    /// <summary>Bytes of patterns: the permutes of eight registers, the multishift, the last permute.</summary>
+    public const int PatternBytes = (Registers + 2) * R;
 
     /// <summary>The levels of a unit: eight registers of four rows each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LookUp<TBits>(byte* unit, byte* before, byte* tables, byte* levels)
         where TBits : ICount
     {
-        byte* patterns = (byte*)Unsafe.AsPointer(ref s_patterns[0]), own = patterns + ((TBits.Value - 1) * PerBits);
-        Vector512<byte> cut = Vector512.Load(own + (Registers * R)), turn = Vector512.Load(patterns + (4 * PerBits));
+        byte* patterns = tables + TileTable.PatternsAt;
+        Vector512<byte> cut = Vector512.Load(patterns + (Registers * R)), turn = Vector512.Load(patterns + ((Registers + 1) * R));
         for (int register = 0; register < Registers; register++)
         {
             int start = Start(TBits.Value, register);
-            Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(own + (register * R)), Vector512.Load(before + start));
+            Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(patterns + (register * R)), Vector512.Load(before + start));
             Vector512<byte> windows = Avx512Vbmi.MultiShift(cut, lanes.AsUInt64());
-            Avx512Vbmi.PermuteVar64x8(TileSimd512.LookUp256(tables, windows), turn).Store(levels + (register * R));
+            Avx512Vbmi.PermuteVar64x8(TrellisWindows.Levels(tables, windows), turn).Store(levels + (register * R));
         }
     }
 
     // Where a register of the unit is loaded from, so that nothing is read behind the unit.
     private static int Start(int bits, int register) => Math.Min(8 * bits * register, (bits - 1) * R);
 
-    private static byte[] Patterns()
+    /// <summary>Writes the patterns of a number of bits.</summary>
+    public static void WritePatterns(int bits, Span<byte> patterns)
     {
-        byte[] patterns = GC.AllocateArray<byte>((4 * PerBits) + R, pinned: true);
-        for (int bits = 1; bits <= 4; bits++)
+        for (int lane = 0; lane < 16; lane++)
         {
-            Span<byte> own = patterns.AsSpan((bits - 1) * PerBits, PerBits);
-            for (int lane = 0; lane < 16; lane++)
+            int row = lane / 4, firstBit = (4 * bits * (lane % 4)) + bits - 8, firstByte = firstBit >> 3;
+            for (int b = 0; b < 4; b++)
             {
-                int row = lane / 4, firstBit = (4 * bits * (lane % 4)) + bits - 8, firstByte = firstBit >> 3;
-                for (int b = 0; b < 4; b++)
+                for (int register = 0; register < Registers; register++)
                 {
-                    for (int register = 0; register < Registers; register++)
-                    {
-                        // Bytes behind the piece are needed by no window.
-                        int piece = (8 * bits * register) - Start(bits, register) + (2 * bits * row), at = firstByte + b;
-                        own[(register * R) + (4 * lane) + b] = (byte)(at < 0 ? R + piece + (2 * bits) - 1 : piece + Math.Min(at, (2 * bits) - 1));
-                    }
-
-                    own[(Registers * R) + (4 * lane) + b] = (byte)((lane % 2 * 32) + (firstBit & 7) + (b * bits));
+                    // Bytes behind the piece are needed by no window.
+                    int piece = (8 * bits * register) - Start(bits, register) + (2 * bits * row), at = firstByte + b;
+                    patterns[(register * R) + (4 * lane) + b] = (byte)(at < 0 ? R + piece + (2 * bits) - 1 : piece + Math.Min(at, (2 * bits) - 1));
                 }
+
+                patterns[(Registers * R) + (4 * lane) + b] = (byte)((lane % 2 * 32) + (firstBit & 7) + (b * bits));
             }
         }
 
         for (int i = 0; i < R; i++)
-            patterns[(4 * PerBits) + i] = (byte)((i % 4 * 16) + (i / 4));
-        return patterns;
+            patterns[((Registers + 1) * R) + i] = (byte)((i % 4 * 16) + (i / 4));
     }
 }

@@ -71,10 +71,10 @@ internal readonly unsafe struct TrellisKeys<TBits> : ITrellisOrder
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(a, atA, TBits.Value)), levels);
-        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(b, atB, TBits.Value)), levels + TSimd.Bytes);
-        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(c, atC, TBits.Value)), levels + (2 * TSimd.Bytes));
-        TSimd.Store(TSimd.LookUp256(tables, TSimd.Windows(d, atD, TBits.Value)), levels + (3 * TSimd.Bytes));
+        TrellisWindows.LookUp<TVector, TSimd>(a, atA, TBits.Value, tables, levels);
+        TrellisWindows.LookUp<TVector, TSimd>(b, atB, TBits.Value, tables, levels + TSimd.Bytes);
+        TrellisWindows.LookUp<TVector, TSimd>(c, atC, TBits.Value, tables, levels + (2 * TSimd.Bytes));
+        TrellisWindows.LookUp<TVector, TSimd>(d, atD, TBits.Value, tables, levels + (3 * TSimd.Bytes));
     }
 
     // The lowest bits of each lane.

@@ -1,11 +1,47 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Kvant.Kernels;
 
-/// <summary>Windows of trellis codes and their levels for registers without permutes of single bytes across them.</summary>
+/// <summary>Windows of eight bits and their levels: by the byte permutes of AVX-512 VBMI, or from shifts and narrow look-ups where there are none.</summary>
 internal static unsafe class TrellisWindows
 {
-    /// <summary><see cref="ITileSimd{TVector}.Windows"/> by a shift and a mask for each byte of a lane.</summary>
+    /// <summary>Looks up a register of windows: byte b of each lane of 32 bits is the eight bits of the lane from offset + b * stride on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LookUp<TVector, TSimd>(TVector lanes, int offset, int stride, byte* tables, byte* levels)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        if (typeof(TVector) == typeof(Vector512<byte>) && Avx512Vbmi.IsSupported)
+            ByPermutes((Vector512<byte>)(object)lanes, offset, stride, tables).Store(levels);
+        else
+            Apart<TVector, TSimd>(lanes, offset, stride, tables, levels);
+    }
+
+    /// <summary>The levels of bytes: two permutes of 128 entries each, and a choice by the highest bit.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Levels(byte* tables, Vector512<byte> windows)
+    {
+        Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(tables), windows, Vector512.Load(tables + 64));
+        Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(tables + 128), windows, Vector512.Load(tables + 192));
+        return Vector512.ConditionalSelect(Vector512.LessThan(windows.AsSByte(), Vector512<sbyte>.Zero).AsByte(), high, low);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<byte> ByPermutes(Vector512<byte> lanes, int offset, int stride, byte* tables)
+    {
+        ulong lane = ((ulong)offset * 0x01010101) + ((ulong)stride * 0x03020100);
+        return Levels(tables, Avx512Vbmi.MultiShift(Vector512.Create(lane | ((lane + 0x20202020) << 32)).AsByte(), lanes.AsUInt64()));
+    }
+
+    // A method of its own for each register: the compiler inlines only so much into one.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Apart<TVector, TSimd>(TVector lanes, int offset, int stride, byte* tables, byte* levels)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector> => TSimd.Store(ByHalves<TVector, TSimd>(tables, ByShifts<TVector, TSimd>(lanes, offset, stride)), levels);
+
+    /// <summary>Windows by a shift and a mask for each byte of a lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector ByShifts<TVector, TSimd>(TVector lanes, int offset, int stride)
         where TVector : struct
@@ -18,7 +54,7 @@ internal static unsafe class TrellisWindows
         return TSimd.Select(TSimd.Broadcast(&lower), b01, b23);
     }
 
-    /// <summary><see cref="ITileSimd{TVector}.LookUp256"/>: sixteen entries at a time by the low half of an index, then one of two by each bit of the high half.</summary>
+    /// <summary>Levels of bytes: sixteen entries at a time by the low half of an index, then one of two by each bit of the high half.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector ByHalves<TVector, TSimd>(byte* tables, TVector index)
         where TVector : struct
@@ -46,12 +82,15 @@ internal static unsafe class TrellisWindows
             ulong piece = TrellisLayout.Piece(unit, row, TBits.Value, keys: false), last = before[(2 * TBits.Value * row) + (2 * TBits.Value) - 1];
             // A window is the eight bits before the end of its code; the first begin in the piece before.
             ulong windows = first < 8 ? ((piece << 8) | last) >> (first * TBits.Value) : piece >> ((first * TBits.Value) - 8);
-            for (int i = 0; i < count; i++, to += 4)
+            for (int i = 0; i < count; i += 4, to += 16)
             {
                 if (first + i == 8)
                     windows = piece >> (8 * (TBits.Value - 1));
-                windows >>= TBits.Value;
-                *to = tables[(byte)windows];
+                to[0] = tables[(byte)(windows >> TBits.Value)];
+                to[4] = tables[(byte)(windows >> (2 * TBits.Value))];
+                to[8] = tables[(byte)(windows >> (3 * TBits.Value))];
+                windows >>= 4 * TBits.Value;
+                to[12] = tables[(byte)windows];
             }
         }
     }
