@@ -34,7 +34,7 @@ internal unsafe interface ITileSimd<TVector>
     static abstract TVector Or(TVector a, TVector b);
 
     /// <summary>The levels of the trellis codes of a unit of values: eight registers; see <see cref="TrellisValues{TBits}"/>.</summary>
-    static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
         where TBits : ICount;
 
     /// <summary>Bit by bit, a where the mask is set, else b.</summary>

@@ -38,7 +38,7 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> Or(Vector128<byte> a, Vector128<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector128<byte> t0, Vector128<byte> t1, Vector128<byte> t2, Vector128<byte> t3, byte* levels)
         where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -37,7 +37,7 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> Or(Vector256<byte> a, Vector256<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector256<byte> t0, Vector256<byte> t1, Vector256<byte> t2, Vector256<byte> t3, byte* levels)
         where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

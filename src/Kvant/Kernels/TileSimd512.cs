@@ -37,11 +37,11 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> Or(Vector512<byte> a, Vector512<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector512<byte> t0, Vector512<byte> t1, Vector512<byte> t2, Vector512<byte> t3, byte* levels)
         where TBits : ICount
     {
         if (Avx512Vbmi.IsSupported)
-            TrellisGather.LookUp<TBits>(unit, before, tables, levels);
+            TrellisGather.LookUp<TBits>(unit, before, tables, t0, t1, t2, t3, levels);
         else
             TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
     }

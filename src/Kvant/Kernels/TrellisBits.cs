@@ -7,8 +7,8 @@ internal unsafe interface ITrellisOrder
 {
     static abstract int Summands { get; }
 
-    /// <summary>The levels of a unit: eight registers.</summary>
-    static abstract void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    /// <summary>The levels of a unit: eight registers. The first four registers of the tables come along, so that they stay in registers.</summary>
+    static abstract void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
         where TVector : struct
         where TSimd : ITileSimd<TVector>;
 }
@@ -28,9 +28,11 @@ internal readonly unsafe struct TrellisBits<TBits, TOrder> : ITileBits
         where TSimd : ITileSimd<TVector>
     {
         byte* unit = units.First, levels = units.Levels, tables = units.Tables;
-        nint before = units.BeforeFirst;
-        for (int i = 0; i < units.Count; i++, unit += units.Stride, levels += 8 * TSimd.Bytes, before = units.Before)
-            TOrder.LookUp<TVector, TSimd>(unit, unit + before, units.Part, tables, levels);
+        nint before = units.BeforeFirst, stride = units.Stride;
+        int part = units.Part, count = units.Count;
+        TVector t0 = TSimd.Load(tables), t1 = TSimd.Load(tables + TileTable.Length), t2 = TSimd.Load(tables + (2 * TileTable.Length)), t3 = TSimd.Load(tables + (3 * TileTable.Length));
+        for (int i = 0; i < count; i++, unit += stride, levels += 8 * TSimd.Bytes, before = units.Before)
+            TOrder.LookUp<TVector, TSimd>(unit, unit + before, part, tables, t0, t1, t2, t3, levels);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

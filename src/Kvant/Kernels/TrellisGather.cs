@@ -20,7 +20,7 @@ internal static unsafe class TrellisGather
 
     /// <summary>The levels of a unit: eight registers of four rows each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUp<TBits>(byte* unit, byte* before, byte* tables, byte* levels)
+    public static void LookUp<TBits>(byte* unit, byte* before, byte* tables, Vector512<byte> t0, Vector512<byte> t1, Vector512<byte> t2, Vector512<byte> t3, byte* levels)
         where TBits : ICount
     {
         byte* patterns = tables + TileTable.PatternsAt;
@@ -30,7 +30,7 @@ internal static unsafe class TrellisGather
             int start = Start(TBits.Value, register);
             Vector512<byte> lanes = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(unit + start), Vector512.Load(patterns + (register * R)), Vector512.Load(before + start));
             Vector512<byte> windows = Avx512Vbmi.MultiShift(cut, lanes.AsUInt64());
-            Avx512Vbmi.PermuteVar64x8(TrellisWindows.Levels(tables, windows), turn).Store(levels + (register * R));
+            Avx512Vbmi.PermuteVar64x8(TrellisWindows.Levels(windows, t0, t1, t2, t3), turn).Store(levels + (register * R));
         }
     }
 

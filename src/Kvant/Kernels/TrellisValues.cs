@@ -10,7 +10,7 @@ internal readonly unsafe struct TrellisValues<TBits> : ITrellisOrder
     public static int Summands => TBits.Value == 4 ? 1 : 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, byte* levels)
+    public static void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
         where TVector : struct
-        where TSimd : ITileSimd<TVector> => TSimd.LookUpValues<TBits>(unit, before, part, tables, levels);
+        where TSimd : ITileSimd<TVector> => TSimd.LookUpValues<TBits>(unit, before, part, tables, t0, t1, t2, t3, levels);
 }

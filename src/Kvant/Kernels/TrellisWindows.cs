@@ -9,30 +9,35 @@ internal static unsafe class TrellisWindows
 {
     /// <summary>Looks up a register of windows: byte b of each lane of 32 bits is the eight bits of the lane from offset + b * stride on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUp<TVector, TSimd>(TVector lanes, int offset, int stride, byte* tables, byte* levels)
+    public static void LookUp<TVector, TSimd>(TVector lanes, int offset, int stride, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
         if (typeof(TVector) == typeof(Vector512<byte>) && Avx512Vbmi.IsSupported)
-            ByPermutes((Vector512<byte>)(object)lanes, offset, stride, tables).Store(levels);
+        {
+            Vector512<byte> windows = Cut((Vector512<byte>)(object)lanes, offset, stride);
+            Levels(windows, (Vector512<byte>)(object)t0, (Vector512<byte>)(object)t1, (Vector512<byte>)(object)t2, (Vector512<byte>)(object)t3).Store(levels);
+        }
         else
+        {
             Apart<TVector, TSimd>(lanes, offset, stride, tables, levels);
+        }
     }
 
     /// <summary>The levels of bytes: two permutes of 128 entries each, and a choice by the highest bit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> Levels(byte* tables, Vector512<byte> windows)
+    public static Vector512<byte> Levels(Vector512<byte> windows, Vector512<byte> t0, Vector512<byte> t1, Vector512<byte> t2, Vector512<byte> t3)
     {
-        Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(tables), windows, Vector512.Load(tables + 64));
-        Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(Vector512.Load(tables + 128), windows, Vector512.Load(tables + 192));
+        Vector512<byte> low = Avx512Vbmi.PermuteVar64x8x2(t0, windows, t1);
+        Vector512<byte> high = Avx512Vbmi.PermuteVar64x8x2(t2, windows, t3);
         return Vector512.ConditionalSelect(Vector512.LessThan(windows.AsSByte(), Vector512<sbyte>.Zero).AsByte(), high, low);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> ByPermutes(Vector512<byte> lanes, int offset, int stride, byte* tables)
+    private static Vector512<byte> Cut(Vector512<byte> lanes, int offset, int stride)
     {
         ulong lane = ((ulong)offset * 0x01010101) + ((ulong)stride * 0x03020100);
-        return Levels(tables, Avx512Vbmi.MultiShift(Vector512.Create(lane | ((lane + 0x20202020) << 32)).AsByte(), lanes.AsUInt64()));
+        return Avx512Vbmi.MultiShift(Vector512.Create(lane | ((lane + 0x20202020) << 32)).AsByte(), lanes.AsUInt64());
     }
 
     // A method of its own for each register: the compiler inlines only so much into one.

@@ -69,6 +69,6 @@ public sealed class TrellisKernelTests
         where TBits : ICount
     {
         TrellisWindows.OneByOne<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, 64, tables, expected);
-        TileSimd512.LookUpValues<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, tables, actual);
+        TileSimd512.LookUpValues<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, tables, Vector512.Load(tables), Vector512.Load(tables + 64), Vector512.Load(tables + 128), Vector512.Load(tables + 192), actual);
     }
 }

@@ -23,6 +23,12 @@ internal sealed class TrellisReference(double[] levels, int bits)
         return [.. Search(row, start).Select(state => state >> (8 - bits))];
     }
 
+    /// <summary>A worse way: one pass over the row, free at both ends, says in which state it ends; a path from there to there is closed.</summary>
+    public int[] EncodeFromItsEnd(double[] row) => [.. Search(row, Search(row, null)[^1]).Select(state => state >> (8 - bits))];
+
+    /// <summary>A worse way: every row begins and ends in state 0.</summary>
+    public int[] EncodeFromZero(double[] row) => [.. Search(row, 0).Select(state => state >> (8 - bits))];
+
     /// <summary>The squared error of the nearest closed path of all there are; for short rows.</summary>
     public double LeastError(double[] row) => Enumerable.Range(0, 1 << (bits * row.Length))
         .Min(stream => Error(row, Decode([.. Enumerable.Range(0, row.Length).Select(i => (stream >> (i * bits)) & ((1 << bits) - 1))])));
