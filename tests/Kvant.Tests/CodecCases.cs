@@ -16,7 +16,7 @@ internal static class CodecCases
     /// <summary>The names of all methods.</summary>
     public static TheoryData<string> Methods => [.. CodecCatalog.Methods.Select(m => m.Name)];
 
-    /// <summary>Of every method the defaults, and each value of each setting with the other settings at their defaults.</summary>
+    /// <summary>Of every method the defaults, and each value of each setting with the other settings at their defaults; the trellis code also at fewer bits, each of which has kernels of its own.</summary>
     public static TheoryData<string> Specs => [.. CodecCatalog.Methods.SelectMany(SpecsOf)];
 
     /// <summary>Those of <see cref="Specs"/> that take rows of 128 numbers.</summary>
@@ -28,7 +28,8 @@ internal static class CodecCases
     public static IEnumerable<string> SpecsOf(CodecMethod method)
     {
         string[] changed = [.. method.Settings.SelectMany(s => ValuesOf(s).Where(v => v != s.Default).Select(v => $"{method.Name}:{s.Name}={v}"))];
-        return [method.Name, .. changed];
+        string[] together = [.. changed.Where(s => s.EndsWith("code=trellis", StringComparison.Ordinal)).SelectMany(s => (int[])[1, 2, 3], (s, bits) => $"{s},bits={bits}")];
+        return [method.Name, .. changed, .. together];
     }
 
     /// <summary>All choices of a setting; of a short range all numbers, of a long one the ends and one between.</summary>

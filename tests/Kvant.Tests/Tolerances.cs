@@ -65,4 +65,10 @@ internal static class Tolerances
 
     /// <summary>A weight of the softmax, relative: its polynomial errs by 1e-7, the power of two is of a float of up to 100 whose last bit is worth 8e-6.</summary>
     public const double Exponential = 1e-5;
+
+    /// <summary>Errors of paths found in 16-bit integers from half a row around its beginning, against paths in double precision from the whole row: the shortest rows differ by 1 %.</summary>
+    public const double TrellisSearch = 0.02;
+
+    /// <summary>A divergence averaged over 144 queries that scatter by a third, against its published value.</summary>
+    public const double Divergence = 0.1;
 }

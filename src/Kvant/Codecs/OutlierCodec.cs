@@ -101,7 +101,6 @@ internal sealed class OutlierCodec : RotatedCodec
 
         public SphereRowCoder Coder { get; } = new(
             dimension,
-            spec.Integer("bits") + extraBits,
             new SphereQuantizer(Codebook.LloydMax(dimension, spec.Integer("bits") + extraBits), CommonSettings.ScaleOf(spec)));
     }
 }

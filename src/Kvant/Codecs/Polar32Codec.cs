@@ -41,6 +41,6 @@ internal sealed class Polar32Codec : RotatedCodec
         ScaleRule rule = spec["norm"] == "max" ? ScaleRule.Max : ScaleRule.Norm;
         return new Polar32Codec(
             new BlockRotation(new HadamardRotation(BlockLength, spec.Seed(), rounds: 1), dimension),
-            new SphereRowCoder(dimension, bits, new SphereQuantizer(Codebook.LloydMax(BlockLength, bits), rule)));
+            new SphereRowCoder(dimension, new SphereQuantizer(Codebook.LloydMax(BlockLength, bits), rule)));
     }
 }

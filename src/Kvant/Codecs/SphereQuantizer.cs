@@ -7,7 +7,7 @@ namespace Kvant.Codecs;
 /// Codes the numbers of rotated rows (or of groups, which are rows of their own here) against a codebook for unit vectors of its dimension, and finds
 /// the scale that is stored beside the codes. The part that TurboQuant, its inner-product variant, PolarQuant and the outlier split share.
 /// </summary>
-internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int search = 0)
+internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int search = 0) : IRowQuantizer
 {
     // Candidates of the search lie evenly between these multiples of the norm's scale.
     private const float SearchFrom = 0.75f;
@@ -16,8 +16,14 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     // Scales below this are zero in fp16 by far; their inverse need not exist.
     private const float Nothing = 1e-30f;
 
-    /// <summary>Numbers in a row.</summary>
+    /// <inheritdoc/>
     public int Dimension => codebook.Dimension;
+
+    /// <inheritdoc/>
+    public int Bits => codebook.Bits;
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales) => Encode(rows, codes, scales, []);
 
     /// <summary>Finds codes and scales.</summary>
     /// <param name="rows">Rotated rows one after the other.</param>
@@ -52,10 +58,7 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
         }
     }
 
-    /// <summary>Turns codes back into numbers.</summary>
-    /// <param name="codes">A code per number.</param>
-    /// <param name="scale">The stored scale.</param>
-    /// <param name="row">Receives the numbers.</param>
+    /// <inheritdoc/>
     public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row) => LevelLookUp.Run(codes, codebook.Centroids, scale, row);
 
     // The scale for which the codes of a row are chosen.

@@ -4,12 +4,12 @@ using Kvant.Packing;
 namespace Kvant.Codecs;
 
 /// <summary>The bytes of rotated rows: the fp16 scale of each group, then the codes of the whole row without gaps.</summary>
-internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer quantizer)
+internal sealed class SphereRowCoder(int dimension, IRowQuantizer quantizer)
 {
     private readonly int _groups = dimension / quantizer.Dimension;
 
     /// <summary>Bytes of a row.</summary>
-    public int Bytes => ScaleBytes + BitPacking.ByteCount(dimension, bits);
+    public int Bytes => ScaleBytes + BitPacking.ByteCount(dimension, quantizer.Bits);
 
     /// <summary>Of those the bytes of scales.</summary>
     public int ScaleBytes => _groups * Fp16.Bytes;
@@ -23,7 +23,7 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
         Span<byte> codes = stackalloc byte[rows.Length];
         Span<float> scales = stackalloc float[rows.Length / quantizer.Dimension];
         Span<Half> halves = stackalloc Half[scales.Length];
-        quantizer.Encode(rows, codes, scales, []);
+        quantizer.Encode(rows, codes, scales);
         Fp16.Round(scales, halves);
         int size = Bytes, scaleBytes = _groups * Fp16.Bytes;
         ReadOnlySpan<byte> stored = MemoryMarshal.AsBytes(halves);
@@ -31,7 +31,7 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
         {
             Span<byte> row = bytes.Slice(r * size, size);
             stored.Slice(r * scaleBytes, scaleBytes).CopyTo(row);
-            BitPacking.Pack(codes.Slice(r * dimension, dimension), bits, row[scaleBytes..]);
+            BitPacking.Pack(codes.Slice(r * dimension, dimension), quantizer.Bits, row[scaleBytes..]);
         }
     }
 
@@ -40,7 +40,7 @@ internal sealed class SphereRowCoder(int dimension, int bits, SphereQuantizer qu
     {
         int length = quantizer.Dimension;
         Span<byte> codes = stackalloc byte[dimension];
-        BitPacking.Unpack(bytes[(_groups * Fp16.Bytes)..], bits, codes);
+        BitPacking.Unpack(bytes[(_groups * Fp16.Bytes)..], quantizer.Bits, codes);
         for (int g = 0; g < _groups; g++)
             quantizer.Decode(codes.Slice(g * length, length), Fp16.Read(bytes[(g * Fp16.Bytes)..]), row.Slice(g * length, length));
     }

@@ -1,4 +1,5 @@
 using Kvant.Codebooks;
+using Kvant.Kernels;
 using Kvant.Rotations;
 
 namespace Kvant.Codecs;
@@ -25,7 +26,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CommonSettings.Scale,
             CodecSetting.Choice("group", "0", ["0", "32", "64"], "numbers that share a scale; 0 = the whole row"),
             CodecSetting.Integer("search", 0, 0, 64, "scales tried per group to lower the error; 0 = the norm alone"),
-            CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform"], "levels of least squared error, or evenly spaced"),
+            CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform", "trellis"], "levels of least squared error, evenly spaced, or chosen as a path (1..4 bits, search=0)"),
         ],
         Create);
 
@@ -39,11 +40,22 @@ internal sealed class TurboQuantCodec : RotatedCodec
     {
         int bits = spec.Integer("bits"), group = spec.Integer("group") == 0 ? dimension : spec.Integer("group");
         CommonSettings.RequireMultiple(dimension, group);
-        Codebook codebook = spec["code"] == "uniform" ? Codebook.Uniform(group, bits) : Codebook.LloydMax(group, bits);
         Rotation rotation = RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
+        bool tiles = role is CodecRole.KeyTiles or CodecRole.ValueTiles;
+        if (spec["code"] == "trellis")
+        {
+            if (spec.Integer("search") > 0)
+                throw new ArgumentException("a search for scales does not go with the trellis code, which searches for paths.", nameof(spec));
+            var path = new TrellisQuantizer(group, bits, CommonSettings.ScaleOf(spec));
+            return tiles && TurboQuantTileCodec.Takes(dimension, bits, trellis: true)
+                ? new TurboQuantTileCodec(rotation, path, path.CreateTileTable(), role == CodecRole.KeyTiles)
+                : new TurboQuantCodec(rotation, new SphereRowCoder(dimension, path));
+        }
+
+        Codebook codebook = spec["code"] == "uniform" ? Codebook.Uniform(group, bits) : Codebook.LloydMax(group, bits);
         var quantizer = new SphereQuantizer(codebook, CommonSettings.ScaleOf(spec), spec.Integer("search"));
-        return role is CodecRole.KeyTiles or CodecRole.ValueTiles && TurboQuantTileCodec.Takes(dimension, bits)
-            ? new TurboQuantTileCodec(rotation, quantizer, codebook, role == CodecRole.KeyTiles)
-            : new TurboQuantCodec(rotation, new SphereRowCoder(dimension, bits, quantizer));
+        return tiles && TurboQuantTileCodec.Takes(dimension, bits, trellis: false)
+            ? new TurboQuantTileCodec(rotation, quantizer, new TileTable(codebook.Centroids, bits), role == CodecRole.KeyTiles)
+            : new TurboQuantCodec(rotation, new SphereRowCoder(dimension, quantizer));
     }
 }

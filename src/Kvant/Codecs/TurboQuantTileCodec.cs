@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
-using Kvant.Codebooks;
 using Kvant.Kernels;
 using Kvant.Rotations;
 
@@ -13,18 +12,17 @@ namespace Kvant.Codecs;
 /// <remarks>A block is the fp16 scales, [group, row], then the units of codes (<see cref="TileLayout"/>): the bytes of 32 rows.</remarks>
 internal sealed class TurboQuantTileCodec : RotatedCodec
 {
-    private readonly SphereQuantizer _quantizer;
-    private readonly Codebook _codebook;
+    private readonly IRowQuantizer _quantizer;
     private readonly TileShape _shape;
 
     /// <summary>A codec of rows in tiles; see <see cref="Takes"/>.</summary>
-    public TurboQuantTileCodec(Rotation rotation, SphereQuantizer quantizer, Codebook codebook, bool keys)
-        : this(rotation, quantizer, codebook, new TileShape(rotation.Dimension, rotation.Dimension / codebook.Dimension, new TileTable(codebook.Centroids, codebook.Bits), keys))
+    public TurboQuantTileCodec(Rotation rotation, IRowQuantizer quantizer, TileTable table, bool keys)
+        : this(rotation, quantizer, new TileShape(rotation.Dimension, rotation.Dimension / quantizer.Dimension, table, keys))
     {
     }
 
-    private TurboQuantTileCodec(Rotation rotation, SphereQuantizer quantizer, Codebook codebook, TileShape shape)
-        : base(rotation, TileLayout.Rows, shape.Bytes) => (_quantizer, _codebook, _shape) = (quantizer, codebook, shape);
+    private TurboQuantTileCodec(Rotation rotation, IRowQuantizer quantizer, TileShape shape)
+        : base(rotation, TileLayout.Rows, shape.Bytes) => (_quantizer, _shape) = (quantizer, shape);
 
     /// <inheritdoc/>
     public override int PreparedLength => Dimension + TilePrepare.Length(Dimension, _shape.Groups);
@@ -33,7 +31,8 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     public override int ScaleBytesPerBlock => _shape.ScaleBytes;
 
     /// <summary>Whether rows of this shape can lie in tiles.</summary>
-    public static bool Takes(int dimension, int bits) => bits is >= 2 and <= 4 && dimension % TileLayout.Coordinates == 0 && dimension <= 1024;
+    public static bool Takes(int dimension, int bits, bool trellis) =>
+        (bits is >= 2 and <= 4 || (trellis && bits == 1)) && dimension % TileLayout.Coordinates == 0 && dimension <= 1024;
 
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
@@ -43,13 +42,13 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         Span<Half> rounded = stackalloc Half[scales.Length];
         for (int i = 0, at = 0; i < rows.Length; i += codes.Length, at += BytesPerBlock)
         {
-            _quantizer.Encode(rows.Slice(i, codes.Length), codes, scales, []);
+            _quantizer.Encode(rows.Slice(i, codes.Length), codes, scales);
             Fp16.Round(scales, rounded);
             // From [row, group] to [group, row].
             Span<Half> stored = MemoryMarshal.Cast<byte, Half>(blocks.Slice(at, _shape.ScaleBytes));
             for (int s = 0; s < rounded.Length; s++)
                 stored[(s % _shape.Groups * TileLayout.Rows) + (s / _shape.Groups)] = rounded[s];
-            TileLayout.Pack(codes, Dimension, _shape.Table.Bits, _shape.Keys, blocks.Slice(at + _shape.ScaleBytes, BytesPerBlock - _shape.ScaleBytes));
+            _shape.Pack(codes, blocks.Slice(at + _shape.ScaleBytes, BytesPerBlock - _shape.ScaleBytes));
         }
 
         ArrayPool<byte>.Shared.Return(rented);
@@ -59,7 +58,7 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     {
         byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
         Span<byte> codes = rented.AsSpan(0, rows.Length);
-        TileLayout.Unpack(block[_shape.ScaleBytes..], Dimension, _shape.Table.Bits, _shape.Keys, codes);
+        _shape.Unpack(block[_shape.ScaleBytes..], codes);
         Span<float> scales = stackalloc float[TileLayout.Rows * _shape.Groups]; // [group, row]
         Halves.Widen(MemoryMarshal.Cast<byte, ushort>(block[.._shape.ScaleBytes]), scales);
         int length = _shape.GroupLength;

@@ -15,6 +15,8 @@ internal unsafe interface ITileSimd<TVector>
 
     static abstract TVector Load(byte* source);
 
+    static abstract void Store(TVector value, byte* destination);
+
     /// <summary>The four bytes at an address, in every lane.</summary>
     static abstract TVector Broadcast(int* source);
 
@@ -22,6 +24,18 @@ internal unsafe interface ITileSimd<TVector>
 
     /// <summary>Shifts lanes of 32 bits; bits of a neighboring byte come in from above, so use only what is masked or looked up.</summary>
     static abstract TVector ShiftRight(TVector value, int count);
+
+    /// <summary>Shifts lanes of 32 bits.</summary>
+    static abstract TVector ShiftLeft(TVector value, int count);
+
+    /// <summary>255 in each byte that has the bit, else 0.</summary>
+    static abstract TVector HasBit(TVector value, int bit);
+
+    static abstract TVector Or(TVector a, TVector b);
+
+    /// <summary>The levels of the trellis codes of a unit of values: eight registers; see <see cref="TrellisValues{TBits}"/>.</summary>
+    static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
+        where TBits : ICount;
 
     /// <summary>Bit by bit, a where the mask is set, else b.</summary>
     static abstract TVector Select(TVector mask, TVector a, TVector b);

@@ -10,11 +10,43 @@ internal unsafe interface ITileBits
     /// <summary>Products of neighbors that add up in 16 bits: how many registers may be summed before they are widened.</summary>
     static abstract int Summands { get; }
 
-    /// <summary>Loads the registers of a unit (<see cref="TileLayout"/>) and looks up its codes.</summary>
-    static abstract void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+    /// <summary>Looks levels up ahead, if that takes more than <see cref="Unpack"/> can do on the way: a method of its own, for a compiler inlines only so much.</summary>
+    static abstract void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>;
+
+    /// <summary>Loads the registers of a unit (<see cref="TileLayout"/>) and looks up its codes, or loads what <see cref="LookAhead"/> found.</summary>
+    static abstract void Unpack<TVector, TSimd>(
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>;
+}
+
+/// <summary>A few units whose levels are looked up ahead.</summary>
+internal unsafe ref struct TileUnits
+{
+    /// <summary>The first.</summary>
+    public byte* First;
+
+    /// <summary>Bytes from one to the next.</summary>
+    public nint Stride;
+
+    public int Count;
+
+    /// <summary>From the first unit to that of the coordinates before its own (the last one before the first): windows of a stream begin there.</summary>
+    public nint BeforeFirst;
+
+    /// <summary>The same for the other units.</summary>
+    public nint Before;
+
+    /// <summary>Which bytes of the units' registers of 64 bytes are wanted.</summary>
+    public int Part;
+
+    /// <summary>The tables of <see cref="TileTable"/>.</summary>
+    public byte* Tables;
+
+    /// <summary>Receives eight registers per unit.</summary>
+    public byte* Levels;
 }
 
 /// <summary>Two bits: four registers share the fields of one.</summary>
@@ -24,9 +56,15 @@ internal readonly unsafe struct TileBits2 : ITileBits
 
     public static int Summands => 4;
 
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
@@ -51,9 +89,15 @@ internal readonly unsafe struct TileBits3 : ITileBits
 
     public static int Summands => 2;
 
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
@@ -78,9 +122,15 @@ internal readonly unsafe struct TileBits4 : ITileBits
 
     public static int Summands => 2;
 
+    public static void LookAhead<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TVector, TSimd>(
-        byte* unit, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
+        byte* unit, byte* levels, TVector first, TVector second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {

@@ -17,7 +17,7 @@ internal static class TilePrepare
     /// <param name="prepared">Receives <see cref="Length"/> floats' worth of bytes: integers, corrections, factor.</param>
     public static void Run(ReadOnlySpan<float> query, TileTable table, int groups, Span<float> prepared)
     {
-        int limit = TileScores.QueryLimit(table.Bits), length = query.Length / groups;
+        int limit = table.QueryLimit, length = query.Length / groups;
         float largest = MathF.Abs(TensorPrimitives.MaxMagnitude(query));
         float factor = largest > 1e-30f ? limit / largest : 0;
         Span<byte> integers = MemoryMarshal.AsBytes(prepared);

@@ -14,6 +14,9 @@ internal unsafe ref struct TileScoreWork
     /// <summary>Floats from the scores of a query to those of the next.</summary>
     public int Stride;
 
+    /// <summary>Room for levels that are looked up ahead (<see cref="TileShape.LevelBytes"/>).</summary>
+    public byte* Levels;
+
     /// <summary>How far behind the blocks lie those that come next; 0 if unknown.</summary>
     public nint Ahead;
 

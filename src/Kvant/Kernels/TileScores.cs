@@ -12,9 +12,6 @@ namespace Kvant.Kernels;
 /// </remarks>
 internal static unsafe class TileScores
 {
-    /// <summary>The largest integer of a query: products of two neighbors with levels, twice, fit 16 bits.</summary>
-    public static int QueryLimit(int bits) => bits == 2 ? 127 : 65;
-
     /// <summary>Scores whole tiles.</summary>
     /// <param name="shape">What the tiles look like.</param>
     /// <param name="blocks">The tiles.</param>
@@ -28,6 +25,7 @@ internal static unsafe class TileScores
     {
         fixed (byte* b = blocks, next = upcoming)
         {
+            byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(shape.Units)]);
             fixed (float* p = prepared, s = scores)
             {
                 int tiles = blocks.Length / shape.Bytes;
@@ -40,6 +38,7 @@ internal static unsafe class TileScores
                     QueryStride = queryStride,
                     Queries = queries,
                     Scores = s,
+                    Levels = levels,
                     Stride = tiles * TileLayout.Rows,
                     Ahead = next == null ? 0 : (nint)(next - b),
                 });
@@ -68,10 +67,14 @@ internal static unsafe class TileScores
     private static void Some<TCount>(in TileScoreWork work, int first)
         where TCount : ICount
     {
-        switch (work.Shape.Table.Bits)
+        switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case 2: AtWidth<TCount, TileBits2>(work, first); break;
-            case 3: AtWidth<TCount, TileBits3>(work, first); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys<One>>>(work, first); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys<Two>>>(work, first); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys<Three>>>(work, first); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys<Four>>>(work, first); break;
+            case (_, 2): AtWidth<TCount, TileBits2>(work, first); break;
+            case (_, 3): AtWidth<TCount, TileBits3>(work, first); break;
             default: AtWidth<TCount, TileBits4>(work, first); break;
         }
     }
@@ -92,11 +95,11 @@ internal static unsafe class TileScores
     private static void Scalar<TCount>(in TileScoreWork work, int first)
         where TCount : ICount
     {
-        Span<byte> codes = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
+        Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         for (int tile = 0; tile < work.Tiles; tile++)
         {
             byte* block = work.Blocks + (tile * work.Shape.Bytes);
-            TileLayout.Unpack(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), work.Shape.Dimension, work.Shape.Table.Bits, true, codes);
+            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), levels);
             for (int q = first; q < first + TCount.Value; q++)
             {
                 TileQuery query = work.Query(q);
@@ -107,7 +110,7 @@ internal static unsafe class TileScores
                     {
                         int sum = 0, length = work.Shape.Dimension / work.Shape.Groups;
                         for (int i = g * length; i < (g + 1) * length; i++)
-                            sum += ((sbyte*)query.Integers)[i] * (sbyte)work.Shape.Table.Signed[codes[(row * work.Shape.Dimension) + i]];
+                            sum += ((sbyte*)query.Integers)[i] * (sbyte)levels[(row * work.Shape.Dimension) + i];
                         score += sum * ((float)((Half*)block)[(g * TileLayout.Rows) + row] * query.Factor);
                     }
 
@@ -127,9 +130,9 @@ internal static unsafe class TileScores
     {
         TileQuery q0 = work.Query(first), q1 = TCount.Value > 1 ? work.Query(first + 1) : q0;
         TileQuery q2 = TCount.Value > 2 ? work.Query(first + 2) : q0, q3 = TCount.Value > 2 ? work.Query(first + 3) : q0;
-        TVector table, second;
-        fixed (byte* t = work.Shape.Table.Unsigned)
-            (table, second) = (TSimd.Load(t), TSimd.Load(t + TileTable.Length));
+        // Tables never move.
+        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Unsigned[0]);
+        TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
         int units = work.Shape.Dimension / TileLayout.Coordinates / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, groups = work.Shape.Groups;
         nint ahead = first == 0 ? work.Ahead : 0;
         for (int tile = 0; tile < work.Tiles; tile++)
@@ -139,12 +142,13 @@ internal static unsafe class TileScores
             {
                 for (int g = 0; g < groups; g++)
                 {
-                    byte* unit = block + scaleBytes + (g * units * unitBytes) + part;
+                    byte* unit = block + scaleBytes + (g * units * unitBytes), levels = work.Levels;
+                    TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = unitBytes, Count = units, BeforeFirst = (units - 1) * unitBytes, Before = -unitBytes, Part = part, Tables = tables, Levels = levels });
                     TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes)
+                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes, levels += 8 * TSimd.Bytes)
                     {
                         TBits.Unpack<TVector, TSimd>(
-                            unit, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                            unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                         if (part == 0 && ahead != 0)
                             TileWidth.Fetch(unit + ahead, TBits.Bits);
                         Dot<TBits, TVector, TSimd>(q0.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a0, ref b0);

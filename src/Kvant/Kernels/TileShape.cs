@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Kvant.Kernels;
 
 /// <summary>What tiles look like: the fp16 scales of 32 rows per group of coordinates, then the units of codes (<see cref="TileLayout"/>).</summary>
@@ -33,4 +36,40 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
 
     /// <summary>Bytes of a tile: those of its rows one by one.</summary>
     public int Bytes => ScaleBytes + (Units * UnitBytes);
+
+    /// <summary>Bytes for the levels of a few units that are looked up ahead; none where that is done on the way.</summary>
+    public int LevelBytes(int units) => table.IsTrellis ? ((units * TileLayout.Rows * TileLayout.Coordinates) + TileLayout.RegisterBytes) : 0;
+
+    /// <summary>The first cache line that begins in a buffer, or nothing.</summary>
+    public static unsafe byte* Aligned(Span<byte> buffer)
+    {
+        byte* first = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(buffer));
+        return first + ((TileLayout.RegisterBytes - ((nint)first % TileLayout.RegisterBytes)) % TileLayout.RegisterBytes);
+    }
+
+    /// <summary>Puts the codes of a tile, [row, coordinate], into units.</summary>
+    public void Pack(ReadOnlySpan<byte> codes, Span<byte> units)
+    {
+        if (table.IsTrellis)
+            TrellisLayout.Pack(codes, dimension, table.Bits, keys, units);
+        else
+            TileLayout.Pack(codes, dimension, table.Bits, keys, units);
+    }
+
+    /// <summary>The inverse of <see cref="Pack"/>.</summary>
+    public void Unpack(ReadOnlySpan<byte> units, Span<byte> codes)
+    {
+        if (table.IsTrellis)
+            TrellisLayout.Unpack(units, dimension, table.Bits, keys, codes);
+        else
+            TileLayout.Unpack(units, dimension, table.Bits, keys, codes);
+    }
+
+    /// <summary>The levels of a tile as integers, [row, coordinate].</summary>
+    public void UnpackIntegers(ReadOnlySpan<byte> units, Span<byte> integers)
+    {
+        Unpack(units, integers);
+        for (int i = 0; i < integers.Length; i += GroupLength)
+            table.LookUp(integers.Slice(i, GroupLength));
+    }
 }

@@ -16,6 +16,9 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> Load(byte* source) => Vector128.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector128<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Broadcast(int* source) => Vector128.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -23,6 +26,20 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> ShiftRight(Vector128<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> ShiftLeft(Vector128<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> HasBit(Vector128<byte> value, int bit) =>
+        Vector128.Equals(value & Vector128.Create((byte)(1 << bit)), Vector128.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Or(Vector128<byte> a, Vector128<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector128<byte> t0, Vector128<byte> t1, Vector128<byte> t2, Vector128<byte> t3, byte* levels)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Select(Vector128<byte> mask, Vector128<byte> a, Vector128<byte> b) => Vector128.ConditionalSelect(mask, a, b);

@@ -15,6 +15,9 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static Vector256<byte> Load(byte* source) => Vector256.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector256<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Broadcast(int* source) => Vector256.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -22,6 +25,20 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> ShiftRight(Vector256<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> ShiftLeft(Vector256<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> HasBit(Vector256<byte> value, int bit) =>
+        Vector256.Equals(value & Vector256.Create((byte)(1 << bit)), Vector256.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Or(Vector256<byte> a, Vector256<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector256<byte> t0, Vector256<byte> t1, Vector256<byte> t2, Vector256<byte> t3, byte* levels)
+        where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Select(Vector256<byte> mask, Vector256<byte> a, Vector256<byte> b) => Vector256.ConditionalSelect(mask, a, b);

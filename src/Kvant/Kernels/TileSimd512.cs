@@ -15,6 +15,9 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> Load(byte* source) => Vector512.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<byte> value, byte* destination) => value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Broadcast(int* source) => Vector512.Create(*source).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -22,6 +25,26 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> ShiftRight(Vector512<byte> value, int count) => (value.AsInt32() >>> count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> ShiftLeft(Vector512<byte> value, int count) => (value.AsInt32() << count).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> HasBit(Vector512<byte> value, int bit) =>
+        Vector512.Equals(value & Vector512.Create((byte)(1 << bit)), Vector512.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Or(Vector512<byte> a, Vector512<byte> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector512<byte> t0, Vector512<byte> t1, Vector512<byte> t2, Vector512<byte> t3, byte* levels)
+        where TBits : ICount
+    {
+        if (Avx512Vbmi.IsSupported)
+            TrellisGather.LookUp<TBits>(unit, before, tables, t0, t1, t2, t3, levels);
+        else
+            TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Select(Vector512<byte> mask, Vector512<byte> a, Vector512<byte> b) => Vector512.ConditionalSelect(mask, a, b);

@@ -31,5 +31,9 @@ internal unsafe ref struct TileSumRun
     public float* Factors;
 
     public float* Accumulators;
+
+    /// <summary>Room for levels that are looked up ahead (<see cref="TileShape.LevelBytes"/>).</summary>
+    public byte* Levels;
+
     public nint Ahead;
 }

@@ -49,6 +49,7 @@ internal static unsafe class TileSums
     {
         byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
         float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups];
+        byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun)]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
             int tiles = Math.Min(TilesPerRun, work.Tiles - tile);
@@ -63,6 +64,7 @@ internal static unsafe class TileSums
                     Tiles = tiles,
                     Weights = weights,
                     Factors = factors,
+                    Levels = levels,
                     Accumulators = work.Accumulators + ((nint)done * work.Shape.Dimension),
                     Ahead = done == 0 ? work.Ahead : 0,
                 };
@@ -81,10 +83,14 @@ internal static unsafe class TileSums
     private static void Some<TCount>(in TileSumWork work, in TileSumRun run)
         where TCount : ICount
     {
-        switch (work.Shape.Table.Bits)
+        switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case 2: AtWidth<TCount, TileBits2>(work, run); break;
-            case 3: AtWidth<TCount, TileBits3>(work, run); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisValues<One>>>(work, run); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisValues<Two>>>(work, run); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisValues<Three>>>(work, run); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisValues<Four>>>(work, run); break;
+            case (_, 2): AtWidth<TCount, TileBits2>(work, run); break;
+            case (_, 3): AtWidth<TCount, TileBits3>(work, run); break;
             default: AtWidth<TCount, TileBits4>(work, run); break;
         }
     }
@@ -105,19 +111,19 @@ internal static unsafe class TileSums
     private static void Scalar<TCount>(in TileSumWork work, in TileSumRun run)
         where TCount : ICount
     {
-        Span<byte> codes = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
+        Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         Span<int> sums = stackalloc int[TCount.Value * work.Shape.Dimension];
         sums.Clear();
         int length = work.Shape.Dimension / work.Shape.Groups;
         for (int tile = 0; tile < run.Tiles; tile++)
         {
             byte* block = run.Blocks + ((nint)tile * work.Shape.Bytes);
-            TileLayout.Unpack(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), work.Shape.Dimension, work.Shape.Table.Bits, false, codes);
-            for (int i = 0; i < codes.Length; i++)
+            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), levels);
+            for (int i = 0; i < levels.Length; i++)
             {
                 int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
                 for (int q = 0; q < TCount.Value; q++)
-                    sums[(q * work.Shape.Dimension) + c] += (sbyte)work.Shape.Table.Signed[codes[i]] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
+                    sums[(q * work.Shape.Dimension) + c] += (sbyte)levels[i] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
             }
         }
 
@@ -133,9 +139,9 @@ internal static unsafe class TileSums
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        TVector table, second;
-        fixed (byte* t = work.Shape.Table.Signed)
-            (table, second) = (TSimd.Load(t), TSimd.Load(t + TileTable.Length));
+        // Tables never move.
+        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
+        TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
         int units = work.Shape.Dimension / TileLayout.Coordinates, unitsPerGroup = units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
         int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
         for (int u = 0; u < units; u++)
@@ -144,11 +150,14 @@ internal static unsafe class TileSums
             for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
             {
                 TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-                byte* unit = run.Blocks + scaleBytes + (u * unitBytes) + part, weights = run.Weights + (g * RowsPerRun);
-                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows)
+                byte* unit = run.Blocks + scaleBytes + (u * unitBytes), weights = run.Weights + (g * RowsPerRun);
+                nint before = (u % unitsPerGroup == 0 ? unitsPerGroup - 1 : -1) * unitBytes;
+                byte* levels = run.Levels;
+                TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = tileBytes, Count = run.Tiles, BeforeFirst = before, Before = before, Part = part, Tables = tables, Levels = levels });
+                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += 8 * TSimd.Bytes)
                 {
                     TBits.Unpack<TVector, TSimd>(
-                        unit, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                     if (part == 0 && run.Ahead != 0)
                         TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
                     a0 = Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7, a0);
@@ -182,6 +191,11 @@ internal static unsafe class TileSums
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        if (TBits.Summands == 1)
+        {
+            return TSimd.AddInts(sum, TSimd.AddInts(Four<TVector, TSimd>(w, c0, c1, c2, c3), Four<TVector, TSimd>(w + 4, c4, c5, c6, c7)));
+        }
+
         TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
         TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
         TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));
@@ -189,5 +203,15 @@ internal static unsafe class TileSums
         return TBits.Summands >= 4
             ? TSimd.AddInts(sum, TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3))))
             : TSimd.AddInts(TSimd.AddInts(sum, TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1))), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Four<TVector, TSimd>(int* w, TVector c0, TVector c1, TVector c2, TVector c3)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector s0 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0)), s1 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
+        TVector s2 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2)), s3 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
+        return TSimd.AddInts(TSimd.AddInts(s0, s1), TSimd.AddInts(s2, s3));
     }
 }

@@ -3,12 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace Kvant.Kernels;
 
-/// <summary>Weights times the scales of their rows, as integers of 7 bits relative to the largest of a run of tiles.</summary>
+/// <summary>Weights times the scales of their rows, as integers of 7 bits (or 8, see <see cref="TileTable.WeightLimit"/>) relative to the largest of a run of tiles.</summary>
 internal static unsafe class TileWeights
 {
-    /// <summary>The largest integer of a weight.</summary>
-    public const int Limit = 127;
-
     /// <summary>Weighs a run of tiles for up to four queries.</summary>
     /// <param name="work">The tiles and the weights.</param>
     /// <param name="tile">The first tile of the run.</param>
@@ -38,6 +35,7 @@ internal static unsafe class TileWeights
                 Factors = factors + g,
                 FactorStride = shape.Groups,
                 Unit = shape.Table.Unit,
+                Limit = shape.Table.WeightLimit,
             };
             switch (TileWidth.Active)
             {
@@ -128,6 +126,7 @@ internal static unsafe class TileWeights
         public float* Factors;
         public int FactorStride;
         public float Unit;
+        public float Limit;
 
         // Notes what an integer of a query is worth, and returns what turns its products into integers.
         public readonly float Keep(int query, float largest)

@@ -46,6 +46,12 @@ internal readonly struct Two : ICount
     public static int Value => 2;
 }
 
+/// <summary>3.</summary>
+internal readonly struct Three : ICount
+{
+    public static int Value => 3;
+}
+
 /// <summary>4.</summary>
 internal readonly struct Four : ICount
 {

@@ -11,7 +11,7 @@ public sealed class TileTests
 {
     private const int Rows = 128;
 
-    public static TheoryData<string> TiledSpecs => [.. from bits in (int[])[2, 3, 4] from rest in (string[])["", ",scale=unbiased", ",group=32", ",code=uniform"] select $"turboquant:bits={bits}{rest}"];
+    public static TheoryData<string> TiledSpecs => ["turboquant:bits=1,code=trellis", .. from bits in (int[])[2, 3, 4] from rest in (string[])["", ",scale=unbiased", ",group=32", ",code=uniform", ",code=trellis", ",code=trellis,group=32"] select $"turboquant:bits={bits}{rest}"];
 
     [Theory]
     [InlineData(2)]

@@ -148,6 +148,7 @@ public sealed class RefusalLaws
         string Setting(string setting) => spec.Method.Settings.Any(s => s.Name == setting) ? spec[setting] : "";
         int smallest = name switch
         {
+            "turboquant" when spec["code"] == "trellis" => Math.Max(3, 8 / spec.Integer("bits")), // the codes of a row fill a state
             "turboquant" => 3, // on fewer numbers the density of the sphere has no optimum
             "turboquant-ip" => spec["bits"] == "1" ? 1 : 3,
             "outlier" => int.Parse(spec["channels"]) + 3,

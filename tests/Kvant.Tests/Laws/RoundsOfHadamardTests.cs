@@ -32,7 +32,7 @@ public sealed class RoundsOfHadamardTests
         int dimension = rotation.Dimension;
         float[] rows = TestRows.OneHot(dimension), rotated = new float[rows.Length], decoded = new float[rows.Length];
         rotation.Forward(rows, rotated);
-        var coder = new SphereRowCoder(dimension, 3, new SphereQuantizer(Codebook.LloydMax(dimension, 3), ScaleRule.Norm));
+        var coder = new SphereRowCoder(dimension, new SphereQuantizer(Codebook.LloydMax(dimension, 3), ScaleRule.Norm));
         byte[] bytes = new byte[dimension * coder.Bytes];
         coder.Encode(rotated, bytes);
         for (int r = 0; r < dimension; r++)

@@ -1,0 +1,110 @@
+using System.Runtime.InteropServices;
+using Kvant.Codebooks;
+using Kvant.Kernels;
+using Kvant.Memory;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// Codes rotated rows as paths: each number's level depends on its own code and on those before it, eight bits in all, so that 2^bits choices per number
+/// reach 256 levels (Tseng et al., 2024, "QTIP", the bitshift trellis). The row closes on itself: before its first number come its last codes.
+/// </summary>
+internal sealed class TrellisQuantizer : IRowQuantizer
+{
+    /// <summary>Bits of a state: those of the codes that a level depends on.</summary>
+    public const int StateBits = 8;
+
+    // Scales below this are zero in fp16 by far; their inverse need not exist.
+    private const float Nothing = 1e-30f;
+
+    private readonly ScaleRule _rule;
+    private readonly TrellisTable _table;
+
+    /// <summary>A quantizer of rows.</summary>
+    /// <param name="dimension">Numbers in a row; their codes fill a state at least.</param>
+    /// <param name="bits">1 to 4.</param>
+    /// <param name="rule">Which scale is stored.</param>
+    /// <exception cref="ArgumentException">There is no such code.</exception>
+    public TrellisQuantizer(int dimension, int bits, ScaleRule rule)
+    {
+        if (bits > TrellisTables.MaxBits)
+            throw new ArgumentException($"the trellis code has 1 to {TrellisTables.MaxBits} bits, not {bits}.", nameof(bits));
+        if (dimension < 3 || dimension * bits < StateBits)
+        {
+            throw new ArgumentException(
+                $"a trellis of {bits} bits takes a dimension of at least {Math.Max(3, (StateBits + bits - 1) / bits)}, not {dimension}: the codes of a row fill a state of {StateBits} bits.",
+                nameof(dimension));
+        }
+
+        (Dimension, _rule, _table) = (dimension, rule, new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
+    }
+
+    /// <inheritdoc/>
+    public int Dimension { get; }
+
+    /// <inheritdoc/>
+    public int Bits => _table.Bits;
+
+    /// <summary>What the attention kernels look levels up in.</summary>
+    public TileTable CreateTileTable() => new(_table);
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales)
+    {
+        int words = TrellisSearch.ScratchLength(Dimension, _table);
+        using var scratch = new AlignedScratch(((words + Dimension + 1) / 2) + Dimension);
+        Span<ushort> search = MemoryMarshal.Cast<float, ushort>(scratch.Floats)[..words];
+        Span<short> numbers = MemoryMarshal.Cast<float, short>(scratch.Floats).Slice(words, Dimension);
+        Span<float> levels = scratch.Floats[^Dimension..];
+        for (int r = 0; r < scales.Length; r++)
+        {
+            ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
+            Span<byte> coded = codes.Slice(r * Dimension, Dimension);
+            Span<float> square = scales.Slice(r, 1);
+            Reductions.Squares(row, square);
+            float unit = MathF.Sqrt(square[0] / Dimension);
+            Round(row, unit < Nothing ? 0 : TrellisTable.Fine / (unit * _table.Step), numbers);
+            TrellisSearch.Run(_table, numbers, coded, search);
+            scales[r] = unit < Nothing ? 0 : Scale(row, square[0], unit, coded, levels);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row)
+    {
+        ReadOnlySpan<sbyte> integers = _table.Integers;
+        int bits = Bits, state = 0;
+        float step = scale * _table.Step;
+        for (int i = codes.Length - ((StateBits + bits - 1) / bits); i < codes.Length; i++)
+            state = Next(state, codes[i], bits);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            state = Next(state, codes[i], bits);
+            row[i] = integers[state] * step;
+        }
+    }
+
+    private static int Next(int state, byte code, int bits) => (state >> bits) | (code << (StateBits - bits));
+
+    // Halves go up on both sides of zero; beyond the largest level all numbers are alike.
+    private static void Round(ReadOnlySpan<float> row, float factor, Span<short> numbers)
+    {
+        for (int i = 0; i < row.Length; i++)
+            numbers[i] = (short)((int)(MathF.Min(MathF.Max(row[i] * factor, -short.MaxValue), short.MaxValue) + 32768.5f) - 32768);
+    }
+
+    private float Scale(ReadOnlySpan<float> row, float square, float unit, ReadOnlySpan<byte> codes, Span<float> levels)
+    {
+        Decode(codes, 1, levels);
+        float product = Reductions.Dot(row, levels), levelSquare = Reductions.Dot(levels, levels);
+        if (product <= 0)
+            return 0; // no multiple of such levels is nearer to the row than zeros are
+        return _rule switch
+        {
+            ScaleRule.Corrected => MathF.Sqrt(square / levelSquare),
+            ScaleRule.LeastSquares => product / levelSquare,
+            ScaleRule.Unbiased => square / product,
+            _ => unit,
+        };
+    }
+}
