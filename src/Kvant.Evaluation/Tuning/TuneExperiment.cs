@@ -103,7 +103,7 @@ public sealed record TuneExperiment
         return new TuneReport
         {
             Chosen = all[0],
-            BestUniform = all[1..(uniform.Length + 1)].MinBy(u => u.Verified?.DivergenceMedian.Value ?? u.Predicted),
+            BestUniform = all[1..(uniform.Length + 1)].MinBy(u => u.Verified?.DivergenceMean.Value ?? u.Predicted),
             Frontier = all[(uniform.Length + 1)..],
             MeasuredTokens = measured,
             HeldOutTokens = heldOut,
