@@ -71,4 +71,10 @@ internal static class Tolerances
 
     /// <summary>A divergence averaged over 144 queries that scatter by a third, against its published value.</summary>
     public const double Divergence = 0.1;
+
+    /// <summary>Attention outputs with and without a vector that all keys share, relative: scores of up to 1,000 round by 6e-8 of that, and a weight by as much; integers may cross a step.</summary>
+    public const double CommonVector = 1e-3;
+
+    /// <summary>What taking away a stored mean may add to the error of the residuals: 128 rows estimate a mean to 1/128 of their energy, which is added where the mean is of other rows than these.</summary>
+    public const double StoredMean = 0.03;
 }
