@@ -58,10 +58,11 @@ public sealed class CenteredTests
     [InlineData("q4_0:mean=64")]
     public void VectorAddedToAllKeysChangesAttentionByRoundingAlone(string spec)
     {
-        // Every second key is the one before it turned around, so that the mean is exactly the vector and fp16 holds both.
+        // Every second key is the one before it turned around, so that the mean is exactly the vector and fp16 holds both. No number is 0, of
+        // which there would be two.
         float[] keys = TestRows.Gaussian(512, Dimension, seed: 61);
         for (int i = 0; i < keys.Length; i++)
-            keys[i] = i / Dimension % 2 == 0 ? MathF.Round(keys[i] * 16) / 16 : -keys[i - Dimension];
+            keys[i] = i / Dimension % 2 == 0 ? (MathF.Round(keys[i] * 16) + 0.5f) / 16 : -keys[i - Dimension];
         float[] common = [.. Enumerable.Range(0, Dimension).Select(c => (float)((c * 7 % 65) - 32))];
         float[] values = TestRows.Gaussian(512, Dimension, seed: 62);
         foreach (Arithmetic arithmetic in Enum.GetValues<Arithmetic>())
