@@ -140,6 +140,41 @@ public sealed class CenteredTests
         Assert.True(RopeKeys.Divergence("turboquant:bits=3") > 5);
     }
 
+    [Theory]
+    [InlineData("turboquant:bits=3", 30, 14.83)]
+    [InlineData("turboquant:bits=3,mean=32", 30, 0.0639)]
+    [InlineData("turboquant:bits=3,mean=64", 30, 0.067)]
+    [InlineData("turboquant:bits=3,mean=128", 30, 0.084)]
+    [InlineData("turboquant:bits=3,mean=32,meanbits=8", 30, 0.0666)]
+    [InlineData("turboquant:bits=3,mean=64,meanbits=8", 30, 0.0692)]
+    [InlineData("turboquant:bits=3,mean=128,meanbits=8", 30, 0.0845)]
+    [InlineData("turboquant:bits=3,mean=head", 30, 11.44)]
+    [InlineData("turboquant:bits=3,mean=auto", 30, 11.44)]
+    [InlineData("turboquant:bits=4", 30, 7.492)]
+    [InlineData("turboquant:bits=4,mean=32,meanbits=8", 30, 0.0184)]
+    [InlineData("turboquant:bits=2,mean=32", 30, 0.2262)]
+    [InlineData("turboquant:bits=2,mean=32,meanbits=8", 30, 0.2259)]
+    [InlineData("outlier:bits=2", 30, 10.99)]
+    [InlineData("outlier:bits=3", 30, 5.401)]
+    [InlineData("kivi:bits=2", 30, 0.2913)]
+    [InlineData("kivi:bits=4", 30, 0.0117)]
+    [InlineData("kivi:bits=2,group=128", 30, 0.5368)]
+    [InlineData("q4_0", 30, 5.318)]
+    [InlineData("q4_0:rotation=hadamard", 30, 7.582)]
+    [InlineData("q4_0:mean=32,meanbits=8", 30, 0.0152)]
+    [InlineData("q8", 30, 0.196)]
+    [InlineData("q8_0", 30, 0.0801)]
+    [InlineData("turboquant:bits=3", 0, 0.0709)]
+    [InlineData("turboquant:bits=3,mean=32", 0, 0.0684)]
+    [InlineData("turboquant:bits=3,mean=128", 0, 0.0707)]
+    [InlineData("turboquant:bits=3", 1, 0.1343)]
+    [InlineData("turboquant:bits=3,mean=32", 1, 0.0672)]
+    [InlineData("turboquant:bits=3,mean=128,meanbits=8", 1, 0.0697)]
+    [InlineData("turboquant:bits=3,mean=head", 1, 0.1218)]
+    [InlineData("turboquant:bits=3,mean=auto", 1, 0.1218)]
+    public void DivergenceIsAsThePageSays(string spec, double factor, double expected) =>
+        Measure.AssertInBand(RopeKeys.Divergence(spec, factor), expected, Tolerances.PageNumber, $"{spec}, {factor}");
+
     private static float[] Common(double norms)
     {
         // Norms of the rows are about the square root of their dimension.
