@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Kvant.Kernels;
 using Kvant.Memory;
 
@@ -11,12 +12,20 @@ internal sealed class BlockMeanCodec : CenteredCodec
     // Rows and their mean of at most this norm leave residuals of at most twice that, whose scales any codec stores (see Door.AlwaysEncodable).
     private const float EasyNorm = 16384;
 
+    // As many rows as attention takes at a time: copying their blocks together costs less than a call for each of them.
+    private const int PartRows = 128;
+
     private readonly int _meanAt;
 
     public BlockMeanCodec(Codec inner, Codec mean, int rows)
         : base(inner, mean, rows, (rows / inner.RowsPerBlock * inner.BytesPerBlock) + mean.BytesPerBlock) => _meanAt = BytesPerBlock - mean.BytesPerBlock;
 
     public override int ScaleBytesPerBlock => (RowsPerBlock / Inner.RowsPerBlock * Inner.ScaleBytesPerBlock) + Mean.BytesPerBlock;
+
+    private int PartBlocks => PartRows / RowsPerBlock;
+
+    // Their means, then their residuals.
+    private int PartFloats => (PartBlocks * Dimension) + (((PartBlocks * _meanAt) + sizeof(float) - 1) / sizeof(float));
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
@@ -45,24 +54,28 @@ internal sealed class BlockMeanCodec : CenteredCodec
     {
         Inner.DecodePart(block[.._meanAt], rows);
         Span<float> mean = stackalloc float[Dimension];
-        Mean.DecodePart(block[_meanAt..], mean);
+        DecodeMean(block[_meanAt..], mean);
         Add(mean, rows);
     }
 
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
-        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, share = upcoming.Length / count;
-        using var scratch = new AlignedScratch(prepared.Count * (RowsPerBlock + 1));
-        Span<float> products = scratch.Floats[..prepared.Count], ofBlock = count == 1 ? scores : scratch.Floats[prepared.Count..];
-        Span<float> mean = stackalloc float[Dimension];
-        for (int b = 0; b < count; b++)
+        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = prepared.Count, share = upcoming.Length / count;
+        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
+        Span<float> products = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
+        for (int b = 0; b < count; b += PartBlocks)
         {
-            ReadOnlySpan<byte> block = blocks.Slice(b * BytesPerBlock, BytesPerBlock);
-            Mean.DecodePart(block[_meanAt..], mean);
-            ScoreMean(prepared, mean, products);
-            Inner.ScorePart(prepared, block[.._meanAt], ofBlock, arithmetic, upcoming.Slice(b * share, share));
-            for (int q = 0; q < prepared.Count; q++)
-                TensorPrimitives.Add(ofBlock.Slice(q * RowsPerBlock, RowsPerBlock), products[q], scores.Slice((q * rows) + (b * RowsPerBlock), RowsPerBlock));
+            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
+            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
+            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
+            ScoreMeans(prepared, means, products, Rest(next, residuals));
+            Span<float> ofPart = rowsOfPart == rows ? scores : apart[..(queries * rowsOfPart)];
+            Inner.ScorePart(prepared, residuals, ofPart, arithmetic, next);
+            for (int i = 0; i < queries * blocksOfPart; i++)
+            {
+                int row = (b + (i % blocksOfPart)) * RowsPerBlock;
+                TensorPrimitives.Add(ofPart.Slice(i * RowsPerBlock, RowsPerBlock), products[i], scores.Slice((i / blocksOfPart * rows) + row, RowsPerBlock));
+            }
         }
     }
 
@@ -70,20 +83,44 @@ internal sealed class BlockMeanCodec : CenteredCodec
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension, share = upcoming.Length / count;
-        using var scratch = new AlignedScratch(queries * RowsPerBlock);
-        Span<float> mean = stackalloc float[Dimension];
-        for (int b = 0; b < count; b++)
+        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
+        Span<float> sums = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
+        for (int b = 0; b < count; b += PartBlocks)
         {
-            ReadOnlySpan<byte> block = blocks.Slice(b * BytesPerBlock, BytesPerBlock);
-            Mean.DecodePart(block[_meanAt..], mean);
-            for (int q = 0; q < queries; q++)
+            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
+            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
+            ReadOnlySpan<float> ofPart = weights;
+            if (rowsOfPart < rows)
             {
-                ReadOnlySpan<float> own = weights.Slice((q * rows) + (b * RowsPerBlock), RowsPerBlock);
-                own.CopyTo(scratch.Floats[(q * RowsPerBlock)..]);
-                AccumulateMean(own, mean, accumulators.Slice(q * Dimension, Dimension));
+                for (int q = 0; q < queries; q++)
+                    weights.Slice((q * rows) + (b * RowsPerBlock), rowsOfPart).CopyTo(apart[(q * rowsOfPart)..]);
+                ofPart = apart[..(queries * rowsOfPart)];
             }
 
-            Inner.AccumulatePart(scratch.Floats, block[.._meanAt], accumulators, arithmetic, upcoming.Slice(b * share, share));
+            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
+            Inner.AccumulatePart(ofPart, residuals, accumulators, arithmetic, next);
+            for (int i = 0; i < queries * blocksOfPart; i++)
+                sums[i] = TensorPrimitives.Sum(ofPart.Slice(i * RowsPerBlock, RowsPerBlock));
+            AccumulateMeans(sums, means, accumulators, Rest(next, residuals));
         }
+    }
+
+    // The inner codec fetches as many bytes ahead as it reads.
+    private static ReadOnlySpan<byte> Rest(ReadOnlySpan<byte> upcoming, ReadOnlySpan<byte> read) => upcoming[Math.Min(upcoming.Length, read.Length)..];
+
+    // The inner blocks of a part, one after the other, and its means as floats.
+    private ReadOnlySpan<byte> Split(ReadOnlySpan<byte> blocks, Span<float> scratch, out ReadOnlySpan<float> means)
+    {
+        int count = blocks.Length / BytesPerBlock;
+        Span<float> decoded = scratch[..(count * Dimension)];
+        means = decoded;
+        for (int b = 0; b < count; b++)
+            DecodeMean(blocks.Slice((b * BytesPerBlock) + _meanAt, BytesPerBlock - _meanAt), decoded.Slice(b * Dimension, Dimension));
+        if (count == 1)
+            return blocks[.._meanAt];
+        Span<byte> residuals = MemoryMarshal.AsBytes(scratch[(PartBlocks * Dimension)..])[..(count * _meanAt)];
+        for (int b = 0; b < count; b++)
+            blocks.Slice(b * BytesPerBlock, _meanAt).CopyTo(residuals[(b * _meanAt)..]);
+        return residuals;
     }
 }

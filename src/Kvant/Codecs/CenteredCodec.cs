@@ -70,19 +70,27 @@ internal abstract class CenteredCodec : Codec
         }
 
         Mean.EncodePart(inBasis, stored);
-        Mean.DecodePart(stored, inBasis);
+        DecodeMean(stored, inBasis);
         FromBasis(inBasis, mean);
         return true;
     }
 
-    /// <summary>query . mean of every prepared query.</summary>
-    protected void ScoreMean(PreparedQueries prepared, ReadOnlySpan<float> mean, Span<float> products) =>
-        RowScores.Compute<SingleRows>(
-            new RowRun(MemoryMarshal.AsBytes(mean), sizeof(float) * Dimension, 1), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, 1);
+    /// <summary>Reads a stored mean, halves as the kernels read them: once per block, so it must not take long.</summary>
+    protected void DecodeMean(ReadOnlySpan<byte> stored, Span<float> inBasis)
+    {
+        if (Mean is Fp16Codec)
+            Halves.Widen(MemoryMarshal.Cast<byte, ushort>(stored), inBasis);
+        else
+            Mean.DecodePart(stored, inBasis);
+    }
 
-    /// <summary>Adds the mean of a query's rows to its accumulator.</summary>
-    protected static void AccumulateMean(ReadOnlySpan<float> weights, ReadOnlySpan<float> mean, Span<float> accumulator) =>
-        TensorPrimitives.MultiplyAdd(mean, TensorPrimitives.Sum(weights), accumulator, accumulator);
+    /// <summary>query . mean of every prepared query and mean: [query, mean].</summary>
+    protected void ScoreMeans(PreparedQueries prepared, ReadOnlySpan<float> means, Span<float> products, ReadOnlySpan<byte> upcoming) =>
+        RowScores.Compute<SingleRows>(Rows(means, upcoming), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, means.Length / Dimension);
+
+    /// <summary>Adds means, weighted by the sums of their rows' weights, [query, mean], to the accumulators of the queries.</summary>
+    protected void AccumulateMeans(ReadOnlySpan<float> sums, ReadOnlySpan<float> means, Span<float> accumulators, ReadOnlySpan<byte> upcoming) =>
+        RowSums.Add<SingleRows>(Rows(means, upcoming), 0, Dimension, sums, means.Length / Dimension, accumulators.Length / Dimension, accumulators, Dimension);
 
     /// <summary>Takes a mean away from rows.</summary>
     protected void Subtract(ReadOnlySpan<float> rows, ReadOnlySpan<float> mean, Span<float> residuals)
@@ -97,4 +105,7 @@ internal abstract class CenteredCodec : Codec
         for (int i = 0; i < rows.Length; i += Dimension)
             TensorPrimitives.Add(rows.Slice(i, Dimension), mean, rows.Slice(i, Dimension));
     }
+
+    private RowRun Rows(ReadOnlySpan<float> means, ReadOnlySpan<byte> upcoming) =>
+        new(MemoryMarshal.AsBytes(means), sizeof(float) * Dimension, means.Length / Dimension) { Upcoming = upcoming };
 }

@@ -59,7 +59,7 @@ internal sealed class HeadMeanCodec : CenteredCodec
     protected override Codec RestoreState(ReadOnlySpan<byte> state)
     {
         float[] inBasis = new float[Dimension];
-        Mean.DecodePart(state, inBasis);
+        DecodeMean(state, inBasis);
         if (!IsTaken(inBasis))
             throw new ArgumentException($"The state is not a mean of finite numbers with a norm of at most {LargestNorm}.", nameof(state));
         return new HeadMeanCodec(Inner, Mean, _leastShare, state.ToArray(), inBasis);
@@ -91,7 +91,7 @@ internal sealed class HeadMeanCodec : CenteredCodec
         Inner.ScorePart(prepared, blocks, scores, arithmetic, upcoming);
         int rows = blocks.Length / BytesPerBlock * RowsPerBlock;
         using var scratch = new AlignedScratch(prepared.Count);
-        ScoreMean(prepared, _inBasis, scratch.Floats);
+        ScoreMeans(prepared, _inBasis, scratch.Floats, []);
         for (int q = 0; q < prepared.Count; q++)
             TensorPrimitives.Add(scores.Slice(q * rows, rows), scratch.Floats[q], scores.Slice(q * rows, rows));
     }
@@ -100,9 +100,11 @@ internal sealed class HeadMeanCodec : CenteredCodec
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         Inner.AccumulatePart(weights, blocks, accumulators, arithmetic, upcoming);
-        int rows = blocks.Length / BytesPerBlock * RowsPerBlock;
-        for (int q = 0; q < accumulators.Length / Dimension; q++)
-            AccumulateMean(weights.Slice(q * rows, rows), _inBasis, accumulators.Slice(q * Dimension, Dimension));
+        int rows = blocks.Length / BytesPerBlock * RowsPerBlock, queries = accumulators.Length / Dimension;
+        using var scratch = new AlignedScratch(queries);
+        for (int q = 0; q < queries; q++)
+            scratch.Floats[q] = TensorPrimitives.Sum(weights.Slice(q * rows, rows));
+        AccumulateMeans(scratch.Floats, _inBasis, accumulators, []);
     }
 
     private static bool IsTaken(float[] mean) => Halves.AreAtMost(mean, LargestNorm) && Energy(mean) <= (double)LargestNorm * LargestNorm;
