@@ -30,7 +30,8 @@ internal static class CodecCases
     {
         string[] changed = [.. method.Settings.SelectMany(s => ValuesOf(s).Where(v => v != s.Default).Select(v => $"{method.Name}:{Needed(s)}{s.Name}={v}"))];
         string[] together = [.. changed.Where(s => s.EndsWith("code=trellis", StringComparison.Ordinal)).SelectMany(s => (int[])[1, 2, 3], (s, bits) => $"{s},bits={bits}")];
-        return [method.Name, .. changed, .. together];
+        string[] centered = [.. together.Where(s => s.EndsWith("bits=3", StringComparison.Ordinal)).Select(s => $"{s},mean=64,meanbits=8")];
+        return [method.Name, .. changed, .. together, .. centered];
     }
 
     // What gives a setting a meaning: the bits of a mean are of no interest without a mean.
