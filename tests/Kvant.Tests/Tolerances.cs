@@ -71,4 +71,13 @@ internal static class Tolerances
 
     /// <summary>A divergence averaged over 144 queries that scatter by a third, against its published value.</summary>
     public const double Divergence = 0.1;
+
+    /// <summary>Attention outputs with and without a vector that all keys share, relative: scores of up to 1,000 round by 6e-8 of that, and a weight by as much; integers may cross a step.</summary>
+    public const double CommonVector = 1e-3;
+
+    /// <summary>Numbers that a page of the documentation gives with three digits, on data of fixed seeds; math libraries differ in the last bit of a sine.</summary>
+    public const double PageNumber = 0.01;
+
+    /// <summary>What a stored mean of 30 times a row's length may add to the error: its int8 numbers are off by 30 x 3 / 127 / sqrt(12) of a row's, squared .04; the mean of a head's first 128 rows is off by 1/128.</summary>
+    public const double StoredMean = 0.06;
 }

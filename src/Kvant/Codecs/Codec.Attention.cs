@@ -102,7 +102,7 @@ public abstract partial class Codec
 
     /// <summary>Keeps one query as <see cref="ScoreBlocks"/> reads it: as it is, unless a codec wants more.</summary>
     /// <param name="query"><see cref="Dimension"/> floats in the basis of the codes.</param>
-    /// <param name="prepared">Receives <see cref="PreparedLength"/> floats.</param>
+    /// <param name="prepared">Receives <see cref="PreparedLength"/> floats, of which the first <see cref="Dimension"/> are the query itself.</param>
     protected virtual void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => query.CopyTo(prepared);
 
     /// <summary>Decodes one block but leaves the rows in the basis of the codes.</summary>

@@ -28,6 +28,10 @@ public sealed class CodecSetting
     /// <summary>The allowed values in words, such as <c>1..8</c> or <c>max|l2</c>.</summary>
     public string Allowed => Choices.Count > 0 ? string.Join('|', Choices) : $"{_minimum}..{_maximum}";
 
+    /// <summary>Whether the setting came when files of the method existed: the full text of a spec leaves it out where it has its default, so that
+    /// what was written stays as it is. Such a default never changes.</summary>
+    public bool IsLater { get; private init; }
+
     /// <summary>A whole number from a range.</summary>
     internal static CodecSetting Integer(string name, long @default, long minimum, long maximum, string summary) =>
         new(name, summary, @default.ToString(CultureInfo.InvariantCulture), [], minimum, maximum);
@@ -35,6 +39,9 @@ public sealed class CodecSetting
     /// <summary>One of a few words or numbers.</summary>
     internal static CodecSetting Choice(string name, string @default, string[] choices, string summary) =>
         new(name, summary, @default, choices, 0, 0);
+
+    /// <summary>The same setting with <see cref="IsLater"/>.</summary>
+    internal CodecSetting AddedLater() => new(Name, Summary, Default, Choices, _minimum, _maximum) { IsLater = true };
 
     /// <summary>Whether a text is an allowed value, written the one way that specs write it.</summary>
     /// <param name="text">The text behind the equals sign.</param>

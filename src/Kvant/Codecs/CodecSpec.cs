@@ -16,8 +16,9 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     /// <summary>The method.</summary>
     public CodecMethod Method { get; }
 
-    /// <summary>Every setting written out, defaults too: what files store, so that a later default changes nothing.</summary>
-    public string FullText => Format(i => true);
+    /// <summary>Every setting written out, defaults too: what files store, so that a later default changes nothing. Settings that came
+    /// later than files of the method (<see cref="CodecSetting.IsLater"/>) stand only where they differ from theirs.</summary>
+    public string FullText => Format(i => !Method.Settings[i].IsLater || _values[i] != Method.Settings[i].Default);
 
     /// <summary>Reads a spec: a method's name, then optionally a colon and settings as <c>name=value</c> with commas between.</summary>
     /// <param name="text">The spec.</param>

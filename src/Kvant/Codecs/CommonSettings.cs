@@ -22,6 +22,13 @@ internal static class CommonSettings
     public static CodecSetting Rotation(string @default) =>
         CodecSetting.Choice("rotation", @default, [.. RotationCatalog.Names], "the change of basis before coding");
 
+    /// <summary>What is subtracted from rows before they are coded; see <see cref="CenteredCodec.Around"/>.</summary>
+    public static CodecSetting Mean { get; } = CodecSetting.Choice(
+        "mean", "0", ["0", "32", "64", "128", "head", "auto"], "rows whose mean is subtracted; head = that of the first 128 for all; auto = if it pays; 0 = none").AddedLater();
+
+    /// <summary>How the mean is stored.</summary>
+    public static CodecSetting MeanBits { get; } = CodecSetting.Choice("meanbits", "16", ["16", "8"], "bits per number of the mean").AddedLater();
+
     /// <summary>The rule that the spec names.</summary>
     public static ScaleRule ScaleOf(CodecSpec spec) => (ScaleRule)Array.IndexOf(ScaleNames, spec["scale"]);
 

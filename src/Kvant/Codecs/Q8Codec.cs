@@ -32,8 +32,8 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
     {
         float scale = BinaryPrimitives.ReadSingleLittleEndian(block);
-        for (int i = 0; i < rows.Length; i++)
-            rows[i] = (sbyte)block[sizeof(float) + i] * scale;
+        rows.Clear();
+        RowSums.Add<ByteRows>(new RowRun(block[sizeof(float)..], BytesPerBlock, 1), 0, Dimension, [scale], 1, 1, rows, Dimension);
     }
 
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)

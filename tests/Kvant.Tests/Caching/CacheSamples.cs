@@ -16,6 +16,7 @@ internal static class CacheSamples
     [
         .. CodecCatalog.Methods.Select(m => m.Name),
         "kivi:group=128", "kivi:bits=4,group=16|turboquant:bits=3", "q8|kivi:bits=4", "turboquant:bits=2|q4_0", "fp32|outlier", "turboquant:bits=5", "outlier|kivi:group=64",
+        "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
     ];
 
     public static KvCacheOptions Options(string pair, int sinks = 3, int window = 20, int layers = 1, Eviction? eviction = null, PagePool? pool = null, string? windowCodec = null)

@@ -1,0 +1,126 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Kvant.Kernels;
+using Kvant.Memory;
+
+namespace Kvant.Codecs;
+
+/// <summary>A mean for every 32, 64 or 128 rows.</summary>
+/// <remarks>A block is the inner blocks of the residuals, which stay at the beginning of cache lines so, then the mean.</remarks>
+internal sealed class BlockMeanCodec : CenteredCodec
+{
+    // Rows and their mean of at most this norm leave residuals of at most twice that, whose scales any codec stores (see Door.AlwaysEncodable).
+    private const float EasyNorm = 16384;
+
+    // As many rows as attention takes at a time: copying their blocks together costs less than a call for each of them.
+    private const int PartRows = 128;
+
+    private readonly int _meanAt;
+
+    public BlockMeanCodec(Codec inner, Codec mean, int rows)
+        : base(inner, mean, rows, (rows / inner.RowsPerBlock * inner.BytesPerBlock) + mean.BytesPerBlock) => _meanAt = BytesPerBlock - mean.BytesPerBlock;
+
+    public override int ScaleBytesPerBlock => (RowsPerBlock / Inner.RowsPerBlock * Inner.ScaleBytesPerBlock) + Mean.BytesPerBlock;
+
+    private int PartBlocks => PartRows / RowsPerBlock;
+
+    // Their means, then their residuals.
+    private int PartFloats => (PartBlocks * Dimension) + (((PartBlocks * _meanAt) + sizeof(float) - 1) / sizeof(float));
+
+    protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+    {
+        // Takes exactly the rows that the inner codec takes: a cache asks for each row alone, before it knows the others of the block.
+        bool large = !Halves.AreAtMost(rows, EasyNorm / MathF.Sqrt(Dimension));
+        if (large)
+            Inner.EncodePart(rows, block[.._meanAt]);
+        Span<float> inBasis = stackalloc float[Dimension], mean = stackalloc float[Dimension];
+        if (!StoreMean(rows, block[_meanAt..], inBasis, mean))
+            return; // only a large one: the rows are coded as they are
+        using var scratch = new AlignedScratch(rows.Length);
+        Subtract(rows, mean, scratch.Floats);
+        try
+        {
+            Inner.EncodePart(scratch.Floats, block[.._meanAt]);
+        }
+        catch (ArgumentException) when (large)
+        {
+            // The rows fit, less their mean they do not: without it.
+            block[_meanAt..].Clear();
+            Inner.EncodePart(rows, block[.._meanAt]);
+        }
+    }
+
+    protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
+    {
+        Inner.DecodePart(block[.._meanAt], rows);
+        Span<float> mean = stackalloc float[Dimension];
+        DecodeMean(block[_meanAt..], mean);
+        Add(mean, rows);
+    }
+
+    protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = prepared.Count, share = upcoming.Length / count;
+        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
+        Span<float> products = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
+        for (int b = 0; b < count; b += PartBlocks)
+        {
+            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
+            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
+            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
+            ScoreMeans(prepared, means, products, Rest(next, residuals));
+            Span<float> ofPart = rowsOfPart == rows ? scores : apart[..(queries * rowsOfPart)];
+            Inner.ScorePart(prepared, residuals, ofPart, arithmetic, next);
+            for (int i = 0; i < queries * blocksOfPart; i++)
+            {
+                int row = (b + (i % blocksOfPart)) * RowsPerBlock;
+                TensorPrimitives.Add(ofPart.Slice(i * RowsPerBlock, RowsPerBlock), products[i], scores.Slice((i / blocksOfPart * rows) + row, RowsPerBlock));
+            }
+        }
+    }
+
+    protected override void AccumulateBlocks(
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension, share = upcoming.Length / count;
+        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
+        Span<float> sums = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
+        for (int b = 0; b < count; b += PartBlocks)
+        {
+            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
+            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
+            ReadOnlySpan<float> ofPart = weights;
+            if (rowsOfPart < rows)
+            {
+                for (int q = 0; q < queries; q++)
+                    weights.Slice((q * rows) + (b * RowsPerBlock), rowsOfPart).CopyTo(apart[(q * rowsOfPart)..]);
+                ofPart = apart[..(queries * rowsOfPart)];
+            }
+
+            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
+            Inner.AccumulatePart(ofPart, residuals, accumulators, arithmetic, next);
+            for (int i = 0; i < queries * blocksOfPart; i++)
+                sums[i] = TensorPrimitives.Sum(ofPart.Slice(i * RowsPerBlock, RowsPerBlock));
+            AccumulateMeans(sums, means, accumulators, Rest(next, residuals));
+        }
+    }
+
+    // The inner codec fetches as many bytes ahead as it reads.
+    private static ReadOnlySpan<byte> Rest(ReadOnlySpan<byte> upcoming, ReadOnlySpan<byte> read) => upcoming[Math.Min(upcoming.Length, read.Length)..];
+
+    // The inner blocks of a part, one after the other, and its means as floats.
+    private ReadOnlySpan<byte> Split(ReadOnlySpan<byte> blocks, Span<float> scratch, out ReadOnlySpan<float> means)
+    {
+        int count = blocks.Length / BytesPerBlock;
+        Span<float> decoded = scratch[..(count * Dimension)];
+        means = decoded;
+        for (int b = 0; b < count; b++)
+            DecodeMean(blocks.Slice((b * BytesPerBlock) + _meanAt, BytesPerBlock - _meanAt), decoded.Slice(b * Dimension, Dimension));
+        if (count == 1)
+            return blocks[.._meanAt];
+        Span<byte> residuals = MemoryMarshal.AsBytes(scratch[(PartBlocks * Dimension)..])[..(count * _meanAt)];
+        for (int b = 0; b < count; b++)
+            blocks.Slice(b * BytesPerBlock, _meanAt).CopyTo(residuals[(b * _meanAt)..]);
+        return residuals;
+    }
+}
