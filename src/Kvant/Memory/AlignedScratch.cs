@@ -4,8 +4,8 @@ namespace Kvant.Memory;
 
 /// <summary>
 /// A buffer of floats that begins at a cache line, for as long as a call takes. Vectors that straddle two lines take twice the
-/// time, and arrays of the runtime begin anywhere. Each thread keeps its last two buffers for its next calls, so that a call inside
-/// a call finds one of its own.
+/// time, and arrays of the runtime begin anywhere. Each thread keeps its last three buffers for its next calls, so that a call inside
+/// a call finds one of its own: a codec in a codec, and the search of the inner one.
 /// </summary>
 internal unsafe ref struct AlignedScratch
 {
@@ -17,6 +17,9 @@ internal unsafe ref struct AlignedScratch
     [ThreadStatic]
     private static float[]? t_spare;
 
+    [ThreadStatic]
+    private static float[]? t_third;
+
     private float[]? _buffer;
 
     /// <summary>Takes a buffer; what it holds is left over from others.</summary>
@@ -25,7 +28,8 @@ internal unsafe ref struct AlignedScratch
     {
         float[]? buffer = t_kept;
         t_kept = t_spare;
-        t_spare = null;
+        t_spare = t_third;
+        t_third = null;
         if (buffer is null || buffer.Length < count + (LineBytes / sizeof(float)))
         {
             // Pinned for good, so that the line where it begins stays the same.
@@ -46,6 +50,7 @@ internal unsafe ref struct AlignedScratch
     {
         if (_buffer is null)
             return;
+        t_third = t_spare;
         t_spare = t_kept;
         t_kept = _buffer;
         _buffer = null;
