@@ -103,6 +103,8 @@ internal static class ModelEvaluation
         string[] layers = [.. report.KeyMeanShares.Select((share, layer) => (share, layer)).Where(l => l.share > LargeMean).Select(l => Invariant($"{l.layer} ({l.share:0%})"))];
         if (layers.Length > 0)
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
+        foreach (ModelResult policy in report.Results.Where(r => r.Policy is not null))
+            terminal.Out.WriteLine($"{policy.Policy}: {policy.Specs}");
         if (report.Retrieval is { } tokens)
             ShowFound(terminal, "Found again by a model that looks one token up, % of 160 questions, by tokens of text (docs/retrieval.md):", tokens);
         if (report.Passkeys is { } keys)
@@ -116,7 +118,7 @@ internal static class ModelEvaluation
         List<Column<ModelResult>> columns =
         [
             Column<ModelResult>.OfSpec("", "keys", r => r.Policy ?? CodecSpec.Parse(r.Keys).ToString()),
-            Column<ModelResult>.OfSpec("", "values", r => r.Policy is null ? CodecSpec.Parse(r.Values).ToString() : "by layer"),
+            Column<ModelResult>.OfSpec("", "values", r => r.Policy is null ? CodecSpec.Parse(r.Values).ToString() : ""),
             Column<ModelResult>.OfReal("", "bits", "0.00", r => r.BodyBitsPerValue),
             Column<ModelResult>.OfReal("", "bytes/token", "0", r => r.BytesPerToken),
             Column<ModelResult>.OfReal("", "x fp16", "0.00", r => r.Ratio, minor: true),

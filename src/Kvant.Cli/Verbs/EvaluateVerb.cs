@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Cli.Evaluations;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
@@ -71,8 +72,10 @@ internal sealed class EvaluateVerb : Verb
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
         if (FileKind.IsGguf(input))
         {
-            bool alone = pairs.Count == 0 && result.GetValue(_policies) is { Length: > 0 };
-            EvaluateModel(input, pairs.Count > 0 ? pairs : all ? DefaultCodecs.All : alone ? [] : DefaultCodecs.ForModels, result, terminal, json);
+            string[] policies = result.GetValue(_policies) ?? [];
+            if (all || (pairs.Count == 0 && policies.Length == 0))
+                (pairs, policies) = ([.. all ? DefaultCodecs.All : DefaultCodecs.ForModels], [.. policies, .. CachePreset.All.Select(p => p.Name)]);
+            EvaluateModel(input, pairs, policies, result, terminal, json);
             return;
         }
 
@@ -85,7 +88,7 @@ internal sealed class EvaluateVerb : Verb
         TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, report, result.GetValue(_threads), terminal, json);
     }
 
-    private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
+    private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, string[] policies, ParseResult result, Terminal terminal, bool json)
     {
         string text = result.GetValue(_text) ?? Shipped.Text;
         using LanguageModel model = LanguageModel.Open(input);
@@ -96,7 +99,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
-                Policies = Policies.Named(result.GetValue(_policies) ?? [], model.Config.CacheGeometry, input),
+                Policies = Policies.Named(policies, model.Config.CacheGeometry, input),
                 Context = result.GetValue(_context),
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),

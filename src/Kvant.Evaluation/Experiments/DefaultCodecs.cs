@@ -26,16 +26,14 @@ public static class DefaultCodecs
         CodecPair.Parse(TurboKeys(2), TurboValues(2)),
     ];
 
-    /// <summary>What a model is evaluated with when nobody asks for others: one of each kind whose attention has kernels.</summary>
+    /// <summary>What presets are compared with when a model is evaluated and nobody asks for others.</summary>
     public static IReadOnlyList<CodecPair> ForModels =>
     [
         CodecPair.Parse("fp16"),
-        CodecPair.Parse("q8_0"),
-        CodecPair.Parse("q8", TurboValues(3)),
         CodecPair.Parse("q4_0:rotation=hadamard"),
+        CodecPair.Parse("kivi:bits=2"),
         CodecPair.Parse(TurboKeys(4), TurboValues(4)),
         CodecPair.Parse(TurboKeys(3), TurboValues(3)),
-        CodecPair.Parse("kivi:bits=2"),
         CodecPair.Parse(TurboKeys(2), TurboValues(2)),
     ];
 
@@ -45,6 +43,8 @@ public static class DefaultCodecs
         CodecPair.Parse("fp32"),
         CodecPair.Parse("bf16"),
         .. Pairs,
+        .. Enumerable.Range(1, 4).Select(bits => CodecPair.Parse($"turboquant:bits={bits},code=trellis", $"turboquant:bits={bits},code=trellis,scale=leastsquares")),
+        .. Enumerable.Range(2, 3).Select(bits => CodecPair.Parse($"turboquant:bits={bits},mean=32,meanbits=8", TurboValues(bits))),
         .. Enumerable.Range(2, 3).Select(bits => CodecPair.Parse($"turboquant:bits={bits},rotation=haar,scale=norm")),
         CodecPair.Parse("turboquant-ip:bits=4", "turboquant:bits=4,rotation=haar,scale=norm"),
         CodecPair.Parse("turboquant-ip:bits=3", "turboquant:bits=3,rotation=haar,scale=norm"),

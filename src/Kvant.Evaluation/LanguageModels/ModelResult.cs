@@ -50,7 +50,13 @@ public sealed record ModelResult
     /// <summary>How fast the model read and wrote.</summary>
     public required ModelSpeed Speed { get; init; }
 
+    /// <summary>The specs of all layers in short; "by layer" where they differ.</summary>
+    [JsonIgnore]
+    public string Specs => Keys.Contains(" | ", StringComparison.Ordinal) || Values.Contains(" | ", StringComparison.Ordinal)
+        ? "by layer"
+        : new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]
-    public string Label => Policy ?? new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+    public string Label => Policy ?? Specs;
 }

@@ -64,7 +64,7 @@ internal static class ModelTables
     {
         if (result.Policy is not null)
         {
-            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), "by layer");
+            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), result.Specs);
             yield break;
         }
 

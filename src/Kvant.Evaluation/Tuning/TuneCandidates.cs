@@ -6,13 +6,10 @@ namespace Kvant.Evaluation.Tuning;
 public static class TuneCandidates
 {
     /// <summary>For keys.</summary>
-    public static IReadOnlyList<CodecSpec> Keys => Parse(
-        "turboquant:bits=2", "turboquant:bits=3", "turboquant:bits=4", "kivi:bits=2", "kivi:bits=4", "q4_0:rotation=hadamard", "q8", "fp16");
+    public static IReadOnlyList<CodecSpec> Keys => Trellis("");
 
     /// <summary>For values.</summary>
-    public static IReadOnlyList<CodecSpec> Values => Parse(
-        "turboquant:bits=2,scale=leastsquares", "turboquant:bits=3,scale=leastsquares", "turboquant:bits=4,scale=leastsquares", "kivi:bits=2", "kivi:bits=4",
-        "q4_0:rotation=hadamard", "q8", "fp16");
+    public static IReadOnlyList<CodecSpec> Values => Trellis("scale=leastsquares,");
 
     /// <summary>Those that take the dimension.</summary>
     internal static CodecSpec[] For(IEnumerable<CodecSpec> specs, int dimension, CodecRole role) => [.. specs.Where(spec =>
@@ -28,5 +25,12 @@ public static class TuneCandidates
         }
     })];
 
-    private static CodecSpec[] Parse(params string[] specs) => [.. specs.Select(CodecSpec.Parse)];
+    private static CodecSpec[] Trellis(string scale) =>
+    [
+        .. from bits in Enumerable.Range(1, 4)
+           from mean in (string[])["mean=0", "mean=32,meanbits=8"]
+           select CodecSpec.Parse($"turboquant:bits={bits},code=trellis,{scale}{mean}"),
+        CodecSpec.Parse("q8"),
+        CodecSpec.Parse("fp16"),
+    ];
 }

@@ -8,6 +8,8 @@ namespace Kvant.Caching;
 /// </summary>
 public sealed class CachePreset
 {
+    private const string ForValues = "scale=leastsquares,";
+
     private CachePreset(string name, string summary, string keys, string values)
     {
         (Name, Summary, Keys, Values) = (name, summary, CodecSpec.Parse(keys), CodecSpec.Parse(values));
@@ -16,10 +18,10 @@ public sealed class CachePreset
     /// <summary>All presets, from much quality to few bytes.</summary>
     public static IReadOnlyList<CachePreset> All { get; } =
     [
-        new("quality", "next to nothing lost", "q8", "q8"),
-        new("balanced", "a quarter of fp16, little lost", "turboquant:bits=4", "turboquant:bits=4,scale=leastsquares"),
-        new("small", "a fifth of fp16", "turboquant:bits=3", "turboquant:bits=3,scale=leastsquares"),
-        new("tiny", "a seventh of fp16, for caches that would not fit otherwise", "turboquant:bits=2", "turboquant:bits=2,scale=leastsquares"),
+        new("quality", "half of fp16, next to nothing lost", "q8", "q8"),
+        new("balanced", "a quarter of fp16, less lost than by usual codes of 4.5 bits", Trellis(4), Trellis(3, ForValues)),
+        new("small", "a fifth of fp16", Trellis(3), Trellis(2, ForValues)),
+        new("tiny", "a sixth of fp16, for what would not fit otherwise", Trellis(2), Trellis(2, ForValues)),
     ];
 
     /// <summary>What it is called: <c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</summary>
@@ -45,4 +47,7 @@ public sealed class CachePreset
     /// <summary>The same codecs in every layer.</summary>
     /// <param name="layers">Number of layers, at least 1.</param>
     public LayerPolicy ForLayers(int layers) => LayerPolicy.Uniform(layers, Keys, Values);
+
+    // Trellis codes lose least for their bits; means of 32 tokens take out what keys and values share, and keep blocks short.
+    private static string Trellis(int bits, string scale = "") => $"turboquant:bits={bits},code=trellis,{scale}mean=32,meanbits=8";
 }
