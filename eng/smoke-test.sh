@@ -65,7 +65,7 @@ cd "$scratch" # the tool must work from any folder
 
 expect 0 --version
 expect 0 --help
-for verb in evaluate generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' codecs codebook compress decompress inspect; do
+for verb in evaluate tune generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' codecs codebook compress decompress inspect; do
     # shellcheck disable=SC2086 # two words
     expect 0 $verb --help
     grep -q "^Example" out || fail "the help of $verb lacks examples"
@@ -104,6 +104,14 @@ json '.[0].tokens > 0' decompress "$cache" -o decoded.safetensors
 json 'length == 1 and .[0].keyNmse < 1e-6' evaluate decoded.safetensors --codec fp16
 json '.[0].keyNmse > 0.002 and .[0].keyNmse < 0.02 and .[0].top1 > 0.5 and (.[0].attentionKl.mean | type == "number")' evaluate "$trace" --keys turboquant:bits=4 --values turboquant:bits=3
 expect 0 evaluate "$trace" --codec q8 --codec q4_0 --report report.html
+
+short=(--context 256 --chunks 2)
+json '.[0].loss.divergenceMedian.value < 1e-6 and .[0].loss.top1.value > 0.99' evaluate --codec fp16 "${short[@]}"
+expect 0 evaluate --codec fp16 --policy small "${short[@]}" --report model.html --results model.jsonl
+grep -q '<svg' model.html || fail "the report of a model lacks a plot"
+[[ $(wc -l <model.jsonl) == 2 ]] || fail "the results are not one line each"
+json '.[0].policy == "chosen" and .[0].bitsPerValue <= 3' tune --bits-per-value 3 -o policy.json "${short[@]}" --held-out 2
+json '.[0].policy == "policy"' evaluate --policy policy.json "${short[@]}"
 grep -q '<svg' report.html || fail "the report lacks a plot"
 
 # Wrong usage: 2.
@@ -120,6 +128,8 @@ expect 2 inspect
 expect 2 generate
 expect 2 generate --prompt x --codec nonsense
 expect 2 trace
+expect 2 tune
+expect 2 generate --prompt x --policy nonsense
 no_file "$scratch/none.kvant"
 
 # Failure: 1, and no output.

@@ -50,9 +50,13 @@ public sealed record ModelResult
     /// <summary>How fast the model read and wrote.</summary>
     public required ModelSpeed Speed { get; init; }
 
+    /// <summary>Whether layers have different codecs.</summary>
+    [JsonIgnore]
+    public bool Differs => Keys.Contains('|', StringComparison.Ordinal) || Values.Contains('|', StringComparison.Ordinal);
+
     /// <summary>The specs of all layers in short; "by layer" where they differ.</summary>
     [JsonIgnore]
-    public string Specs => Keys.Contains(" | ", StringComparison.Ordinal) || Values.Contains(" | ", StringComparison.Ordinal)
+    public string Specs => Differs
         ? "by layer"
         : new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
 

@@ -62,9 +62,9 @@ internal static class ModelTables
 
     private static IEnumerable<XElement> Specs(ModelResult result)
     {
-        if (result.Policy is not null)
+        if (result.Differs)
         {
-            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), result.Specs);
+            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), "by layer");
             yield break;
         }
 
