@@ -50,7 +50,7 @@ internal static class ModelEvaluation
         IReadOnlyList<RetrievalResult>? found = null;
         var experiment = new RetrievalExperiment
         {
-            Pairs = [s_exact, .. asked.Pairs.Where(p => p != s_exact)],
+            Pairs = [s_exact, .. PairsOf(asked).Where(p => p != s_exact)],
             Window = asked.Window,
             Sinks = asked.Sinks,
             Threads = asked.Threads,
@@ -67,7 +67,7 @@ internal static class ModelEvaluation
             Model = asked.Model,
             Tokenizer = Tokenizer.Read(asked.Model.File),
             Filler = asked.Text,
-            Pairs = asked.Pairs,
+            Pairs = PairsOf(asked),
             // The question and the answer want room behind the text.
             Lengths = [Math.Max(asked.Context - RoomForAnswer, 1)],
             Window = asked.Window,
@@ -77,6 +77,13 @@ internal static class ModelEvaluation
         terminal.WithProgress("asking for passkeys", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
         return found!;
     }
+
+    // Policies that differ by layer belong to one model, not to the formula's.
+    private static CodecPair[] PairsOf(ModelExperiment asked) =>
+    [
+        .. asked.Pairs,
+        .. asked.Policies.Where(p => p.Layers.Distinct().Count() == 1).Select(p => new CodecPair(p.Layers[0].Keys, p.Layers[0].Values)).Except(asked.Pairs),
+    ];
 
     private static void ShowFound(Terminal terminal, string title, IReadOnlyList<RetrievalResult> found)
     {

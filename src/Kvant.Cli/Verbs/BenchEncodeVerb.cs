@@ -27,6 +27,7 @@ internal sealed class BenchEncodeVerb : Verb
         Column<EncodeSpeedResult>.OfReal("ratioToRotation", "x rotation", "0.00", r => r.RatioToRotation),
         Column<EncodeSpeedResult>.OfReal("nmse", "nMSE", "0.00000", r => r.Nmse, minor: true),
         Column<EncodeSpeedResult>.OfReal("appendMicroseconds", "append us", "0.00", r => r.AppendMicroseconds),
+        Column<EncodeSpeedResult>.OfReal("closingAppendMicroseconds", "closing us", "0.0", r => r.ClosingAppendMicroseconds),
         Column<EncodeSpeedResult>.OfReal("slowestAppendMicroseconds", "slowest us", "0.0", r => r.SlowestAppendMicroseconds),
         Column<EncodeSpeedResult>.OfReal("allocatedPerAppend", "allocated B", "0.##", r => r.AllocatedPerAppend),
     ];
@@ -41,7 +42,7 @@ internal sealed class BenchEncodeVerb : Verb
     public override string Details => """
             One row per codec, one thread. x copy and x rotation: how many times longer encoding a row takes than copying it and than
             rotating it (signs and Hadamard) without coding. append: the mean time of appending one token, keys and values of all heads
-            of a layer, to a cache; slowest: the append that takes longest, because it closes blocks; allocated: managed bytes by append.
+            of a layer, to a cache; closing: the median of those that close blocks; slowest: the longest; allocated: managed bytes by append.
             All contenders run in turn in one process, medians count, and what was encoded must decode to the rows.
             """;
 

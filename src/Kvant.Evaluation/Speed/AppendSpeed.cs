@@ -33,13 +33,14 @@ internal sealed class AppendSpeed : IDisposable
     }
 
     /// <summary>Measures nanoseconds and bytes.</summary>
-    public (double Mean, double Slowest, double Allocated)[] Measure(TimeSpan time, Action<double> progress, CancellationToken cancellation)
+    public (double Mean, double Closing, double Slowest, double Allocated)[] Measure(TimeSpan time, Action<double> progress, CancellationToken cancellation)
     {
-        // The first round warms the code up and fills the caches' pools.
+        // The first round warms the code up, fills the caches' pools and shows which appends close blocks.
+        bool[][] closes = [.. _caches.Select(_ => new bool[_settings.Appends])];
         for (int i = 0; i < _caches.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            Append(_caches[i], new double[_settings.Appends]);
+            Append(_caches[i], new double[_settings.Appends], closes[i]);
             Check(_settings.Codecs[i], _caches[i]);
         }
 
@@ -65,20 +66,28 @@ internal sealed class AppendSpeed : IDisposable
         return [.. steps.Select((rounds, i) =>
         {
             double[] medians = [.. Enumerable.Range(0, _settings.Appends).Select(step => Rounds.Median(rounds.Select(r => r[step])))];
-            return (medians.Average(), medians.Max(), allocated[i]);
+            double[] closing = [.. medians.Where((_, step) => closes[i][step])];
+            return (medians.Average(), closing.Length == 0 ? 0 : Rounds.Median(closing), medians.Max(), allocated[i]);
         })];
     }
 
     public void Dispose() => Array.ForEach(_caches, c => c.Dispose());
 
-    private void Append(KvCache cache, double[] times)
+    // With places for it, also says which appends moved rows out of the window.
+    private void Append(KvCache cache, double[] times, bool[]? closes = null)
     {
+        long inWindow = 0;
         for (int i = 0; i < times.Length; i++)
         {
             int from = i % TokensKept * _tokenFloats;
             long start = Stopwatch.GetTimestamp();
             cache.Append(0, _keys.AsSpan(from, _tokenFloats), _values.AsSpan(from, _tokenFloats));
             times[i] = Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+            if (closes is null)
+                continue;
+            long now = cache.LayerStatistics(0).WindowRows;
+            closes[i] = now <= inWindow && i >= cache.Options.Sinks;
+            inWindow = now;
         }
     }
 

@@ -63,7 +63,7 @@ public sealed record EncodeSpeed
         TimeSpan half = Time * Math.Max(1, Codecs.Count) / 2;
         double[] medians = new Rounds { Time = half, Progress = share => progress?.Invoke(share / 2), Cancellation = cancellation }.Medians(contenders);
         using var appends = new AppendSpeed(this);
-        (double Mean, double Slowest, double Allocated)[] appended = appends.Measure(half, share => progress?.Invoke((1 + share) / 2), cancellation);
+        (double Mean, double Closing, double Slowest, double Allocated)[] appended = appends.Measure(half, share => progress?.Invoke((1 + share) / 2), cancellation);
         return [.. Codecs.Select((codec, i) => new EncodeSpeedResult
         {
             Codec = codec.ToString(),
@@ -73,6 +73,7 @@ public sealed record EncodeSpeed
             RatioToRotation = medians[2 + i] / medians[1],
             Nmse = errors[i],
             AppendMicroseconds = appended[i].Mean / 1e3,
+            ClosingAppendMicroseconds = appended[i].Closing / 1e3,
             SlowestAppendMicroseconds = appended[i].Slowest / 1e3,
             AllocatedPerAppend = appended[i].Allocated,
         })];

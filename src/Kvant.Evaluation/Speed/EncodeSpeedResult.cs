@@ -28,6 +28,9 @@ public sealed record EncodeSpeedResult
     /// the rounds, so that an interruption of the process does not count.</summary>
     public required double AppendMicroseconds { get; init; }
 
+    /// <summary>Median microseconds of the appends that close blocks; 0 if none did.</summary>
+    public required double ClosingAppendMicroseconds { get; init; }
+
     /// <summary>Microseconds of the slowest append: one that closes blocks.</summary>
     public required double SlowestAppendMicroseconds { get; init; }
 
