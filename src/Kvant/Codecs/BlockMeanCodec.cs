@@ -24,8 +24,8 @@ internal sealed class BlockMeanCodec : CenteredCodec
 
     private int PartBlocks => PartRows / RowsPerBlock;
 
-    // Their means, then their residuals.
-    private int PartFloats => (PartBlocks * Dimension) + (((PartBlocks * _meanAt) + sizeof(float) - 1) / sizeof(float));
+    // Their residuals.
+    private int PartFloats => ((PartBlocks * _meanAt) + sizeof(float) - 1) / sizeof(float);
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
@@ -66,11 +66,10 @@ internal sealed class BlockMeanCodec : CenteredCodec
         for (int b = 0; b < count; b += PartBlocks)
         {
             int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
-            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
-            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
-            ScoreMeans(prepared, means, products, Rest(next, residuals));
+            ReadOnlySpan<byte> part = blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), residuals = Residuals(part, scratch.Floats);
+            ScoreStored(prepared, part[_meanAt..], BytesPerBlock, blocksOfPart, products);
             Span<float> ofPart = rowsOfPart == rows ? scores : apart[..(queries * rowsOfPart)];
-            Inner.ScorePart(prepared, residuals, ofPart, arithmetic, next);
+            Inner.ScorePart(prepared, residuals, ofPart, arithmetic, upcoming.Slice(b * share, blocksOfPart * share));
             for (int i = 0; i < queries * blocksOfPart; i++)
             {
                 int row = (b + (i % blocksOfPart)) * RowsPerBlock;
@@ -88,7 +87,7 @@ internal sealed class BlockMeanCodec : CenteredCodec
         for (int b = 0; b < count; b += PartBlocks)
         {
             int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
-            ReadOnlySpan<byte> residuals = Split(blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), scratch.Floats, out ReadOnlySpan<float> means);
+            ReadOnlySpan<byte> part = blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), residuals = Residuals(part, scratch.Floats);
             ReadOnlySpan<float> ofPart = weights;
             if (rowsOfPart < rows)
             {
@@ -97,28 +96,20 @@ internal sealed class BlockMeanCodec : CenteredCodec
                 ofPart = apart[..(queries * rowsOfPart)];
             }
 
-            ReadOnlySpan<byte> next = upcoming.Slice(b * share, blocksOfPart * share);
-            Inner.AccumulatePart(ofPart, residuals, accumulators, arithmetic, next);
+            Inner.AccumulatePart(ofPart, residuals, accumulators, arithmetic, upcoming.Slice(b * share, blocksOfPart * share));
             for (int i = 0; i < queries * blocksOfPart; i++)
                 sums[i] = TensorPrimitives.Sum(ofPart.Slice(i * RowsPerBlock, RowsPerBlock));
-            AccumulateMeans(sums, means, accumulators, Rest(next, residuals));
+            AccumulateStored(sums, part[_meanAt..], BytesPerBlock, blocksOfPart, accumulators);
         }
     }
 
-    // The inner codec fetches as many bytes ahead as it reads.
-    private static ReadOnlySpan<byte> Rest(ReadOnlySpan<byte> upcoming, ReadOnlySpan<byte> read) => upcoming[Math.Min(upcoming.Length, read.Length)..];
-
-    // The inner blocks of a part, one after the other, and its means as floats.
-    private ReadOnlySpan<byte> Split(ReadOnlySpan<byte> blocks, Span<float> scratch, out ReadOnlySpan<float> means)
+    // The inner blocks of a part, one after the other.
+    private ReadOnlySpan<byte> Residuals(ReadOnlySpan<byte> blocks, Span<float> scratch)
     {
         int count = blocks.Length / BytesPerBlock;
-        Span<float> decoded = scratch[..(count * Dimension)];
-        means = decoded;
-        for (int b = 0; b < count; b++)
-            DecodeMean(blocks.Slice((b * BytesPerBlock) + _meanAt, BytesPerBlock - _meanAt), decoded.Slice(b * Dimension, Dimension));
         if (count == 1)
             return blocks[.._meanAt];
-        Span<byte> residuals = MemoryMarshal.AsBytes(scratch[(PartBlocks * Dimension)..])[..(count * _meanAt)];
+        Span<byte> residuals = MemoryMarshal.AsBytes(scratch)[..(count * _meanAt)];
         for (int b = 0; b < count; b++)
             blocks.Slice(b * BytesPerBlock, _meanAt).CopyTo(residuals[(b * _meanAt)..]);
         return residuals;

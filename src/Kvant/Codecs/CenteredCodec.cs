@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
@@ -84,11 +85,50 @@ internal abstract class CenteredCodec : Codec
             Mean.DecodePart(stored, inBasis);
     }
 
-    /// <summary>query . mean of every prepared query and mean: [query, mean].</summary>
+    /// <summary>query . mean of every prepared query and stored mean: [query, mean]. The kernels read means where they lie, like any rows.</summary>
+    /// <param name="prepared">The queries.</param>
+    /// <param name="stored">Begins at the first mean.</param>
+    /// <param name="stride">Bytes from one to the next.</param>
+    /// <param name="count">Means.</param>
+    /// <param name="products">Receives the products.</param>
+    protected void ScoreStored(PreparedQueries prepared, ReadOnlySpan<byte> stored, int stride, int count, Span<float> products)
+    {
+        if (Mean is Fp16Codec)
+        {
+            RowScores.Compute<HalfRows>(new RowRun(stored, stride, count), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
+            return;
+        }
+
+        RowScores.Compute<ByteRows>(new RowRun(stored[sizeof(float)..], stride, count), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
+        for (int i = 0; i < prepared.Count * count; i++)
+            products[i] *= ScaleOf(stored, i % count * stride);
+    }
+
+    /// <summary>Adds stored means, weighted by the sums of their rows' weights, [query, mean], to the accumulators of the queries.</summary>
+    /// <param name="sums">The weights; they are used up.</param>
+    /// <param name="stored">Begins at the first mean.</param>
+    /// <param name="stride">Bytes from one to the next.</param>
+    /// <param name="count">Means.</param>
+    /// <param name="accumulators">[query, number].</param>
+    protected void AccumulateStored(Span<float> sums, ReadOnlySpan<byte> stored, int stride, int count, Span<float> accumulators)
+    {
+        int queries = accumulators.Length / Dimension;
+        if (Mean is Fp16Codec)
+        {
+            RowSums.Add<HalfRows>(new RowRun(stored, stride, count), 0, Dimension, sums, count, queries, accumulators, Dimension);
+            return;
+        }
+
+        for (int i = 0; i < queries * count; i++)
+            sums[i] *= ScaleOf(stored, i % count * stride);
+        RowSums.Add<ByteRows>(new RowRun(stored[sizeof(float)..], stride, count), 0, Dimension, sums, count, queries, accumulators, Dimension);
+    }
+
+    /// <summary>query . mean of every prepared query and decoded mean: [query, mean].</summary>
     protected void ScoreMeans(PreparedQueries prepared, ReadOnlySpan<float> means, Span<float> products, ReadOnlySpan<byte> upcoming) =>
         RowScores.Compute<SingleRows>(Rows(means, upcoming), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, means.Length / Dimension);
 
-    /// <summary>Adds means, weighted by the sums of their rows' weights, [query, mean], to the accumulators of the queries.</summary>
+    /// <summary>Adds decoded means, weighted by the sums of their rows' weights, [query, mean], to the accumulators of the queries.</summary>
     protected void AccumulateMeans(ReadOnlySpan<float> sums, ReadOnlySpan<float> means, Span<float> accumulators, ReadOnlySpan<byte> upcoming) =>
         RowSums.Add<SingleRows>(Rows(means, upcoming), 0, Dimension, sums, means.Length / Dimension, accumulators.Length / Dimension, accumulators, Dimension);
 
@@ -105,6 +145,8 @@ internal abstract class CenteredCodec : Codec
         for (int i = 0; i < rows.Length; i += Dimension)
             TensorPrimitives.Add(rows.Slice(i, Dimension), mean, rows.Slice(i, Dimension));
     }
+
+    private static float ScaleOf(ReadOnlySpan<byte> stored, int at) => BinaryPrimitives.ReadSingleLittleEndian(stored[at..]);
 
     private RowRun Rows(ReadOnlySpan<float> means, ReadOnlySpan<byte> upcoming) =>
         new(MemoryMarshal.AsBytes(means), sizeof(float) * Dimension, means.Length / Dimension) { Upcoming = upcoming };
