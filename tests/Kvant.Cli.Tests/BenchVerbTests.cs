@@ -44,10 +44,10 @@ public sealed class BenchVerbTests
     {
         JsonElement row = Assert.Single(ToolResult.JsonOf("bench", "encode", "--codec", "turboquant:bits=3", "--appends", "100", "--seconds", "0.02").EnumerateArray());
         Assert.Equal(
-            ["codec", "dimension", "nsPerRow", "millionPerSecond", "ratioToCopy", "ratioToRotation", "nmse", "appendMicroseconds", "slowestAppendMicroseconds", "allocatedPerAppend"],
+            ["codec", "dimension", "nsPerRow", "millionPerSecond", "ratioToCopy", "ratioToRotation", "nmse", "appendMicroseconds", "closingAppendMicroseconds", "slowestAppendMicroseconds", "allocatedPerAppend"],
             row.EnumerateObject().Select(p => p.Name));
         Assert.InRange(row.GetProperty("nmse").GetDouble(), .032, .036); // the optimum is .033966
-        Assert.True(row.GetProperty("slowestAppendMicroseconds").GetDouble() >= row.GetProperty("appendMicroseconds").GetDouble());
+        Assert.True(row.GetProperty("closingAppendMicroseconds", "slowestAppendMicroseconds").GetDouble() >= row.GetProperty("appendMicroseconds").GetDouble());
         Assert.Equal(0, row.GetProperty("allocatedPerAppend").GetDouble());
     }
 

@@ -15,7 +15,7 @@ public sealed class GenerateVerbTests : IDisposable
     {
         JsonElement found = ToolResult.JsonOf("generate", "--prompt", "It was a dark night", "--tokens", "300", "--window", "0", "--sinks", "0", "--threads", "1");
         Assert.Equal(
-            ["model", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
+            ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
             found.EnumerateObject().Select(p => p.Name));
         Assert.Equal(("turboquant:bits=4", "turboquant:bits=4,scale=leastsquares"), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
         Assert.Equal(("limit", 300), (found.GetProperty("end").GetString(), found.GetProperty("tokens").GetInt32()));

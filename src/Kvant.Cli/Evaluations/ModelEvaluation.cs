@@ -28,7 +28,7 @@ internal static class ModelEvaluation
         if (experiment.Context > model.ContextLength)
             terminal.Error.WriteLine($"warning: the model was trained on contexts of {model.ContextLength} tokens; at {experiment.Context} it reads worse, compressed or not");
         ModelReport? found = null;
-        terminal.WithProgress("evaluating", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
+        terminal.WithProgress("evaluating", json, done => found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
         ModelReport sorted = found! with
         {
             Results = [.. found.Results.OrderBy(r => r.BytesPerToken)],
@@ -55,7 +55,7 @@ internal static class ModelEvaluation
             Sinks = asked.Sinks,
             Threads = asked.Threads,
         };
-        terminal.WithProgress("asking for single tokens", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
+        terminal.WithProgress("asking for single tokens", json, done => found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
         return found!;
     }
 
@@ -74,7 +74,7 @@ internal static class ModelEvaluation
             Sinks = asked.Sinks,
             Decoding = new DecoderOptions { Threads = asked.Threads },
         };
-        terminal.WithProgress("asking for passkeys", json, done => found = experiment.Run(new ShareProgress<double>(share => share, done), terminal.Cancellation));
+        terminal.WithProgress("asking for passkeys", json, done => found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
         return found!;
     }
 

@@ -42,7 +42,7 @@ internal static class TraceEvaluation
         var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = threads };
         TraceReport? found = null;
         terminal.WithProgress("evaluating", json, done =>
-            found = experiment.Run(new ShareProgress<TraceProgress>(progress => progress.Share, done), terminal.Cancellation));
+            found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
         TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
         if (report is not null)
             OutputFile.Write(report, () => HtmlReport.Write(report, sorted));

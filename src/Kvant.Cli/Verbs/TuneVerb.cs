@@ -104,7 +104,7 @@ internal sealed class TuneVerb : Verb
         CacheGeometry? geometry = null;
         terminal.WithProgress("tuning", json, done =>
         {
-            var progress = new ShareProgress<double>(share => share, done);
+            var progress = new ShareProgress(done);
             if (isModel)
             {
                 using LanguageModel model = LanguageModel.Open(input);

@@ -9,7 +9,7 @@ namespace Kvant.Evaluation.Experiments;
 /// The experiment on one key-value head. Query by query, so that memory grows with the number of tokens and not with its
 /// square: the exact row first, then one row of weights per key codec, then one output per pair.
 /// </summary>
-internal sealed class HeadExperiment(TracePlan plan, ProgressMeter meter)
+internal sealed class HeadExperiment(TracePlan plan, ShareMeter meter)
 {
     private readonly ITraceSource _source = plan.Source;
 
@@ -43,7 +43,7 @@ internal sealed class HeadExperiment(TracePlan plan, ProgressMeter meter)
             encoded.Decode(rows[i]);
             results[i] = new RowsResult(encoded.Bytes, new NormalizedError());
             results[i].Error.Add(exact, rows[i]);
-            meter.Step();
+            meter.Step(1);
         }
 
         return (results, rows);
@@ -75,7 +75,7 @@ internal sealed class HeadExperiment(TracePlan plan, ProgressMeter meter)
             }
 
             if ((t + 1) % TracePlan.QueriesPerStep == 0 || t + 1 == tokens)
-                meter.Step();
+                meter.Step(1);
         }
     }
 

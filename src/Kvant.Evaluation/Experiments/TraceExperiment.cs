@@ -26,11 +26,11 @@ public sealed record TraceExperiment
     internal Func<CodecSpec, int, CodecRole, Codec> CreateCodec { get; init; } = (spec, dimension, role) => spec.CreateCodec(dimension, role);
 
     /// <summary>Runs everything.</summary>
-    /// <param name="progress">Told now and then how far the run is, from any of the threads; or null.</param>
+    /// <param name="progress">Told now and then which share of the run is done, from any of the threads; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
     /// <exception cref="ArgumentException">There are no pairs, a codec does not take the dimension, or a number of the trace does not fit a codec.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
-    public TraceReport Run(IProgress<TraceProgress>? progress = null, CancellationToken cancellation = default)
+    public TraceReport Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(Source);
         ArgumentNullException.ThrowIfNull(Pairs);
@@ -39,11 +39,11 @@ public sealed record TraceExperiment
             throw new ArgumentException("There are no pairs of codecs; at least one is wanted.");
         cancellation.ThrowIfCancellationRequested();
         var plan = new TracePlan(Source, Pairs, CreateCodec);
-        var meter = new ProgressMeter(progress, plan.StepsPerHead * Source.Layers * Source.KvHeads, cancellation);
+        var meter = new ShareMeter(progress, plan.StepsPerHead * Source.Layers * Source.KvHeads, cancellation);
         var heads = new HeadResult[Source.Layers][];
         for (int layer = 0; layer < heads.Length; layer++)
             heads[layer] = new HeadResult[Source.KvHeads];
-        RunHeads(i =>
+        OneError.For(Source.Layers * Source.KvHeads, Threads, i =>
         {
             (int layer, int head) = Math.DivRem(i, Source.KvHeads);
             heads[layer][head] = new HeadExperiment(plan, meter).Run(layer, head);
@@ -53,19 +53,5 @@ public sealed record TraceExperiment
             Trace = TraceInfo.Of(Source),
             Results = [.. Enumerable.Range(0, Pairs.Count).Select(pair => plan.Summarize(pair, heads))],
         };
-    }
-
-    private void RunHeads(Action<int> run, CancellationToken cancellation)
-    {
-        try
-        {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = Threads, CancellationToken = cancellation };
-            Parallel.For(0, Source.Layers * Source.KvHeads, options, run);
-        }
-        catch (AggregateException e)
-        {
-            // One head's error says what is wrong; an aggregate of the same error from every thread does not.
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using Kvant.Caching;
+using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.LanguageModels;
 

@@ -1,4 +1,5 @@
 
+using Kvant.Evaluation.Experiments;
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>

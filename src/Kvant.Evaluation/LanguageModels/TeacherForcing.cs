@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 using Kvant.Models.Decoding;
 
@@ -34,9 +35,8 @@ internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IR
 
     public void Run(int threads, ShareMeter meter)
     {
-        var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = meter.Cancellation };
-        OneError.For(chunks.Length, options, () => new ChunkReaders(model, caches, Batch), (chunk, readers) => Read(chunk, readers, meter));
-        Parallel.For(0, caches.Count, options, i => Losses[i] = TokenLoss.Of(new TokenComparisons(_comparisons[i])));
+        OneError.For(chunks.Length, threads, () => new ChunkReaders(model, caches, Batch), (chunk, readers) => Read(chunk, readers, meter), meter.Cancellation);
+        OneError.For(caches.Count, threads, i => Losses[i] = TokenLoss.Of(new TokenComparisons(_comparisons[i])), meter.Cancellation);
         ExactPerplexity = Math.Exp(-_comparisons[0].SelectMany(c => c).Average(t => t.ExactLogProbability));
     }
 

@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Evaluation.Experiments;
-using Kvant.Evaluation.LanguageModels;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using Kvant.Numerics;

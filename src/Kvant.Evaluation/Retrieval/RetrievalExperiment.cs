@@ -1,7 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
-using Kvant.Evaluation.LanguageModels;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.Retrieval;
@@ -68,7 +67,7 @@ public sealed record RetrievalExperiment
             using LanguageModel model = LanguageModel.Open(path);
             Haystack haystack = Haystack.Read(model, Lengths.Max(), Seed, Threads, () => meter.Step(1));
             var results = new RetrievalResult[Pairs.Count][];
-            RunPairs(pair => results[pair] = Ask(model, haystack, Pairs[pair], meter), cancellation);
+            OneError.For(Pairs.Count, Threads, pair => results[pair] = Ask(model, haystack, Pairs[pair], meter), cancellation);
             return results.SelectMany(r => r);
         }
         finally
@@ -124,19 +123,6 @@ public sealed record RetrievalExperiment
         Window = Window,
         Sinks = Sinks,
     };
-
-    private void RunPairs(Action<int> run, CancellationToken cancellation)
-    {
-        try
-        {
-            Parallel.For(0, Pairs.Count, new ParallelOptions { MaxDegreeOfParallelism = Threads, CancellationToken = cancellation }, run);
-        }
-        catch (AggregateException e)
-        {
-            // One pair's error says what is wrong; an aggregate of it does not.
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-    }
 
     private void Check()
     {

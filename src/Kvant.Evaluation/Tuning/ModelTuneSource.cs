@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Metrics;
 using Kvant.Models.Decoding;

@@ -1,6 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 
 namespace Kvant.Evaluation.Tuning;

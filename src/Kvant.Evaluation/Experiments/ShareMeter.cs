@@ -1,4 +1,4 @@
-namespace Kvant.Evaluation.LanguageModels;
+namespace Kvant.Evaluation.Experiments;
 
 /// <summary>Counts steps over all threads, tells the listener the share that is done, and is where a run notices that it was stopped.</summary>
 internal sealed class ShareMeter(IProgress<double>? progress, long total, CancellationToken cancellation)
