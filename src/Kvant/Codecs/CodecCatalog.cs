@@ -17,6 +17,7 @@ public static class CodecCatalog
         OutlierCodec.Method,
         Polar32Codec.Method,
         KiviCodec.Method,
+        KvarnCodec.Method,
     ];
 
     /// <summary>The method of a name, or null.</summary>
