@@ -9,7 +9,7 @@ internal sealed class ColumnScales(int bits)
 
     /// <summary>Bytes of all scales.</summary>
     /// <param name="dimension">How many there are.</param>
-    public int Bytes(int dimension) => dimension * bits / 8;
+    public int Bytes(int dimension) => dimension * Math.Max(8, bits) / 8;
 
     /// <summary>Stores scales of at most 61 and puts what is read back in their place, never less than 2^-10.</summary>
     public void Write(Span<float> scales, Span<byte> stored)
@@ -17,7 +17,9 @@ internal sealed class ColumnScales(int bits)
         for (int c = 0; c < scales.Length; c++)
         {
             float scale = MathF.Max(scales[c], s_values[0]);
-            if (bits == 8)
+            if (bits == 4)
+                scales[c] = s_values[stored[c] = (byte)Math.Clamp((Nearest(scale) + 2) / 4 * 4, 120, 180)];
+            else if (bits == 8)
                 scales[c] = s_values[stored[c] = Nearest(scale)];
             else
                 scales[c] = Fp16.Write(stored[(c * Fp16.Bytes)..], scale);
@@ -28,7 +30,7 @@ internal sealed class ColumnScales(int bits)
     public void Read(ReadOnlySpan<byte> stored, Span<float> scales)
     {
         for (int c = 0; c < scales.Length; c++)
-            scales[c] = bits == 8 ? s_values[stored[c]] : Fp16.Read(stored[(c * Fp16.Bytes)..]);
+            scales[c] = bits <= 8 ? s_values[stored[c]] : Fp16.Read(stored[(c * Fp16.Bytes)..]);
     }
 
     private static byte Nearest(float scale)

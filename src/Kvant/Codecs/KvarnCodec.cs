@@ -17,7 +17,7 @@ internal sealed class KvarnCodec : RotatedCodec
     // Rows up to this norm can be stored without column scales under any rule (see Door.AlwaysEncodable).
     private const float EasyNorm = 16384;
 
-    private readonly Codebook _codebook;
+    private readonly IRowQuantizer _quantizer;
     private readonly ScaleRule _rule;
     private readonly ColumnScales _columns;
     private readonly int _rounds;
@@ -25,13 +25,13 @@ internal sealed class KvarnCodec : RotatedCodec
     private readonly int _codesAt;
     private readonly int _rowBytes;
 
-    private KvarnCodec(Rotation rotation, Codebook codebook, ScaleRule rule, int tokens, int rounds, ColumnScales columns)
-        : base(rotation, tokens, columns.Bytes(rotation.Dimension) + (tokens * (Fp16.Bytes + BitPacking.ByteCount(rotation.Dimension, codebook.Bits))))
+    private KvarnCodec(Rotation rotation, IRowQuantizer quantizer, ScaleRule rule, int tokens, int rounds, ColumnScales columns)
+        : base(rotation, tokens, columns.Bytes(rotation.Dimension) + (tokens * (Fp16.Bytes + BitPacking.ByteCount(rotation.Dimension, quantizer.Bits))))
     {
-        (_codebook, _rule, _rounds, _columns) = (codebook, rule, rounds, columns);
+        (_quantizer, _rule, _rounds, _columns) = (quantizer, rule, rounds, columns);
         _scalesAt = columns.Bytes(Dimension);
         _codesAt = _scalesAt + (tokens * Fp16.Bytes);
-        _rowBytes = BitPacking.ByteCount(Dimension, codebook.Bits);
+        _rowBytes = BitPacking.ByteCount(Dimension, quantizer.Bits);
     }
 
     public static CodecMethod Method { get; } = new(
@@ -41,10 +41,11 @@ internal sealed class KvarnCodec : RotatedCodec
             CommonSettings.Bits(4, 1, 4),
             CodecSetting.Choice("tokens", "128", ["32", "64", "128"], "rows of a tile"),
             CodecSetting.Integer("rounds", 16, 0, 64, "how often rows and columns are scaled in turn; 0 = rows alone"),
-            CodecSetting.Choice("columns", "8", ["16", "8"], "bits of the scale of a column"),
+            CodecSetting.Choice("columns", "8", ["16", "8", "4"], "bits of the scale of a column"),
             CommonSettings.Rotation("hadamard"),
             CommonSettings.Seed,
             CommonSettings.Scale,
+            CodecSetting.Choice("code", "lloydmax", ["lloydmax", "trellis"], "levels of least squared error, or chosen as a path"),
             CodecSetting.Choice("mean", "0", ["0", "128"], "rows whose mean is subtracted; 0 = none"),
             CommonSettings.MeanBits,
         ],
@@ -67,8 +68,8 @@ internal sealed class KvarnCodec : RotatedCodec
         for (int r = 0; r < RowsPerBlock; r++)
         {
             Span<float> row = rows.Slice(r * Dimension, Dimension);
-            BitPacking.Unpack(block.Slice(_codesAt + (r * _rowBytes), _rowBytes), _codebook.Bits, codes);
-            LevelLookUp.Run(codes, _codebook.Centroids, Fp16.Read(block[(_scalesAt + (r * Fp16.Bytes))..]), row);
+            BitPacking.Unpack(block.Slice(_codesAt + (r * _rowBytes), _rowBytes), _quantizer.Bits, codes);
+            _quantizer.Decode(codes, Fp16.Read(block[(_scalesAt + (r * Fp16.Bytes))..]), row);
             Elementwise.Multiply(row, columns, row);
         }
     }
@@ -103,6 +104,7 @@ internal sealed class KvarnCodec : RotatedCodec
     private void CodeRows(ReadOnlySpan<float> rows, ReadOnlySpan<float> squares, ReadOnlySpan<float> columns, Span<float> scales, Span<byte> packed)
     {
         Span<byte> codes = stackalloc byte[Dimension];
+        Span<float> ignored = stackalloc float[1];
         using var scratch = new AlignedScratch(3 * Dimension);
         Span<float> inverses = scratch.Floats[..Dimension], balanced = scratch.Floats.Slice(Dimension, Dimension), coded = scratch.Floats[(2 * Dimension)..];
         for (int c = 0; c < Dimension; c++)
@@ -112,8 +114,9 @@ internal sealed class KvarnCodec : RotatedCodec
             ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
             Elementwise.Multiply(row, inverses, balanced);
             float unit = MathF.Sqrt(Reductions.Dot(balanced, balanced) / Dimension), factor = unit < SphereQuantizer.Nothing ? 0 : 1 / unit;
-            NearestLevel.Find(balanced, factor, _codebook.Levels, _codebook.Thresholds, codes, coded);
-            BitPacking.Pack(codes, _codebook.Bits, packed.Slice(r * _rowBytes, _rowBytes));
+            _quantizer.Encode(balanced, codes, ignored);
+            _quantizer.Decode(codes, 1, coded);
+            BitPacking.Pack(codes, _quantizer.Bits, packed.Slice(r * _rowBytes, _rowBytes));
             Elementwise.Multiply(coded, columns, coded);
             scales[r] = factor == 0 ? 0 : _rule switch
             {
@@ -127,8 +130,10 @@ internal sealed class KvarnCodec : RotatedCodec
 
     private static KvarnCodec Create(CodecSpec spec, int dimension, CodecRole role)
     {
-        Codebook codebook = Codebook.LloydMax(dimension, spec.Integer("bits"));
+        int bits = spec.Integer("bits");
+        IRowQuantizer quantizer = spec["code"] == "trellis" ? new TrellisQuantizer(dimension, bits, ScaleRule.Norm)
+            : new SphereQuantizer(Codebook.LloydMax(dimension, bits), ScaleRule.Norm);
         Rotation rotation = RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
-        return new(rotation, codebook, CommonSettings.ScaleOf(spec), spec.Integer("tokens"), spec.Integer("rounds"), new ColumnScales(spec.Integer("columns")));
+        return new(rotation, quantizer, CommonSettings.ScaleOf(spec), spec.Integer("tokens"), spec.Integer("rounds"), new ColumnScales(spec.Integer("columns")));
     }
 }
