@@ -17,7 +17,6 @@ public static class CodecCatalog
         OutlierCodec.Method,
         Polar32Codec.Method,
         KiviCodec.Method,
-        KvarnCodec.Method,
     ];
 
     /// <summary>The method of a name, or null.</summary>

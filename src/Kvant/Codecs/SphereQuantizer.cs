@@ -14,7 +14,7 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     private const float SearchTo = 1.25f;
 
     // Scales below this are zero in fp16 by far; their inverse need not exist.
-    internal const float Nothing = 1e-30f;
+    private const float Nothing = 1e-30f;
 
     /// <inheritdoc/>
     public int Dimension => codebook.Dimension;
