@@ -47,7 +47,8 @@ public sealed class BenchVerbTests
             ["codec", "dimension", "nsPerRow", "millionPerSecond", "ratioToCopy", "ratioToRotation", "nmse", "appendMicroseconds", "closingAppendMicroseconds", "slowestAppendMicroseconds", "allocatedPerAppend"],
             row.EnumerateObject().Select(p => p.Name));
         Assert.InRange(row.GetProperty("nmse").GetDouble(), .032, .036); // the optimum is .033966
-        Assert.True(row.GetProperty("closingAppendMicroseconds", "slowestAppendMicroseconds").GetDouble() >= row.GetProperty("appendMicroseconds").GetDouble());
+        Assert.True(row.GetProperty("slowestAppendMicroseconds").GetDouble() >= row.GetProperty("appendMicroseconds").GetDouble());
+        Assert.InRange(row.GetProperty("closingAppendMicroseconds").GetDouble(), 0, row.GetProperty("slowestAppendMicroseconds").GetDouble());
         Assert.Equal(0, row.GetProperty("allocatedPerAppend").GetDouble());
     }
 
