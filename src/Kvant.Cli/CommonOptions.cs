@@ -57,16 +57,6 @@ internal static class CommonOptions
         CustomParser = result => [.. result.Tokens.Select(token => Parse(result, token)).OfType<CodecSpec>()],
     };
 
-    /// <summary>One codec spec that must be given.</summary>
-    public static Option<CodecSpec> RequiredSpec(string name, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "SPEC",
-        Required = true,
-        Arity = ArgumentArity.ExactlyOne,
-        CustomParser = result => Parse(result, result.Tokens[0])!,
-    };
-
     /// <summary>One codec spec that may be left out.</summary>
     public static Option<CodecSpec?> Spec(string name, string description) => new(name)
     {

@@ -97,6 +97,16 @@ public sealed class CompressVerbTests : IDisposable
         ToolResult.Of("compress", TempFolder.Trace, "--keys", "fp16", "--values", "fp16").AssertFailed(2, "--output");
 
     [Fact]
+    public void PolicyTakesThePlaceOfCodecs()
+    {
+        JsonElement row = ToolResult.JsonOf("compress", TempFolder.Trace, "-o", _folder["cache.kvant"], "--policy", "small")[0];
+        Assert.InRange(row.GetProperty("ratio").GetDouble(), 4, 6);
+        ToolResult.Of("compress", TempFolder.Trace, "-o", _folder["none"], "--policy", "small", "--keys", "fp16").AssertFailed(2, "--policy", "--keys");
+        ToolResult.Of("compress", TempFolder.Trace, "-o", _folder["none"], "--keys", "fp16").AssertFailed(2, "--values", "--policy");
+        Assert.Equal(["cache.kvant"], _folder.Names);
+    }
+
+    [Fact]
     public void MissingTraceIsWrongUsage() =>
         ToolResult.Of("compress", "-o", _folder["cache.kvant"], "--keys", "fp16", "--values", "fp16").AssertFailed(2, "TRACE is missing");
 

@@ -11,8 +11,9 @@ internal sealed class CompressVerb : Verb
 {
     private readonly Argument<string> _trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
     private readonly Option<string> _output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
-    private readonly Option<CodecSpec> _keys = CommonOptions.RequiredSpec("--keys", "The codec of the keys.");
-    private readonly Option<CodecSpec> _values = CommonOptions.RequiredSpec("--values", "The codec of the values.");
+    private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys.");
+    private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values.");
+    private readonly Option<string?> _policy = Policies.Option();
     private readonly Option<int> _boundaryLayers = CommonOptions.Number("--boundary-layers", 0, 0, int.MaxValue, "How many layers at each end have codecs of their own (at most half of all)");
     private readonly Option<CodecSpec?> _boundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
     private readonly Option<CodecSpec?> _boundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
@@ -32,7 +33,7 @@ internal sealed class CompressVerb : Verb
         : base("compress", "Compress the keys and values of a trace into a file.")
     {
         Add(_trace);
-        foreach (Option option in (Option[])[_output, _keys, _values, _boundaryLayers, _boundaryKeys, _boundaryValues])
+        foreach (Option option in (Option[])[_output, _keys, _values, _policy, _boundaryLayers, _boundaryKeys, _boundaryValues])
             Add(option);
     }
 
@@ -46,6 +47,7 @@ internal sealed class CompressVerb : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvant compress trace.safetensors -o cache.kvant --keys turboquant:bits=4 --values turboquant:bits=3",
+        "kvant compress trace.safetensors -o cache.kvant --policy balanced",
         "kvant compress trace.safetensors -o cache.kvant --keys q8 --values q8 --boundary-layers 1 --boundary-keys fp16",
     ];
 
@@ -61,11 +63,20 @@ internal sealed class CompressVerb : Verb
         using Trace trace = Trace.Open(input);
         if (boundary > trace.Layers / 2)
             throw new UsageException($"--boundary-layers {boundary} is too much: the trace has {trace.Layers} layers, so at most {trace.Layers / 2} at each end");
-        LayerPolicy policy = LayerPolicy.Uniform(trace.Layers, result.GetRequiredValue(_keys), result.GetRequiredValue(_values))
-            .WithBoundary(boundary, boundaryKeys, boundaryValues);
+        LayerPolicy policy = Policy(result, trace).WithBoundary(boundary, boundaryKeys, boundaryValues);
         terminal.WithProgress("compressing", json, done => OutputFile.Write(output, () =>
             CompressedCache.Compress(trace, output, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
         using CompressedCacheFile written = CompressedCacheFile.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }
+
+    // A policy's sinks and window are of no use in a file, where everything is compressed; nor is it bound to the trace that it compresses.
+    private LayerPolicy Policy(ParseResult result, Trace trace) => (result.GetValue(_policy), result.GetValue(_keys), result.GetValue(_values)) switch
+    {
+        ({ } policy, null, null) => Policies.Load(
+            policy, new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension }, source: null).Layers,
+        (null, { } keys, { } values) => LayerPolicy.Uniform(trace.Layers, keys, values),
+        (null, _, _) => throw new UsageException("--keys and --values are wanted, or --policy; see 'kvant compress --help'"),
+        _ => throw new UsageException("--policy says which codecs; leave out --keys and --values, or --policy"),
+    };
 }
