@@ -15,7 +15,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or recorded keys, values and queries (safetensors with kvant.trace = 1). Without it: the model that ships.");
     private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What a model reads, plain text. Without it: the held-out text of the model that ships.");
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
-    private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 16, 1, int.MaxValue / 2, "Such pieces of the text at most; standard errors need 16");
+    private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 16, 1, int.MaxValue / 2, "Such pieces of the text at most (fewer than 16 give rough standard errors)");
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
