@@ -51,6 +51,7 @@ internal static class ModelEvaluation
         var experiment = new RetrievalExperiment
         {
             Pairs = [s_exact, .. PairsOf(asked).Where(p => p != s_exact)],
+            HeadDimensions = [64, 128],
             Window = asked.Window,
             Sinks = asked.Sinks,
             Threads = asked.Threads,
@@ -89,14 +90,16 @@ internal static class ModelEvaluation
     {
         terminal.Out.WriteLine();
         terminal.Out.WriteLine(title);
-        int[] lengths = [.. found.Select(r => r.Length).Distinct()];
+        (int Dimension, int Length)[] texts = [.. found.Select(r => (r.HeadDimension, r.Length)).Distinct()];
+        bool oneDimension = texts.DistinctBy(t => t.Dimension).Count() == 1;
         RetrievalResult[][] rows = [.. found.GroupBy(r => r.Label).Select(g => g.ToArray()).OrderBy(g => g[^1].BytesPerToken)];
         Tables.Write(
             terminal, json: false,
             [
                 Column<RetrievalResult[]>.OfSpec("", "keys", r => CodecSpec.Parse(r[0].Keys).ToString()),
                 Column<RetrievalResult[]>.OfSpec("", "values", r => CodecSpec.Parse(r[0].Values).ToString()),
-                .. lengths.Select(length => Column<RetrievalResult[]>.OfReal("", Invariant($"{length}"), "0.0", r => 100 * r.FirstOrDefault(x => x.Length == length)?.Right)),
+                .. texts.Select(text => Column<RetrievalResult[]>.OfReal(
+                    "", oneDimension ? Invariant($"{text.Length}") : Invariant($"{text.Length}, d {text.Dimension}"), "0.0", r => 100 * r.FirstOrDefault(x => (x.HeadDimension, x.Length) == text)?.Right)),
             ],
             rows);
     }

@@ -22,7 +22,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<string[]> _policies = new("--policy") { Description = Policies.Option().Description + " May be repeated.", HelpName = "NAME|FILE", DefaultValueFactory = _ => [] };
     private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them, with --parts and --retrieval; takes minutes." };
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
-    private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
+    private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula, with heads of 64 and of 128 numbers, for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
     private readonly Option<bool> _passkeys = new("--passkeys") { Description = "Also hide numbers in the text and ask the model for them, at the context's length." };
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
