@@ -14,9 +14,6 @@ namespace Kvant.Cli.Evaluations;
 /// <summary><c>kvant evaluate</c> on a language model.</summary>
 internal static class ModelEvaluation
 {
-    // Where the keys' mean has most of their energy it is what codes with one scale by row spend their levels on.
-    private const double LargeMean = 0.5;
-
     private const int RoomForAnswer = 24;
 
     private static readonly CodecPair s_exact = CodecPair.Parse("fp32");
@@ -98,6 +95,7 @@ internal static class ModelEvaluation
             [
                 Column<RetrievalResult[]>.OfSpec("", "keys", r => CodecSpec.Parse(r[0].Keys).ToString()),
                 Column<RetrievalResult[]>.OfSpec("", "values", r => CodecSpec.Parse(r[0].Values).ToString()),
+                Column<RetrievalResult[]>.OfReal("", "bytes/token", "0.0", r => r.Where(x => x.HeadDimension == texts[0].Dimension).MaxBy(x => x.Length)?.BytesPerToken),
                 .. texts.Select(text => Column<RetrievalResult[]>.OfReal(
                     "", oneDimension ? Invariant($"{text.Length}") : Invariant($"{text.Length}, d {text.Dimension}"), "0.0", r => 100 * r.FirstOrDefault(x => (x.HeadDimension, x.Length) == text)?.Right)),
             ],
@@ -110,7 +108,7 @@ internal static class ModelEvaluation
         terminal.Out.WriteLine(Invariant($"{report.Model.Name} on {text.Name}, {text.Chunks} x {text.Context} tokens, perplexity {report.ExactPerplexity:0.###} with an fp32 cache, {report.ExactSpeed.DecodeTokensPerSecond:0} tokens/s."));
         terminal.Out.WriteLine(Invariant($"All caches: {report.Sinks} sinks and a window of {report.Window} in 16-bit floats. KL in nats, each against the fp32 cache; x long: times smaller than fp16 at {report.LongContext} tokens."));
         Tables.Write(terminal, json: false, Columns(report), report.Results);
-        string[] layers = [.. report.KeyMeanShares.Select((share, layer) => (share, layer)).Where(l => l.share > LargeMean).Select(l => Invariant($"{l.layer} ({l.share:0%})"))];
+        string[] layers = [.. report.LayersOfSharedKeys.Select(layer => Invariant($"{layer} ({report.KeyMeanShares[layer]:0%})"))];
         if (layers.Length > 0)
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
         foreach (ModelResult policy in report.Results.Where(r => r.Policy is not null))
@@ -120,7 +118,7 @@ internal static class ModelEvaluation
         if (report.Passkeys is { } keys)
             ShowFound(terminal, keys.All(k => k.Right == 0) ? "Passkeys: this model finds none, not even with an fp32 cache, so they say nothing of codecs." : "Passkeys found, %, by tokens of text:", keys);
         if (text.Chunks < 16)
-            terminal.Out.WriteLine($"Standard errors (±) are rough with {text.Chunks} chunks; 16 or more are better.");
+            terminal.Out.WriteLine($"Standard errors (±) are rough with few pieces of text ({text.Chunks}); 16 or more are better.");
     }
 
     private static Column<ModelResult>[] Columns(ModelReport report)
@@ -141,7 +139,7 @@ internal static class ModelEvaluation
             Column<ModelResult>.OfReal("", "perplexity %", "+0.000;-0.000;0.000", r => 100 * (r.Loss.PerplexityRatio.Value - 1)),
             Column<ModelResult>.OfReal("", "±", "0.000", r => 100 * r.Loss.PerplexityRatio.StandardError, minor: true),
             Column<ModelResult>.OfReal("", "tokens/s", "0", r => r.Speed.DecodeTokensPerSecond, minor: true),
-            Column<ModelResult>.OfReal("", "first other token", "0", r => r.GreedyDifferences.Min() ?? report.GreedyTokens, minor: true),
+            Column<ModelResult>.OfReal("", "first other token", "0", r => r.GreedyDifferences.Min() + 1, minor: true),
         ];
         if (report.Parts)
         {

@@ -62,9 +62,12 @@ internal sealed class PlanVerb : Verb
             pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(int.MaxValue, geometry.KeyDimension, CodecRole.Keys) && p.Values.Takes(int.MaxValue, geometry.ValueDimension, CodecRole.Values))];
         IEnumerable<Row> planned = pairs.Select(pair => Plan(pair.Keys.ToString(), pair.Values.ToString(), LayerPolicy.Uniform(geometry.Layers, pair.Keys, pair.Values)));
         if (policy is not null)
-            planned = planned.Append(Plan(policy, "by layer", Policies.Load(policy, geometry, source: null).Layers));
+            planned = planned.Append(PlanPolicy(policy, Policies.Load(policy, geometry, source: null).Layers));
         Row[] rows = [.. planned.OrderByDescending(r => r.Statistics.TotalBytes)];
         Tables.Write(terminal, json, Columns(context, memory is not null), rows);
+
+        Row PlanPolicy(string name, LayerPolicy layers) =>
+            layers.Distinct().Count() == 1 ? Plan($"{name}: {layers[0].Keys}", layers[0].Values.ToString(), layers) : Plan(name, "by layer", layers);
 
         Row Plan(string keys, string values, LayerPolicy layers)
         {

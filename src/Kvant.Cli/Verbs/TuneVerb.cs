@@ -101,26 +101,22 @@ internal sealed class TuneVerb : Verb
             MemoryPath = output is null ? null : output + ".measured",
         };
         TuneReport? report = null;
-        CacheGeometry? geometry = null;
         terminal.WithProgress("tuning", json, done =>
         {
             var progress = new ShareProgress(done);
             if (isModel)
             {
                 using LanguageModel model = LanguageModel.Open(input);
-                geometry = model.Config.CacheGeometry;
                 report = experiment.Run(model, TextFile.Read(result.GetValue(_text) ?? Shipped.Text), progress, terminal.Cancellation);
             }
             else
             {
                 using Trace trace = Trace.Open(input);
-                var source = new RecordedTrace(trace);
-                geometry = new CacheGeometry { Layers = source.Layers, KvHeads = source.KvHeads, QueryHeads = Math.Max(source.QueryHeads, source.KvHeads), KeyDimension = source.KeyDimension, ValueDimension = source.ValueDimension };
-                report = experiment.Run(source, CachePolicyFile.HashOf(input), progress, terminal.Cancellation);
+                report = experiment.Run(new RecordedTrace(trace), CachePolicyFile.HashOf(input), progress, terminal.Cancellation);
             }
         });
         if (output is not null)
-            OutputFile.Write(output, () => CachePolicyFile.Save(output, Policy(report!, geometry!, experiment, CachePolicyFile.HashOf(input), isModel)));
+            OutputFile.Write(output, () => CachePolicyFile.Save(output, Policy(report!, experiment, isModel)));
         Show(terminal, json, report!, output);
     }
 
@@ -133,7 +129,7 @@ internal sealed class TuneVerb : Verb
         return given[0] == _bits ? TuneBudget.OfBits(value) : given[0] == _bytes ? TuneBudget.OfBytes(value) : TuneBudget.OfDivergence(value);
     }
 
-    private static CachePolicy Policy(TuneReport report, CacheGeometry geometry, TuneExperiment experiment, string hash, bool isModel)
+    private static CachePolicy Policy(TuneReport report, TuneExperiment experiment, bool isModel)
     {
         Dictionary<string, string> notes = new()
         {
@@ -147,7 +143,7 @@ internal sealed class TuneVerb : Verb
             notes["verified_on_tokens"] = Text(report.HeldOutTokens);
         }
 
-        return new CachePolicy { Geometry = geometry, Layers = report.Chosen.Policy, Sinks = experiment.Sinks, Window = experiment.Window, SourceHash = hash, Notes = notes };
+        return new CachePolicy { Geometry = report.Geometry, Layers = report.Chosen.Policy, Sinks = experiment.Sinks, Window = experiment.Window, SourceHash = report.SourceHash, Notes = notes };
     }
 
     private static void Show(Terminal terminal, bool json, TuneReport report, string? output)

@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 
 namespace Kvant.Evaluation.Experiments;
@@ -16,6 +17,10 @@ public sealed record CodecPair(CodecSpec Keys, CodecSpec Values)
     /// <param name="values">Of the values; null for the same as the keys.</param>
     /// <exception cref="FormatException">A spec is not valid.</exception>
     public static CodecPair Parse(string keys, string? values = null) => new(CodecSpec.Parse(keys), CodecSpec.Parse(values ?? keys));
+
+    /// <summary>A cache with these codecs in every layer.</summary>
+    internal KvCacheOptions CacheOptions(CacheGeometry geometry, int sinks, int window) =>
+        new() { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, Keys, Values), Sinks = sinks, Window = window };
 
     /// <summary>A short name: one spec where both are the same, else <c>keys / values</c>.</summary>
     public override string ToString() => Keys.Equals(Values) ? Keys.ToString() : $"{Keys} / {Values}";

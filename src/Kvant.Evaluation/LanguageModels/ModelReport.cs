@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Retrieval;
 
@@ -38,6 +39,10 @@ public sealed record ModelReport
 
     /// <summary>By layer: the share of the keys' energy that is in their mean, which the softmax does not see.</summary>
     public required IReadOnlyList<double> KeyMeanShares { get; init; }
+
+    /// <summary>The layers where the mean has most of the keys' energy: there codes with one scale by row spend their levels on it.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<int> LayersOfSharedKeys => [.. Enumerable.Range(0, KeyMeanShares.Count).Where(layer => KeyMeanShares[layer] > 0.5)];
 
     /// <summary>How fast the model was with the exact cache.</summary>
     public required ModelSpeed ExactSpeed { get; init; }

@@ -6,12 +6,9 @@ namespace Kvant.Evaluation.Reports;
 /// <summary>What the page about a model says in words.</summary>
 internal static class ModelText
 {
-    // Where their mean has most of the keys' energy.
-    private const double Large = 0.5;
-
     public static IEnumerable<string> KeyMeans(ModelReport report)
     {
-        string[] layers = [.. report.KeyMeanShares.Select((share, layer) => (share, layer)).Where(l => l.share > Large).Select(l => $"{l.layer} ({Fixed(100 * l.share, 0)} %)")];
+        string[] layers = [.. report.LayersOfSharedKeys.Select(layer => $"{layer} ({Fixed(100 * report.KeyMeanShares[layer], 0)} %)")];
         yield return layers.Length == 0
             ? "The share of the keys' energy that is in the vector they have in common, over the first piece of the text. Here no layer has most of it there, so codes with one scale by row are at ease."
             : $"In {(layers.Length == 1 ? "layer" : "layers")} {string.Join(", ", layers)} most of the keys' energy is in one vector that all keys of a head share. A code with one scale "

@@ -15,11 +15,10 @@ internal sealed class Haystack
     /// <summary>Tokens that are read between two reports of progress.</summary>
     public const int Batch = 256;
 
-    private readonly float[][] _keys;
-    private readonly float[][] _values;
-    private readonly int _dimension;
+    private readonly RecordingAttention _recorded;
+    private readonly CacheGeometry _geometry;
 
-    private Haystack(int[] tokens, float[][] keys, float[][] values, int dimension) => (Tokens, _keys, _values, _dimension) = (tokens, keys, values, dimension);
+    private Haystack(int[] tokens, RecordingAttention recorded, CacheGeometry geometry) => (Tokens, _recorded, _geometry) = (tokens, recorded, geometry);
 
     /// <summary>The text. A shorter text is its beginning.</summary>
     public int[] Tokens { get; }
@@ -33,25 +32,28 @@ internal sealed class Haystack
     public static Haystack Read(LanguageModel model, int length, ulong seed, int threads, Action step)
     {
         int[] tokens = Shuffle(model.VocabularySize, seed)[..length];
-        int dimension = model.Config.HeadDimension;
-        using Reader reader = new(model.Config.CacheGeometry, length, threads);
-        using Decoder decoder = new(model, reader, new DecoderOptions { Threads = threads, Batch = Batch });
-        float[] logits = new float[model.VocabularySize];
+        CacheGeometry geometry = model.Config.CacheGeometry;
+        CodecSpec exact = CodecSpec.Parse("fp32");
+        using var cache = new KvCache(new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, exact, exact) });
+        using var team = new WorkerTeam(threads);
+        using var attention = new CompressedAttention(cache, team: team);
+        var recorded = new RecordingAttention(new AllButLast(attention, geometry.Layers), geometry.Layers);
+        using var decoder = new Decoder(model, recorded, new DecoderOptions { Batch = Batch }, team);
         for (int first = 0; first < length; first += Batch)
         {
-            decoder.Forward(tokens.AsSpan(first, Math.Min(Batch, length - first)), logits);
+            decoder.Read(tokens.AsSpan(first, Math.Min(Batch, length - first)));
             step();
         }
 
-        return new Haystack(tokens, reader.Keys, reader.Values, dimension);
+        return new Haystack(tokens, recorded, geometry);
     }
 
     /// <summary>Gives a cache the tokens that it lacks up to a length.</summary>
     public void Fill(KvCache cache, int length)
     {
-        int from = cache.Length * _dimension, count = (length * _dimension) - from;
-        for (int layer = 0; layer < _keys.Length; layer++)
-            cache.Append(layer, _keys[layer].AsSpan(from, count), _values[layer].AsSpan(from, count));
+        int from = cache.Length, count = length - from, keys = _geometry.KvHeads * _geometry.KeyDimension, values = _geometry.KvHeads * _geometry.ValueDimension;
+        for (int layer = 0; layer < _geometry.Layers; layer++)
+            cache.Append(layer, _recorded.Keys(layer).Slice(from * keys, count * keys), _recorded.Values(layer).Slice(from * values, count * values));
     }
 
     private static int[] Shuffle(int count, ulong seed)
@@ -67,42 +69,15 @@ internal sealed class Haystack
         return order;
     }
 
-    // Keeps what a cache would get. The last layer's attention changes no key and no value, so it is left out.
-    private sealed class Reader : IAttention, IDisposable
+    // The last layer's attention changes no key and no value, so it is left out.
+    private sealed class AllButLast(IAttention inner, int layers) : IAttention
     {
-        private readonly KvCache _cache;
-        private readonly CacheAttention _attention;
-        private readonly int[] _filled;
-
-        public Reader(CacheGeometry geometry, int length, int threads)
-        {
-            CodecSpec exact = CodecSpec.Parse("fp32");
-            _cache = new KvCache(new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, exact, exact) });
-            _attention = new CacheAttention(geometry, new AttentionSettings { Threads = threads });
-            _filled = new int[geometry.Layers];
-            Keys = [.. _filled.Select(_ => new float[length * geometry.KeyDimension])];
-            Values = [.. _filled.Select(_ => new float[length * geometry.ValueDimension])];
-        }
-
-        public float[][] Keys { get; }
-
-        public float[][] Values { get; }
-
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
         {
-            keys.CopyTo(Keys[layer].AsSpan(_filled[layer]));
-            values.CopyTo(Values[layer].AsSpan(_filled[layer]));
-            _filled[layer] += keys.Length;
-            if (layer + 1 < _filled.Length)
-                _attention.Prefill(_cache, layer, queries, keys, values, outputs);
+            if (layer + 1 < layers)
+                inner.Attend(layer, queries, keys, values, outputs);
             else
                 outputs.Clear();
-        }
-
-        public void Dispose()
-        {
-            _attention.Dispose();
-            _cache.Dispose();
         }
     }
 }

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
-using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using Kvant.Numerics;
@@ -82,13 +82,14 @@ public sealed record PasskeyExperiment
         SeededRandom random = new(Seed, stream: (ulong)length);
         double[] right = new double[Depths];
         double bytes = 0;
+        using var reader = new Reader(Model, pair.CacheOptions(Model.Config.CacheGeometry, Sinks, Window), Decoding.Batch, Decoding.Threads, tokenByToken: false);
         for (int depth = 0; depth < Depths; depth++)
         {
             string number = PasskeyText.DrawNumber(random);
-            using KvCache cache = new(Options(pair));
+            reader.Restart();
             int[] tokens = text.Hide(number, Depths == 1 ? 0.5 : (double)depth / (Depths - 1), length);
-            right[depth] = Answer(cache, tokens, number.Length, cancellation).StartsWith(number, StringComparison.Ordinal) ? 1 : 0;
-            bytes = (double)cache.Statistics.TotalBytes / cache.Length;
+            right[depth] = Answer(reader.Decoder, tokens, number.Length, cancellation).StartsWith(number, StringComparison.Ordinal) ? 1 : 0;
+            bytes = (double)reader.Cache.Statistics.TotalBytes / reader.Cache.Length;
             meter.Step(1);
         }
 
@@ -103,18 +104,15 @@ public sealed record PasskeyExperiment
         };
     }
 
-    private string Answer(KvCache cache, int[] text, int digits, CancellationToken cancellation)
+    private string Answer(Decoder decoder, int[] text, int digits, CancellationToken cancellation)
     {
-        using WorkerTeam team = new(Decoding.Threads);
-        using CompressedAttention attention = new(cache, team: team);
-        using Decoder decoder = new(Model, attention, Decoding, team);
-        float[] logits = new float[Model.VocabularySize];
         foreach (int[] part in text.Chunk(Decoding.Batch))
         {
             cancellation.ThrowIfCancellationRequested();
-            decoder.Forward(part, logits);
+            decoder.Read(part);
         }
 
+        float[] logits = new float[Model.VocabularySize];
         foreach (int token in Tokenizer.Encode(Question, addBegin: false))
             decoder.Forward([token], logits);
         List<int> answer = [];
@@ -127,12 +125,4 @@ public sealed record PasskeyExperiment
 
         return Tokenizer.Decode([.. answer]).TrimStart();
     }
-
-    private KvCacheOptions Options(CodecPair pair) => new()
-    {
-        Geometry = Model.Config.CacheGeometry,
-        Policy = LayerPolicy.Uniform(Model.Config.Layers, pair.Keys, pair.Values),
-        Window = Window,
-        Sinks = Sinks,
-    };
 }

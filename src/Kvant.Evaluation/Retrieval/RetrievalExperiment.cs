@@ -78,7 +78,7 @@ public sealed record RetrievalExperiment
 
     private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ShareMeter meter)
     {
-        using KvCache cache = new(Options(model, pair));
+        using KvCache cache = new(pair.CacheOptions(model.Config.CacheGeometry, Sinks, Window));
         return [.. Lengths.Order().Select(length =>
         {
             haystack.Fill(cache, length);
@@ -115,14 +115,6 @@ public sealed record RetrievalExperiment
     // Evenly over the text, but for its first token, which is its own predecessor, and its last, which has no successor.
     private int Place(int length, int question) =>
         Math.Clamp((int)((question + 0.5) / (Depths * QuestionsPerDepth) * length), 1, length - 2);
-
-    private KvCacheOptions Options(LanguageModel model, CodecPair pair) => new()
-    {
-        Geometry = model.Config.CacheGeometry,
-        Policy = LayerPolicy.Uniform(model.Config.Layers, pair.Keys, pair.Values),
-        Window = Window,
-        Sinks = Sinks,
-    };
 
     private void Check()
     {

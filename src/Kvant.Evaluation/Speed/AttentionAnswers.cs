@@ -46,11 +46,44 @@ internal sealed class AttentionAnswers : IDisposable
         _plain.Decode(_decoded, _queries, _wanted);
         _exact.Decode(cache, 0, _queries, _outputs);
         Require(codec, "in floats", RelativeError(_outputs, _wanted), FloatTolerance);
-        double exactError = RelativeError(_outputs, _truth);
         _outputs.CopyTo(_wanted, 0);
         attention.Decode(cache, 0, _queries, _outputs);
-        Require(codec, "as it is timed", RelativeError(_outputs, _wanted), FloatTolerance + (IntegerShare * exactError));
-        return RelativeError(_outputs, _truth);
+        return RequireTimed(codec, _outputs, _wanted, _truth);
+    }
+
+    /// <summary>Compares what is timed with the same attention in floats.</summary>
+    /// <param name="codec">Named in the error.</param>
+    /// <param name="timed">What is going to be timed gave this.</param>
+    /// <param name="inFloats">Exact arithmetic over the same cache gave this.</param>
+    /// <param name="truth">Attention over uncompressed rows gave this.</param>
+    /// <returns>The relative root mean square error of what is timed against the truth.</returns>
+    /// <exception cref="InvalidOperationException">The answer is wrong.</exception>
+    internal static double RequireTimed(CodecSpec codec, ReadOnlySpan<float> timed, ReadOnlySpan<float> inFloats, ReadOnlySpan<float> truth)
+    {
+        Require(codec, "as it is timed", RelativeError(timed, inFloats), FloatTolerance + (IntegerShare * RelativeError(inFloats, truth)));
+        return RelativeError(timed, truth);
+    }
+
+    /// <summary>Requires that a cache decodes to the tokens that were appended: integers that agree with floats about zeros would agree.</summary>
+    /// <param name="codec">Named in the error.</param>
+    /// <param name="cache">The cache; its first layer and head are looked at.</param>
+    /// <param name="keys">What was appended from the first token on, [token, head, number].</param>
+    /// <param name="values">As many.</param>
+    /// <exception cref="InvalidOperationException">The decoded rows have little to do with them.</exception>
+    internal static void RequireRows(CodecSpec codec, KvCache cache, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        int d = cache.Geometry.KeyDimension, row = cache.Geometry.KvHeads * d, tokens = keys.Length / row;
+        float[] appended = new float[tokens * d], decodedKeys = new float[tokens * d], decodedValues = new float[tokens * d];
+        cache.Decode(0, 0, 0, tokens, decodedKeys, decodedValues);
+        Compare(keys, decodedKeys);
+        Compare(values, decodedValues);
+
+        void Compare(ReadOnlySpan<float> rows, float[] decoded)
+        {
+            for (int t = 0; t < tokens; t++)
+                rows.Slice(t * row, d).CopyTo(appended.AsSpan(t * d));
+            EncodeSpeed.RequireNear(codec, appended, decoded);
+        }
     }
 
     public void Dispose()

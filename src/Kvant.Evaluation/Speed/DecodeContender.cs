@@ -32,7 +32,9 @@ internal sealed class DecodeContender : IDisposable
 
     public KvCache Cache { get; }
 
-    public ReadOnlySpan<float> FirstOutputs => _attention.FirstOutputs;
+    public float[] FirstQueries => _attention.FirstQueries;
+
+    public float[] FirstOutputs => _attention.FirstOutputs;
 
     /// <summary>The median over all steps. Those that warm up are among them, which the middle of many does not feel.</summary>
     public double AttentionNanoseconds => Rounds.Median(_attentionTimes);

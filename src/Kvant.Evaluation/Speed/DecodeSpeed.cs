@@ -11,9 +11,6 @@ namespace Kvant.Evaluation.Speed;
 /// </summary>
 public sealed record DecodeSpeed
 {
-    // The output over one bit per number is off by about as much as it is large; garbage is off by more.
-    private const double MostError = 1.2;
-
     // Building caches, as a share of a run; a guess for the progress alone.
     private const double BuildingShare = 0.2;
 
@@ -124,7 +121,7 @@ public sealed record DecodeSpeed
         for (int first = 0; first < Tokens; first += Chunk)
         {
             int count = Math.Min(Chunk, Tokens - first);
-            float[] keys = RandomVectors.Normal(count, KvHeads * Dimension, seed: 1, stream: (ulong)first), values = RandomVectors.Normal(count, KvHeads * Dimension, seed: 2, stream: (ulong)first);
+            (float[] keys, float[] values) = Rows(first, count);
             foreach (DecodeContender contender in contenders)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -136,13 +133,18 @@ public sealed record DecodeSpeed
         }
     }
 
+    private (float[] Keys, float[] Values) Rows(int first, int count) => (
+        RandomVectors.Normal(count, KvHeads * Dimension, seed: 1, stream: (ulong)first), RandomVectors.Normal(count, KvHeads * Dimension, seed: 2, stream: (ulong)first));
+
     // All begin with the same token, so that the first layer asks all caches the same.
-    private static double Check(CodecSpec codec, DecodeContender contender, DecodeContender exact)
+    private double Check(CodecSpec codec, DecodeContender contender, DecodeContender exact)
     {
+        (float[] keys, float[] values) = Rows(0, Math.Min(Chunk, Tokens));
+        AttentionAnswers.RequireRows(codec, contender.Cache, keys, values);
         contender.Step();
-        double error = AttentionAnswers.RelativeError(contender.FirstOutputs, exact.FirstOutputs);
-        return error <= MostError
-            ? error
-            : throw new InvalidOperationException($"Attention over '{codec}' is off by {error:0.###} of its output; at most {MostError} is right.");
+        using var attention = new CacheAttention(contender.Cache.Geometry, new AttentionSettings { Arithmetic = Arithmetic.Exact });
+        float[] inFloats = new float[contender.FirstOutputs.Length];
+        attention.Decode(contender.Cache, 0, contender.FirstQueries, inFloats);
+        return AttentionAnswers.RequireTimed(codec, contender.FirstOutputs, inFloats, exact.FirstOutputs);
     }
 }

@@ -8,7 +8,10 @@ internal sealed class TimedAttention(IAttention inner) : IAttention
 {
     private long _ticks;
 
-    /// <summary>What the first layer's attention gave last.</summary>
+    /// <summary>What the first layer's attention was asked last.</summary>
+    public float[] FirstQueries { get; private set; } = [];
+
+    /// <summary>What it gave.</summary>
     public float[] FirstOutputs { get; private set; } = [];
 
     /// <summary>Nanoseconds since the last call of this method, and forgets them.</summary>
@@ -26,8 +29,14 @@ internal sealed class TimedAttention(IAttention inner) : IAttention
         _ticks += Stopwatch.GetTimestamp() - begin;
         if (layer > 0)
             return;
-        if (FirstOutputs.Length != outputs.Length)
-            FirstOutputs = new float[outputs.Length];
-        outputs.CopyTo(FirstOutputs);
+        (FirstQueries, FirstOutputs) = (Keep(queries, FirstQueries), Keep(outputs, FirstOutputs));
+    }
+
+    private static float[] Keep(ReadOnlySpan<float> numbers, float[] kept)
+    {
+        if (kept.Length != numbers.Length)
+            kept = new float[numbers.Length];
+        numbers.CopyTo(kept);
+        return kept;
     }
 }

@@ -25,12 +25,15 @@ internal sealed class TuneCosts
         LayerSpecs[] candidates = [.. keys.Append(s_reference).Select(k => new LayerSpecs(k, exact)), .. values.Append(s_reference).Select(v => new LayerSpecs(exact, v))];
         int layers = _geometry.Layers;
         string[] names = [.. candidates.SelectMany(c => Enumerable.Range(0, layers).Select(l => $"error {l} {c.Keys.FullText} {c.Values.FullText}"))];
-        double[] errors = memory.Recall(names, () => [.. source.LayerErrors(candidates, meter).SelectMany(e => e)]);
+        double[] errors = memory.Recall(names, () => [.. source.LayerErrors(candidates, meter).SelectMany(e => e)], () => meter.Step(source.Steps.Errors * candidates.Length));
         Places = new Choice[2 * layers][];
         for (int layer = 0; layer < layers; layer++)
         {
             int l = layer;
-            double[] sensitivity = memory.Recall([$"divergence {l} keys", $"divergence {l} values"], () => source.Sensitivity(l, s_reference, meter) is var (k, v) ? [k, v] : [-1, -1]);
+            double[] sensitivity = memory.Recall(
+                [$"divergence {l} keys", $"divergence {l} values"],
+                () => source.Sensitivity(l, s_reference, meter) is var (k, v) ? [k, v] : [-1, -1],
+                () => meter.Step(source.Steps.Sensitivity));
             Places[2 * l] = [.. keys.Select((spec, i) => new Choice(spec, Bits(spec, CodecRole.Keys), Loss(i, keys.Length, sensitivity[0])))];
             Places[(2 * l) + 1] = [.. values.Select((spec, i) => new Choice(spec, Bits(spec, CodecRole.Values), Loss(keys.Length + 1 + i, candidates.Length - 1, sensitivity[1])))];
 

@@ -62,9 +62,9 @@ public sealed record TuneExperiment
         TextChunk[] chunks = TextChunk.Cut(tokens, tokenizer.AddsBegin ? tokenizer.Begin : null, Context, MeasuredChunks + HeldOutChunks);
         if (chunks.Length <= MeasuredChunks)
             throw new ArgumentException($"The text has {tokens.Length} tokens, {chunks.Length} pieces of {Context}; {MeasuredChunks} are measured and at least one more is needed to verify.");
-        string fingerprint = string.Join(' ', "kvant.tune 1", CachePolicyFile.HashOf(model.File.Path), Crc(text), Context, MeasuredChunks, Sinks, Window);
+        string hash = CachePolicyFile.HashOf(model.File.Path), fingerprint = string.Join(' ', "kvant.tune 1", hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
         var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry), Threads, fingerprint);
-        return Run(source, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
+        return Run(source, hash, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
     }
 
     /// <summary>Tunes on a trace, by the error of attention alone; nothing is verified.</summary>
@@ -82,10 +82,10 @@ public sealed record TuneExperiment
             throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
         var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension };
         var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', "kvant.tune 1", hash, Sinks, Window));
-        return Run(source, trace.Tokens, 0, progress, cancellation);
+        return Run(source, hash, trace.Tokens, 0, progress, cancellation);
     }
 
-    private TuneReport Run(TuneSource source, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)
+    private TuneReport Run(TuneSource source, string hash, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)
     {
         CodecSpec[] keys = TuneCandidates.For(Keys, source.Geometry.KeyDimension, CodecRole.Keys), values = TuneCandidates.For(Values, source.Geometry.ValueDimension, CodecRole.Values);
         if (keys.Length == 0 || values.Length == 0)
@@ -103,6 +103,8 @@ public sealed record TuneExperiment
         memory.Forget();
         return new TuneReport
         {
+            SourceHash = hash,
+            Geometry = source.Geometry,
             Chosen = all[0],
             BestUniform = all[1..(uniform.Length + 1)].MinBy(u => u.Verified?.DivergenceMean.Value ?? u.Predicted),
             Frontier = all[(uniform.Length + 1)..],

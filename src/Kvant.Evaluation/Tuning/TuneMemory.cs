@@ -34,19 +34,23 @@ internal sealed class TuneMemory
     }
 
     /// <summary>Numbers by these names, from memory if all are there, else measured and kept.</summary>
-    public double[] Recall(IReadOnlyList<string> names, Func<double[]> measure)
+    /// <param name="names">Their names.</param>
+    /// <param name="measure">Measures them; tells its own progress.</param>
+    /// <param name="recalled">Called where nothing had to be measured.</param>
+    public double[] Recall(IReadOnlyList<string> names, Func<double[]> measure, Action recalled)
     {
         if (names.All(_numbers.ContainsKey))
+        {
+            recalled();
             return [.. names.Select(n => _numbers[n])];
+        }
+
         double[] numbers = measure();
         for (int i = 0; i < numbers.Length; i++)
             _numbers[names[i]] = numbers[i];
         Save();
         return numbers;
     }
-
-    /// <summary>Whether all of these are known.</summary>
-    public bool Knows(IEnumerable<string> names) => names.All(_numbers.ContainsKey);
 
     /// <summary>Removes the file: the run is over.</summary>
     public void Forget()

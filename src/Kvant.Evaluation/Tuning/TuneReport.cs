@@ -1,8 +1,16 @@
+using Kvant.Caching;
+
 namespace Kvant.Evaluation.Tuning;
 
 /// <summary>What tuning found.</summary>
 public sealed record TuneReport
 {
+    /// <summary>The SHA-256 of the model's or the trace's file, which a policy file is bound to.</summary>
+    public required string SourceHash { get; init; }
+
+    /// <summary>The shape of the model's cache.</summary>
+    public required CacheGeometry Geometry { get; init; }
+
     /// <summary>The policy for the budget.</summary>
     public required TunePoint Chosen { get; init; }
 

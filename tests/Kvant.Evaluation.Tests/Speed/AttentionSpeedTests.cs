@@ -83,4 +83,14 @@ public sealed class AttentionSpeedTests
         cache.Append(0, tokens, tokens);
         Assert.Equal(cache.Statistics.TotalBytes - cache.Statistics.FreeBytes, BareRead.Bytes(cache));
     }
+
+    [Fact]
+    public void ZerosAreNoAnswer()
+    {
+        float[] truth = [1, 2, 3], zeros = new float[3];
+        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(s_codec, zeros, zeros, truth));
+        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(s_codec, zeros, truth, truth));
+        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(s_codec, truth, zeros));
+        Assert.Equal(0, AttentionAnswers.RequireTimed(s_codec, truth, truth, truth));
+    }
 }
