@@ -37,6 +37,9 @@ public sealed record KvCacheOptions
     /// <summary>What the cache forgets by itself; nothing unless said.</summary>
     public Eviction Eviction { get; init; } = Eviction.None;
 
+    /// <summary>What the cache belongs to; null where nobody said. Nothing but freezing and thawing looks at it.</summary>
+    public CacheIdentity? Identity { get; init; }
+
     /// <summary>Where memory comes from. Null for a pool of the cache's own, without a limit; caches that share one reuse each other's
     /// pages and obey one limit.</summary>
     public PagePool? Pool { get; init; }
