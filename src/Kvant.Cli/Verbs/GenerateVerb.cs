@@ -94,7 +94,7 @@ internal sealed class GenerateVerb : Verb
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
-        using var generator = new TextGenerator(model, tokenizer, attention, sampling: Sampling(result), team: team);
+        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { BeyondContext = true }, Sampling(result), team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);

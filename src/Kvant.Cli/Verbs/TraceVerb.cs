@@ -49,7 +49,7 @@ internal sealed class TraceVerb : Verb
         try
         {
             terminal.WithProgress("recording", json, done => OutputFile.Write(output, () =>
-                TraceRecorder.Record(model, tokens, output, type, new DecoderOptions { Threads = result.GetValue(_threads) }, done, terminal.Cancellation)));
+                TraceRecorder.Record(model, tokens, output, type, new DecoderOptions { Threads = result.GetValue(_threads), BeyondContext = true }, done, terminal.Cancellation)));
         }
         catch (ArgumentException e) when (type == ElementType.F16)
         {

@@ -27,6 +27,10 @@ internal sealed class ComparingAttention : IAttention, IDisposable
 
     public IReadOnlyList<double> Errors(int other) => [.. _errors[other].Select(e => e.Value)];
 
+    public int Length => _attentions[0].Length;
+
+    public void Require(LanguageModel model) => _attentions[0].Require(model);
+
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         _keyMeans[layer].Add(keys);

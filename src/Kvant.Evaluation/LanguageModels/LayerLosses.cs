@@ -24,7 +24,7 @@ internal sealed class LayerLosses(ModelPlan plan, ShareMeter meter)
         ModelExperiment experiment = plan.Experiment;
         using var attention = new ComparingAttention(
             experiment.CacheOptions(experiment.ExactPolicy), [.. plan.Contestants.Select(c => experiment.CacheOptions(c.Layers))], experiment.Threads);
-        using var decoder = new Models.Decoding.Decoder(experiment.Model, attention, new() { Batch = plan.Batch, Threads = experiment.Threads });
+        using var decoder = new Models.Decoding.Decoder(experiment.Model, attention, new() { Batch = plan.Batch, Threads = experiment.Threads, BeyondContext = true });
         float[] logits = new float[experiment.Model.VocabularySize];
         ReadOnlySpan<int> inputs = plan.Chunks[0].Inputs.Span;
         for (int first = 0; first < inputs.Length; first += plan.Batch)

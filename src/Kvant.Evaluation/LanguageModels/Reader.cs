@@ -21,18 +21,14 @@ internal sealed class Reader : IDisposable
         Cache = new KvCache(options);
         _team = new WorkerTeam(threads);
         _attention = new CompressedAttention(Cache, team: _team) { TokenByToken = tokenByToken };
-        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch }, _team);
+        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch, BeyondContext = true }, _team);
     }
 
     public KvCache Cache { get; }
 
     public Decoder Decoder { get; }
 
-    public void Restart()
-    {
-        Cache.Clear();
-        Decoder.MoveTo(0);
-    }
+    public void Restart() => Cache.Clear();
 
     public void Dispose()
     {

@@ -37,7 +37,7 @@ internal sealed class Haystack
         using var cache = new KvCache(new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, exact, exact) });
         using var team = new WorkerTeam(threads);
         using var attention = new CompressedAttention(cache, team: team);
-        var recorded = new RecordingAttention(new AllButLast(attention, geometry.Layers), geometry.Layers);
+        var recorded = new RecordingAttention(new AllButLast(cache, attention), geometry.Layers);
         using var decoder = new Decoder(model, recorded, new DecoderOptions { Batch = Batch }, team);
         for (int first = 0; first < length; first += Batch)
         {
@@ -70,11 +70,15 @@ internal sealed class Haystack
     }
 
     // The last layer's attention changes no key and no value, so it is left out.
-    private sealed class AllButLast(IAttention inner, int layers) : IAttention
+    private sealed class AllButLast(KvCache cache, CompressedAttention inner) : IAttention
     {
+        public int Length => cache.LayerLength(0);
+
+        public void Require(LanguageModel model) => inner.Require(model);
+
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
         {
-            if (layer + 1 < layers)
+            if (layer + 1 < cache.Geometry.Layers)
                 inner.Attend(layer, queries, keys, values, outputs);
             else
                 outputs.Clear();

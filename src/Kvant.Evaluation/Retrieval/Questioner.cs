@@ -20,14 +20,13 @@ internal sealed class Questioner : IDisposable
     {
         (_cache, _length) = (cache, cache.Length);
         _attention = new CompressedAttention(cache);
-        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = 1 });
+        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = 1, BeyondContext = true });
         _logits = new float[model.VocabularySize];
     }
 
     /// <summary>The likeliest token behind the text and one more token; the text is as it was afterwards.</summary>
     public int Answer(int token)
     {
-        _decoder.MoveTo(_length);
         _decoder.Forward([token], _logits);
         _cache.Truncate(_length);
         return TensorPrimitives.IndexOfMax<float>(_logits);

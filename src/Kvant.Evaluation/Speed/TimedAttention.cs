@@ -22,6 +22,10 @@ internal sealed class TimedAttention(IAttention inner) : IAttention
         return nanoseconds;
     }
 
+    public int Length => inner.Length;
+
+    public void Require(LanguageModel model) => inner.Require(model);
+
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         long begin = Stopwatch.GetTimestamp();

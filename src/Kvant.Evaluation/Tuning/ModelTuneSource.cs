@@ -21,12 +21,11 @@ internal sealed class ModelTuneSource(LanguageModel model, TextChunk[] measured,
     public override double[][] LayerErrors(IReadOnlyList<LayerSpecs> candidates, ShareMeter meter)
     {
         using var attention = new ComparingAttention(With(Uniform(new(ModelExperiment.Exact, ModelExperiment.Exact))), [.. candidates.Select(c => With(Uniform(c)))], threads);
-        using var decoder = new Decoder(model, attention, new DecoderOptions { Batch = _batch, Threads = threads });
+        using var decoder = new Decoder(model, attention, new DecoderOptions { Batch = _batch, Threads = threads, BeyondContext = true });
         float[] logits = new float[model.VocabularySize];
         foreach (TextChunk chunk in measured)
         {
             attention.Restart();
-            decoder.MoveTo(0);
             for (int first = 0; first < chunk.Inputs.Length; first += _batch)
             {
                 int count = Math.Min(_batch, chunk.Inputs.Length - first);

@@ -29,6 +29,30 @@ public sealed class CompressedAttention : IAttention, IDisposable
     public bool TokenByToken { get; init; }
 
     /// <inheritdoc/>
+    public int Length
+    {
+        get
+        {
+            int least = int.MaxValue, most = 0;
+            for (int layer = 0; layer < _cache.Geometry.Layers; layer++)
+            {
+                int length = _cache.LayerLength(layer);
+                (least, most) = (Math.Min(least, length), Math.Max(most, length));
+            }
+            return least == most ? least : throw new InvalidOperationException(
+                $"The layers of the cache hold {least} to {most} tokens, since a step ended in its middle; truncate the cache to {least}.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Require(LanguageModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (_cache.Geometry != model.CacheGeometry)
+            throw new InvalidOperationException($"The cache is of {_cache.Geometry}; the model's is of {model.CacheGeometry}.");
+    }
+
+    /// <inheritdoc/>
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         int keyFloats = _cache.Geometry.KvHeads * _cache.Geometry.KeyDimension, tokens = keys.Length / keyFloats;

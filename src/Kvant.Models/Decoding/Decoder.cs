@@ -8,12 +8,17 @@ namespace Kvant.Models.Decoding;
 /// Runs a model: tokens in, logits out, keys and values into a cache of the caller's choice. Many tokens at once give the same logits as
 /// one by one, but for rounding. Nothing is allocated after construction. One thread at a time.
 /// </summary>
-/// <remarks>If attention fails in the middle of a step, some layers have tokens that others lack: truncate or empty the cache, then <see cref="MoveTo"/>.</remarks>
+/// <remarks>
+/// <para>Positions are the cache's: a token goes behind whatever it holds, so a cache that was forked, thawed, truncated or emptied needs no word to the
+/// decoder. Before each call it is checked that the cache is the model's, that its layers are equally long, and that the tokens fit the model's context.</para>
+/// <para>If attention fails in the middle of a step, some layers have tokens that others lack: truncate or empty the cache.</para>
+/// </remarks>
 public sealed class Decoder : IDisposable
 {
     private readonly LanguageModel _model;
     private readonly IAttention _attention;
     private readonly int _batch;
+    private readonly int _mostTokens;
     private readonly WorkerTeam _team;
     private readonly bool _ownsTeam;
     private readonly MatrixProduct _product;
@@ -29,7 +34,7 @@ public sealed class Decoder : IDisposable
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="model">An open model.</param>
-    /// <param name="attention">Where keys and values go; empty, and of the model's layers, heads and dimension.</param>
+    /// <param name="attention">Where keys and values go, and where those of earlier tokens are: of the model's layers, heads and dimension.</param>
     /// <param name="options">Threads and batch; null for one thread.</param>
     /// <param name="team">Threads that others use in turn, best the attention's; they stay the caller's, and the options' number of threads does not
     /// matter then. Null for threads of its own.</param>
@@ -44,6 +49,7 @@ public sealed class Decoder : IDisposable
         _model = model;
         _attention = attention;
         _batch = options.Batch;
+        _mostTokens = options.BeyondContext ? int.MaxValue : config.ContextLength;
         _states = Buffer(config.Width);
         _normed = Buffer(config.Width);
         _queries = Buffer(config.QueryHeads * config.HeadDimension);
@@ -60,14 +66,16 @@ public sealed class Decoder : IDisposable
         float[] Buffer(int numbers) => new float[checked(_batch * numbers)];
     }
 
-    /// <summary>The position of the next token: how many went through, unless <see cref="MoveTo"/> said otherwise.</summary>
-    public int Position { get; private set; }
+    /// <summary>The position of the next token: how many the cache holds.</summary>
+    /// <exception cref="InvalidOperationException">A step ended in its middle.</exception>
+    public int Position => _attention.Length;
 
     /// <summary>Reads tokens and says what may come next.</summary>
     /// <param name="tokens">At least one.</param>
     /// <param name="logits">Receives the logits behind the last token, one for each token of the vocabulary.</param>
     /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
     public void Forward(ReadOnlySpan<int> tokens, Memory<float> logits)
     {
         Check(tokens, logits.Length, 1);
@@ -84,6 +92,7 @@ public sealed class Decoder : IDisposable
     /// <param name="tokens">At least one.</param>
     /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
     public void Read(ReadOnlySpan<int> tokens)
     {
         Check(tokens, 0, 0);
@@ -95,6 +104,7 @@ public sealed class Decoder : IDisposable
     /// <param name="logits">Receives tokens x vocabulary.</param>
     /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
     public void ForwardEach(ReadOnlySpan<int> tokens, Memory<float> logits)
     {
         Check(tokens, logits.Length, tokens.Length);
@@ -106,14 +116,6 @@ public sealed class Decoder : IDisposable
             tokens = tokens[count..];
             logits = logits[(count * _model.VocabularySize)..];
         }
-    }
-
-    /// <summary>Sets the position of the next token, after the caller has truncated or emptied the cache.</summary>
-    /// <param name="position">0 or more.</param>
-    public void MoveTo(int position)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(position);
-        Position = position;
     }
 
     /// <summary>Ends the decoder's threads, unless they are shared. The model stays open.</summary>
@@ -131,7 +133,10 @@ public sealed class Decoder : IDisposable
         {
             if ((uint)token >= (uint)_model.VocabularySize) throw new ArgumentOutOfRangeException(nameof(tokens), token, $"the tokens are 0 to {_model.VocabularySize - 1}");
         }
-        if (tokens.Length > int.MaxValue - Position) throw new ArgumentException($"{tokens.Length} tokens from position {Position} on reach past {int.MaxValue}", nameof(tokens));
+        _attention.Require(_model);
+        int position = Position;
+        if (tokens.Length > _mostTokens - position)
+            throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}; {nameof(DecoderOptions.BeyondContext)} permits that");
     }
 
     private void RunLayers(ReadOnlySpan<int> tokens)
@@ -144,7 +149,6 @@ public sealed class Decoder : IDisposable
             Attend(layer, count);
             FeedForward(_model.Layers[layer], count);
         }
-        Position += count;
     }
 
     private void Attend(int layer, int count)

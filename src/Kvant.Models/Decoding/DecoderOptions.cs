@@ -8,4 +8,7 @@ public sealed record DecoderOptions
 
     /// <summary>How many tokens go through the layers together when many are given at once: 1 or more. Buffers grow with it.</summary>
     public int Batch { get; init; } = 64;
+
+    /// <summary>Whether tokens are read behind the context that the model was trained on, where it gets worse and worse. Refused unless said.</summary>
+    public bool BeyondContext { get; init; }
 }

@@ -6,6 +6,15 @@ namespace Kvant.Models.Decoding;
 /// </summary>
 public interface IAttention
 {
+    /// <summary>How many tokens every layer holds: the position of the next token. Nobody else counts positions.</summary>
+    /// <exception cref="InvalidOperationException">Layers hold different numbers of tokens.</exception>
+    int Length { get; }
+
+    /// <summary>Refuses a model to which what is cached does not belong. A decoder asks before each step, so the answer is quick and allocates nothing.</summary>
+    /// <param name="model">The model whose tokens are to come.</param>
+    /// <exception cref="InvalidOperationException">The cache has another shape, or it is another model's.</exception>
+    void Require(LanguageModel model);
+
     /// <summary>Takes the keys and values of the next tokens of a layer, and attends causally: each of these tokens sees those before it and itself.</summary>
     /// <param name="layer">Counted from 0.</param>
     /// <param name="queries">tokens x query heads x dimension, already turned by their positions; scores are dot products divided by the

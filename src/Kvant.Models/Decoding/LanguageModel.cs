@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Models.Gguf;
 using Kvant.Models.Weights;
 
@@ -13,6 +14,7 @@ public sealed class LanguageModel : IDisposable
     {
         File = file;
         Config = ModelConfig.Read(file);
+        CacheGeometry = Config.CacheGeometry;
         Architecture = Architecture.Find(Config.Architecture)!;
         TensorSet tensors = new(file);
         Embedding = tensors.Matrix("token_embd.weight", Config.Width);
@@ -38,6 +40,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>How many tokens the model knows, and so how many logits it gives.</summary>
     public int VocabularySize { get; }
+
+    /// <summary>Made once: a decoder compares it at each step.</summary>
+    internal CacheGeometry CacheGeometry { get; }
 
     internal Architecture Architecture { get; }
 

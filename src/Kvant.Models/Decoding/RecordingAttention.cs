@@ -25,6 +25,12 @@ public sealed class RecordingAttention : IAttention
     }
 
     /// <inheritdoc/>
+    public int Length => _inner.Length;
+
+    /// <inheritdoc/>
+    public void Require(LanguageModel model) => _inner.Require(model);
+
+    /// <inheritdoc/>
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         Recording recording = At(layer);

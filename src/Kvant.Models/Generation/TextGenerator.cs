@@ -10,6 +10,10 @@ namespace Kvant.Models.Generation;
 /// Lets a model read and write: <see cref="Read"/> a prompt, <see cref="Write"/> what follows, read the next prompt, and so on. Whatever was read
 /// or written is in the cache behind the attention, so a conversation costs only its new tokens. One thread at a time.
 /// </summary>
+/// <remarks>
+/// A generator begins behind what the cache holds: a fork, a thawed prefix or one that was truncated. Read what comes next, or, where nothing does,
+/// <see cref="Resume"/> with the logits that the earlier generator had; then it writes the tokens that the earlier one would have written.
+/// </remarks>
 /// <example>
 /// <code>
 /// using var generator = new TextGenerator(model, tokenizer, attention);
@@ -24,12 +28,12 @@ public sealed class TextGenerator : IDisposable
     private readonly Sampler _sampler;
     private readonly int _batch;
     private readonly float[] _logits;
-    private bool _hasRead;
+    private int? _readTo;
 
     /// <summary>Prepares a model; nothing is read yet.</summary>
     /// <param name="model">An open model; it stays the caller's.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="attention">Where keys and values go: empty, and of the model's shape; it stays the caller's.</param>
+    /// <param name="attention">Where keys and values go, and where those of earlier tokens are; it stays the caller's.</param>
     /// <param name="decoding">Threads and batch; null for one thread.</param>
     /// <param name="sampling">How tokens are chosen; null for the most likely ones.</param>
     /// <param name="team">Threads that others use in turn, best the attention's; they stay the caller's. Null for threads of its own.</param>
@@ -48,8 +52,32 @@ public sealed class TextGenerator : IDisposable
         _decoder = new Decoder(model, attention, decoding, team);
     }
 
-    /// <summary>How many tokens were read and written.</summary>
+    /// <summary>How many tokens the cache holds: those that were there, and those that were read and written.</summary>
     public int Position => _decoder.Position;
+
+    /// <summary>What may come next, one logit for each token of the vocabulary; valid until more is read or written. Kept beside a frozen or forked
+    /// cache, they let another generator <see cref="Resume"/>.</summary>
+    /// <exception cref="InvalidOperationException">No prompt was read, or the cache has changed since.</exception>
+    public ReadOnlySpan<float> Logits
+    {
+        get
+        {
+            RequireRead();
+            return _logits;
+        }
+    }
+
+    /// <summary>Goes on behind what the cache holds, without reading anything first.</summary>
+    /// <param name="logits">The <see cref="Logits"/> behind the last token of the cache; they are copied.</param>
+    /// <exception cref="ArgumentException">There is another number of logits.</exception>
+    /// <exception cref="InvalidOperationException">The cache holds nothing.</exception>
+    public void Resume(ReadOnlySpan<float> logits)
+    {
+        if (logits.Length != _logits.Length) throw new ArgumentException($"{logits.Length} logits found, {_logits.Length} wanted", nameof(logits));
+        if (Position == 0) throw new InvalidOperationException("the cache holds no token behind which to go on; read a prompt first");
+        logits.CopyTo(_logits);
+        _readTo = Position;
+    }
 
     /// <summary>Reads a prompt, batch by batch, behind what was read and written before.</summary>
     /// <param name="tokens">At least one.</param>
@@ -58,12 +86,13 @@ public sealed class TextGenerator : IDisposable
     /// <returns>How fast it was.</returns>
     /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; earlier batches were read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, or the context is full; earlier batches were read.</exception>
     /// <exception cref="OperationCanceledException">The reading was ended.</exception>
     public TokenSpeed Read(ReadOnlySpan<int> tokens, Action<double>? progress = null, CancellationToken cancellation = default)
     {
         if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
         long begin = Stopwatch.GetTimestamp();
-        _hasRead = false;
+        _readTo = null;
         for (int done = 0; done < tokens.Length;)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -73,7 +102,7 @@ public sealed class TextGenerator : IDisposable
             else _decoder.Forward(batch, _logits);
             progress?.Invoke((double)done / tokens.Length);
         }
-        _hasRead = true;
+        _readTo = Position;
         return new TokenSpeed(tokens.Length, Stopwatch.GetElapsedTime(begin));
     }
 
@@ -82,11 +111,11 @@ public sealed class TextGenerator : IDisposable
     /// <param name="receive">Is given the text piece by piece; a character whose bytes are spread over tokens comes when it is complete.</param>
     /// <param name="cancellation">Ends the writing between two tokens. That is no error: the result holds what was written till then.</param>
     /// <returns>The text and how fast it was written.</returns>
-    /// <exception cref="InvalidOperationException">No prompt was read.</exception>
+    /// <exception cref="InvalidOperationException">No prompt was read, the cache has changed since, or the context is full.</exception>
     public GeneratedText Write(int mostTokens, Action<string>? receive = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(mostTokens);
-        if (!_hasRead) throw new InvalidOperationException("no prompt was read to its end; read one first");
+        RequireRead();
         TokenAssembler assembler = _tokenizer.CreateAssembler();
         List<int> tokens = [];
         StringBuilder text = new();
@@ -107,6 +136,7 @@ public sealed class TextGenerator : IDisposable
             Hand(assembler.Append(token));
             watch.Start();
             _decoder.Forward([token], _logits);
+            _readTo = Position;
             watch.Stop();
             if (_tokenizer.IsEnd(token)) end = GenerationEnd.Model;
         }
@@ -123,4 +153,11 @@ public sealed class TextGenerator : IDisposable
 
     /// <summary>Ends the generator's threads, unless they are shared. Model and attention stay open.</summary>
     public void Dispose() => _decoder.Dispose();
+
+    // Logits of another place would go on wrongly without a word.
+    private void RequireRead()
+    {
+        if (_readTo is not { } read) throw new InvalidOperationException("no prompt was read to its end; read one first");
+        if (Position is var found && found != read) throw new InvalidOperationException($"the cache holds {found} tokens, the last that was read is number {read}; read what comes next first");
+    }
 }

@@ -21,9 +21,8 @@ public sealed class InductionModelTests
     {
         const int tokens = 1000;
         using InductionFile file = new(dimension, tokens);
-        using Recorder recorder = new(file.Model.Config.CacheGeometry);
+        using Recorder recorder = new(file.Model.Config.CacheGeometry) { FirstPosition = position };
         using Decoder decoder = new(file.Model, recorder, new DecoderOptions { Batch = tokens });
-        decoder.MoveTo(position);
         decoder.Forward([.. Enumerable.Range(0, tokens)], new float[tokens]);
         for (int t = 1; t < tokens; t += 37)
         {
@@ -92,11 +91,17 @@ public sealed class InductionModelTests
             _attention = new CompressedAttention(_cache);
         }
 
+        public int FirstPosition { get; init; }
+
+        public int Length => FirstPosition + _cache.Length;
+
         public List<float[]> Queries { get; } = [];
 
         public List<float[]> Keys { get; } = [];
 
         public List<float[]> Values { get; } = [];
+
+        public void Require(LanguageModel model) => _attention.Require(model);
 
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
         {

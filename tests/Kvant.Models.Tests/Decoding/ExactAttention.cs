@@ -23,6 +23,12 @@ internal sealed class ExactAttention : IAttention
         _scores = new float[capacity];
     }
 
+    public int Length => _tokens.Min();
+
+    public void Require(LanguageModel model)
+    {
+    }
+
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         Append(layer, keys, values);

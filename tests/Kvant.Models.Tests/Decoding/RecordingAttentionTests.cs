@@ -54,6 +54,10 @@ public sealed class RecordingAttentionTests
 
     private sealed class RefusingAttention : IAttention
     {
+        public int Length => 0;
+
+        public void Require(LanguageModel model) => throw new InvalidOperationException();
+
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs) =>
             throw new InvalidOperationException();
     }
