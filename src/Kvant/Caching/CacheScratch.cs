@@ -7,6 +7,7 @@ internal sealed class CacheScratch
     private float[] _token = [];
     private float[] _block = [];
     private byte[] _rounded = [];
+    private byte[] _staged = [];
 
     /// <summary>Memory for the call in progress.</summary>
     public Stack<Reservation> Reserved { get; } = new();
@@ -22,6 +23,9 @@ internal sealed class CacheScratch
 
     /// <summary>Tokens as the window stores them, or a block.</summary>
     public Span<byte> Rounded(int bytes) => Grown(ref _rounded, bytes);
+
+    /// <summary>What is written where it belongs once nothing can fail any more.</summary>
+    public Span<byte> Staged(int bytes) => Grown(ref _staged, bytes);
 
     /// <summary>Puts all that is reserved where it belongs.</summary>
     public void InstallReserved()

@@ -6,11 +6,15 @@ public sealed record CacheStatistics
     /// <summary>Tokens that attention sees, summed over layers.</summary>
     public required long LiveRows { get; init; }
 
-    /// <summary>Tokens in the windows, evicted ones too, summed over layers. A long sequence with a window of W and blocks of B rows
-    /// holds W to W + B - 1 in each.</summary>
+    /// <summary>Tokens in the windows, evicted ones too, summed over layers. A long sequence with a window of W, room for drafts of D and
+    /// blocks of B rows holds W + D to W + D + B - 1 in each.</summary>
     public required long WindowRows { get; init; }
 
-    /// <summary>Bytes of codes of keys.</summary>
+    /// <summary>Of <see cref="LiveRows"/> those that attention sees as they were appended, rounded to the window's codec: sinks, and tokens of
+    /// the windows but those that a cut (<see cref="KvCache.Truncate"/>) brought back from a compressed block.</summary>
+    public required long ExactRows { get; init; }
+
+    /// <summary>Bytes of codes of keys. A block that was cut counts whole until it is closed again.</summary>
     public required long KeyCodeBytes { get; init; }
 
     /// <summary>Bytes of scales, zero points and the like of keys.</summary>
@@ -60,6 +64,7 @@ public sealed record CacheStatistics
         {
             LiveRows = all.Sum(s => s.LiveRows),
             WindowRows = all.Sum(s => s.WindowRows),
+            ExactRows = all.Sum(s => s.ExactRows),
             KeyCodeBytes = all.Sum(s => s.KeyCodeBytes),
             KeyScaleBytes = all.Sum(s => s.KeyScaleBytes),
             ValueCodeBytes = all.Sum(s => s.ValueCodeBytes),

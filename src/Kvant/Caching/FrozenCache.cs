@@ -105,7 +105,7 @@ internal static class FrozenCache
         foreach (SideLayout side in layout.Sides)
         {
             bytes += (layout.IsCalibrated(extent) ? side.Codec.StateBytes : 0) + (plain * side.RowBytes)
-                + side.BlockBytes(extent.BodyRows - layout.FirstBlockRow(extent));
+                + side.BlockBytes(layout.StoredRows(extent) - layout.FirstBlockRow(extent));
         }
 
         return checked(bytes * layout.Heads);
@@ -123,9 +123,9 @@ internal static class FrozenCache
                 if (layout.IsCalibrated(extent))
                     yield return new(PartKind.State, side, head, 0, 0);
                 yield return new(PartKind.Sinks, side, head, 0, Math.Min(layout.Sinks, extent.Length));
-                for (int row = layout.FirstBlockRow(extent), next; row < extent.BodyRows; row = next)
+                for (int row = layout.FirstBlockRow(extent), next; row < layout.StoredRows(extent); row = next)
                 {
-                    next = Math.Min(extent.BodyRows, row - (row % SideLayout.PageRows) + SideLayout.PageRows);
+                    next = Math.Min(layout.StoredRows(extent), row - (row % SideLayout.PageRows) + SideLayout.PageRows);
                     yield return new(PartKind.Body, side, head, row, next - row);
                 }
 

@@ -15,7 +15,10 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
     /// <summary>Where the header's fields begin, behind magic, version and length.</summary>
     public const int Start = 16;
 
-    private const uint Version = 1;
+    private const uint Version = 2;
+
+    // Knew no drafts and no rows of cut blocks.
+    private const uint FirstVersion = 1;
 
     private static ReadOnlySpan<byte> Magic => "KVANTKVC"u8;
 
@@ -28,7 +31,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
         writer.Write(Version);
         writer.Write(0); // its length, below
         CacheGeometry geometry = options.Geometry;
-        foreach (int number in (int[])[geometry.Layers, geometry.KvHeads, geometry.QueryHeads, geometry.KeyDimension, geometry.ValueDimension, options.Sinks, options.Window])
+        foreach (int number in (int[])[geometry.Layers, geometry.KvHeads, geometry.QueryHeads, geometry.KeyDimension, geometry.ValueDimension, options.Sinks, options.Window, options.DraftTokens])
             writer.Write(number);
         (int kind, int tokens) = options.Eviction switch
         {
@@ -46,6 +49,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
             writer.Write(extents[layer].Length);
             writer.Write(extents[layer].BodyRows);
             writer.Write(extents[layer].FirstLive);
+            writer.Write(extents[layer].CutRows);
         }
 
         writer.Write(payloadBytes);
@@ -64,8 +68,8 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
             throw new InvalidDataException($"No frozen cache: the bytes at 0 are not '{Encoding.ASCII.GetString(Magic)}'.");
         var reader = new FieldReader(bytes, Magic.Length);
         uint version = (uint)reader.Int32();
-        if (version != Version)
-            throw new InvalidDataException($"The version at byte {Magic.Length} is {version}; {Version} is known.");
+        if (version is not (FirstVersion or Version))
+            throw new InvalidDataException($"The version at byte {Magic.Length} is {version}; {FirstVersion} and {Version} are known.");
         int length = reader.Int32();
         if (length < 0 || length > bytes.Length - Start - sizeof(uint))
             throw new InvalidDataException($"The header's length at byte {Start - sizeof(int)} is {length}; there are {bytes.Length} bytes.");
@@ -76,7 +80,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
         reader = new FieldReader(bytes[..end], Start);
         try
         {
-            return Fields(ref reader, end);
+            return Fields(ref reader, end, first: version == FirstVersion);
         }
         catch (Exception refused) when (refused is ArgumentException or FormatException or OverflowException)
         {
@@ -84,7 +88,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
         }
     }
 
-    private static FrozenHeader Fields(ref FieldReader reader, int end)
+    private static FrozenHeader Fields(ref FieldReader reader, int end, bool first)
     {
         CacheGeometry geometry = new()
         {
@@ -94,7 +98,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
             KeyDimension = reader.Int32(),
             ValueDimension = reader.Int32(),
         };
-        int sinks = reader.Int32(), window = reader.Int32(), kind = reader.Int32(), tokens = reader.Int32();
+        int sinks = reader.Int32(), window = reader.Int32(), drafts = first ? 0 : reader.Int32(), kind = reader.Int32(), tokens = reader.Int32();
         Eviction eviction = kind switch
         {
             0 => Eviction.None,
@@ -110,7 +114,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
         for (int layer = 0; layer < geometry.Layers; layer++)
         {
             policy.Add(new(Spec(reader.Text()), Spec(reader.Text())));
-            extents.Add(new(reader.Int32(), reader.Int32(), reader.Int32()));
+            extents.Add(new(reader.Int32(), reader.Int32(), reader.Int32(), first ? 0 : reader.Int32()));
         }
 
         long payload = reader.Int64();
@@ -123,6 +127,7 @@ internal sealed record FrozenHeader(KvCacheOptions Options, LayerExtent[] Extent
                 Policy = new LayerPolicy(policy),
                 Sinks = sinks,
                 Window = window,
+                DraftTokens = drafts,
                 WindowCodec = windowCodec.Length == 0 ? null : Spec(windowCodec),
                 Eviction = eviction,
             },

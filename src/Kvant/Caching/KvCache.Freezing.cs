@@ -31,7 +31,7 @@ public sealed partial class KvCache
     /// <param name="bytes">All of them and no more.</param>
     /// <param name="pool">Where its memory comes from; null for a pool of its own.</param>
     /// <exception cref="InvalidDataException">The bytes are damaged, cut short, of another version or not a frozen cache; the message says where.</exception>
-    /// <exception cref="InsufficientMemoryException">The pool's limit leaves no room.</exception>
+    /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
     public static KvCache Thaw(ReadOnlySpan<byte> bytes, PagePool? pool = null)
     {
         FrozenHeader header = FrozenHeader.Read(bytes);

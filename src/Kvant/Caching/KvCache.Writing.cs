@@ -8,7 +8,7 @@ public sealed partial class KvCache
     /// <param name="keys">Keys, with rotary embeddings where the model has them.</param>
     /// <param name="values">As many values.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
-    /// <exception cref="InsufficientMemoryException">The pool's limit leaves no room.</exception>
+    /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
     public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
         AppendElements<float, SingleElements>(layer, keys, values);
 
@@ -23,11 +23,12 @@ public sealed partial class KvCache
 
     /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
     /// <remarks>
-    /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window;
-    /// blocks before it keep their bytes. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
+    /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window and
+    /// keep their codes when it is compressed again, where its codec allows that; blocks before it keep their bytes.
+    /// <see cref="KvCacheOptions.DraftTokens"/> keeps cuts out of compressed blocks, <see cref="CacheStatistics.ExactRows"/> tells. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
     /// </remarks>
     /// <param name="length">Tokens that stay, at least 0.</param>
-    /// <exception cref="InsufficientMemoryException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
+    /// <exception cref="CacheFullException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
     public void Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -35,18 +36,28 @@ public sealed partial class KvCache
         try
         {
             RequireAlive();
+            long bytes = 0;
             foreach (LayerMemory layer in _layers)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
                 layer.Reserve(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
+                bytes += LayerTruncation.StagedBytes(layer.Layout, layer.Extent, after);
             }
 
-            _scratch.InstallReserved();
+            // All layers are cut or none: rows are decoded before the first window is written to.
+            Span<byte> all = _scratch.Staged(checked((int)bytes)), staged = all;
             foreach (LayerMemory layer in _layers)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
-                LayerTruncation.Run(layer, after, _scratch);
-                layer.Become(after);
+                LayerTruncation.Stage(layer, after, _scratch, Taken(ref staged, layer, after));
+            }
+
+            _scratch.InstallReserved();
+            staged = all;
+            foreach (LayerMemory layer in _layers)
+            {
+                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
+                LayerTruncation.Run(layer, after, Taken(ref staged, layer, after));
             }
         }
         finally
@@ -125,13 +136,31 @@ public sealed partial class KvCache
             LayerExtent after = layout.AfterAppend(memory.Extent, count);
             memory.Reserve(after, writesFront: true, _scratch.Reserved);
             _scratch.InstallReserved();
-            new LayerAppend<T, TElements>(memory, after, keys, values, _scratch).Run();
+            try
+            {
+                new LayerAppend<T, TElements>(memory, after, keys, values, _scratch).Run();
+            }
+            catch
+            {
+                memory.Abandon(after);
+                throw;
+            }
+
             memory.Become(after);
         }
         finally
         {
             ExitWrite();
         }
+    }
+
+    // The part of a layer of what all layers stage.
+    private static Span<byte> Taken(ref Span<byte> staged, LayerMemory layer, LayerExtent after)
+    {
+        int bytes = (int)LayerTruncation.StagedBytes(layer.Layout, layer.Extent, after);
+        Span<byte> taken = staged[..bytes];
+        staged = staged[bytes..];
+        return taken;
     }
 
     private static int CountTokens(LayerLayout layout, int keys, int values)

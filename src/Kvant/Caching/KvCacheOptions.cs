@@ -7,6 +7,7 @@ public sealed record KvCacheOptions
 {
     private readonly int _sinks = 4;
     private readonly int _window = 64;
+    private readonly int _draftTokens;
     private readonly CodecSpec? _windowCodec;
 
     /// <summary>The shape of the model's cache.</summary>
@@ -20,8 +21,12 @@ public sealed record KvCacheOptions
     public int Sinks { get => _sinks; init => _sinks = NotNegative(value, nameof(Sinks)); }
 
     /// <summary>The newest tokens that are not compressed yet: 0 or more; 64 unless said. Rows leave in whole blocks, so the
-    /// window of a long sequence holds this many tokens to this many and a block less one.</summary>
+    /// window of a long sequence holds this many tokens (and <see cref="DraftTokens"/>) to this many and a block less one.</summary>
     public int Window { get => _window; init => _window = NotNegative(value, nameof(Window)); }
+
+    /// <summary>The longest draft that may be refused: 0 or more; 0 unless said. So many tokens wait beside the window, and a cut
+    /// (<see cref="KvCache.Truncate"/>) of at most as many of the newest leaves at least <see cref="Window"/> that are not compressed.</summary>
+    public int DraftTokens { get => _draftTokens; init => _draftTokens = NotNegative(value, nameof(DraftTokens)); }
 
     /// <summary>How sinks and window are stored: <c>fp16</c> or <c>fp32</c>. Null for <c>fp16</c>, and <c>fp32</c> in layers whose keys
     /// or values are <c>fp32</c>. All rows are rounded to it as they enter.</summary>

@@ -2,7 +2,7 @@ using Kvant.Codecs;
 
 namespace Kvant.Caching;
 
-/// <summary>Writes tokens to a layer. What can fail, checks and memory, is behind it.</summary>
+/// <summary>Writes tokens to a layer. Checks and memory are behind it; a codec that fails leaves the layer as it was.</summary>
 /// <typeparam name="T">How the caller stores numbers.</typeparam>
 /// <typeparam name="TElements">Reads them.</typeparam>
 internal readonly ref struct LayerAppend<T, TElements>
@@ -36,32 +36,70 @@ internal readonly ref struct LayerAppend<T, TElements>
     /// <summary>Does it.</summary>
     public void Run()
     {
-        if (_layout.IsCalibrated(_after) && !_layout.IsCalibrated(_before))
-            Calibrate();
+        // What a codec may refuse, or fail at, comes first and writes nothing that the layer holds already: blocks go behind the body, one
+        // that was cut waits in the scratch.
+        Codec[][]? chosen = _layout.IsCalibrated(_after) && !_layout.IsCalibrated(_before) ? Calibrate() : null;
 
-        // Blocks leave first: their rows' places in the ring are those of rows that come. Blocks of evicted rows are not even encoded.
+        // Blocks of evicted rows are not even encoded.
         int first = Math.Max(_before.BodyRows, _layout.FirstBlockRow(_after));
+        bool wasCut = _before.CutRows > 0 && first == _before.BodyRows && first < _after.BodyRows;
+        Span<byte> staged = wasCut ? _scratch.Staged(StagedBytes(0) + StagedBytes(1)) : [];
         for (int side = 0; side < 2; side++)
         {
-            for (int row = first; row < _after.BodyRows;)
+            if (wasCut)
+                CloseCutBlock(side, side == 0 ? staged[..StagedBytes(0)] : staged[StagedBytes(0)..]);
+            for (int row = wasCut ? first + _layout.BlockRows : first; row < _after.BodyRows;)
             {
                 int end = Math.Min(_after.BodyRows, row - (row % SideLayout.PageRows) + SideLayout.PageRows);
-                CloseBlocks(side, row, end);
+                CloseBlocks(side, row, end, chosen);
                 row = end;
             }
+        }
 
-            KeepRows(side);
+        // The places of rows that left the window are those of rows that come.
+        if (wasCut)
+            Install(staged);
+        if (chosen is not null)
+            _layer.Calibrate(chosen);
+        KeepRows(0);
+        KeepRows(1);
+    }
+
+    // Of the block that was cut, one side of all heads.
+    private int StagedBytes(int side) => checked(_layout.Heads * (int)_layout.Sides[side].BlockBytes(_layout.BlockRows));
+
+    private void CloseCutBlock(int side, Span<byte> staged)
+    {
+        int first = _before.BodyRows, end = first + _layout.BlockRows, bytes = staged.Length / _layout.Heads;
+        RoundNew(side, first, end);
+        for (int head = 0; head < _layout.Heads; head++)
+        {
+            _layer.Codec(side, head).Reencode(
+                Gather(side, head, first, end), _layer.Body(side, head, first, _layout.BlockRows), _before.CutRows, staged.Slice(head * bytes, bytes));
         }
     }
 
-    private void CloseBlocks(int side, int first, int end)
+    private void Install(ReadOnlySpan<byte> staged)
+    {
+        for (int side = 0; side < 2; side++)
+        {
+            for (int head = 0; head < _layout.Heads; head++)
+            {
+                Span<byte> place = _layer.Body(side, head, _before.BodyRows, _layout.BlockRows);
+                staged[..place.Length].CopyTo(place);
+                staged = staged[place.Length..];
+            }
+        }
+    }
+
+    private void CloseBlocks(int side, int first, int end, Codec[][]? chosen)
     {
         RoundNew(side, first, end);
         for (int head = 0; head < _layout.Heads; head++)
-            _layer.Codec(side, head).Encode(Gather(side, head, first, end), _layer.Body(side, head, first, end - first));
+            (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, first, end), _layer.Body(side, head, first, end - first));
     }
 
-    private void Calibrate()
+    private Codec[][] Calibrate()
     {
         var codecs = new Codec[2][];
         for (int side = 0; side < 2; side++)
@@ -72,7 +110,7 @@ internal readonly ref struct LayerAppend<T, TElements>
                 codecs[side][head] = _layout.Sides[side].Codec.Calibrate(Gather(side, head, 0, _layout.CalibrationRows));
         }
 
-        _layer.Calibrate(codecs);
+        return codecs;
     }
 
     // Sinks, and the rows that wait in the window.

@@ -4,4 +4,6 @@ namespace Kvant.Caching;
 /// <param name="Length">Tokens, evicted ones counted.</param>
 /// <param name="BodyRows">Rows that left the window for the body: whole blocks.</param>
 /// <param name="FirstLive">The position of the first token beside the sinks that lives.</param>
-internal readonly record struct LayerExtent(int Length, int BodyRows, int FirstLive);
+/// <param name="CutRows">Rows behind the body that were decoded from a block that was cut. That block stays in its place until it is closed
+/// again, so that these rows keep their codes then.</param>
+internal readonly record struct LayerExtent(int Length, int BodyRows, int FirstLive, int CutRows);

@@ -7,22 +7,22 @@ namespace Kvant.Caching;
 internal sealed class LayerLayout
 {
     private readonly Eviction _eviction;
-    private readonly int _window;
+    private readonly long _waiting; // rows that stay in the window when a block leaves it
     private readonly long[] _frontOffsets; // of a head: sinks, ring and state, of keys and of values
     private readonly long _headFrontBytes;
 
     public LayerLayout(KvCacheOptions options, SideLayout keys, SideLayout values)
     {
-        (_eviction, _window, Sinks, Heads) = (options.Eviction, options.Window, options.Sinks, options.Geometry.KvHeads);
+        (_eviction, _waiting, Sinks, Heads) = (options.Eviction, (long)options.Window + options.DraftTokens, options.Sinks, options.Geometry.KvHeads);
         Sides = [keys, values];
         BlockRows = Math.Max(keys.Codec.RowsPerBlock, values.Codec.RowsPerBlock);
         if (SideLayout.PageRows % keys.Codec.RowsPerBlock != 0 || SideLayout.PageRows % values.Codec.RowsPerBlock != 0)
             throw new ArgumentException($"Blocks of {keys.Codec.RowsPerBlock} and {values.Codec.RowsPerBlock} rows do not divide a page of {SideLayout.PageRows}.", nameof(options));
         CalibrationRows = Math.Max(keys.Codec.CalibrationRows, values.Codec.CalibrationRows);
 
-        // The most rows that wait are one less than what lets a block go: W + B, or all that calibration wants.
-        long waiting = Math.Max((long)_window + BlockRows, CalibrationRows) - 1;
-        RingRows = checked((int)((waiting + BlockRows - 1) / BlockRows * BlockRows));
+        // The most rows that wait are one less than what lets a block go: window, drafts and a block, or all that calibration wants.
+        long most = Math.Max(_waiting + BlockRows, CalibrationRows) - 1;
+        RingRows = checked((int)((most + BlockRows - 1) / BlockRows * BlockRows));
         long[] sizes =
         [
             (long)Sinks * keys.RowBytes, (long)Sinks * values.RowBytes, (long)RingRows * keys.RowBytes, (long)RingRows * values.RowBytes,
@@ -61,7 +61,7 @@ internal sealed class LayerLayout
 
     public long PageBytes { get; }
 
-    public LayerExtent Empty => new(0, 0, Sinks);
+    public LayerExtent Empty => new(0, 0, Sinks, 0);
 
     public long SinkOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[side];
 
@@ -84,15 +84,18 @@ internal sealed class LayerLayout
         return row - (row % BlockRows);
     }
 
-    /// <summary>The pages that hold a block with a row that lives.</summary>
+    /// <summary>Rows whose blocks are kept: the body, and the block behind it if it was cut.</summary>
+    public int StoredRows(LayerExtent extent) => extent.BodyRows + (extent.CutRows > 0 ? BlockRows : 0);
+
+    /// <summary>The pages that hold a block with a row that lives, or one that was cut.</summary>
     public (int First, int End) Pages(LayerExtent extent)
     {
-        int first = FirstBlockRow(extent);
-        return first == extent.BodyRows ? (0, 0) : (first / SideLayout.PageRows, (extent.BodyRows - 1) / SideLayout.PageRows + 1);
+        int first = FirstBlockRow(extent), end = StoredRows(extent);
+        return first == end ? (0, 0) : (first / SideLayout.PageRows, (end - 1) / SideLayout.PageRows + 1);
     }
 
     /// <summary>Whether the codecs have made their choice.</summary>
-    public bool IsCalibrated(LayerExtent extent) => CalibrationRows > 0 && extent.BodyRows > 0;
+    public bool IsCalibrated(LayerExtent extent) => CalibrationRows > 0 && StoredRows(extent) > 0;
 
     /// <summary>Whether some appends, cuts and evictions lead to an extent: what a file must prove.</summary>
     public bool IsPossible(LayerExtent extent)
@@ -100,24 +103,31 @@ internal sealed class LayerLayout
         if (extent.Length < 0 || extent.BodyRows < 0 || extent.BodyRows % BlockRows != 0)
             return false;
         int waiting = Rows(extent) - extent.BodyRows;
-        return waiting >= 0 && waiting <= RingRows && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length);
+        bool waits = StoredRows(extent) == 0 && waiting < CalibrationRows;
+        return waiting >= 0 && (waits || waiting < _waiting + BlockRows) && extent.CutRows >= 0 && extent.CutRows <= Math.Min(waiting, BlockRows - 1)
+            && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length);
     }
 
     public LayerExtent AfterAppend(LayerExtent extent, int count)
     {
         int length = checked(extent.Length + count), rows = Math.Max(0, length - Sinks), body = extent.BodyRows;
-        int spare = rows - body - _window;
-        if (spare >= BlockRows && (body > 0 || rows >= CalibrationRows))
-            body += spare - (spare % BlockRows);
-        return new(length, body, Math.Max(extent.FirstLive, _eviction.FirstLive(length, Sinks)));
+        long spare = rows - body - _waiting;
+        if (spare >= BlockRows && (StoredRows(extent) > 0 || rows >= CalibrationRows))
+            body += (int)(spare - (spare % BlockRows));
+        return new(length, body, Math.Max(extent.FirstLive, _eviction.FirstLive(length, Sinks)), body > extent.BodyRows ? 0 : extent.CutRows);
     }
 
     public LayerExtent AfterTruncate(LayerExtent extent, int length)
     {
         if (length >= extent.Length)
             return extent;
-        int rows = Math.Max(0, length - Sinks);
-        return length == 0 ? Empty : new(length, Math.Min(extent.BodyRows, rows - (rows % BlockRows)), Math.Max(Sinks, Math.Min(extent.FirstLive, length)));
+        if (length == 0)
+            return Empty;
+        int rows = Math.Max(0, length - Sinks), body = Math.Min(extent.BodyRows, rows - (rows % BlockRows));
+
+        // Rows of a block that was evicted are gone: there is nothing that they could keep.
+        int decoded = body == extent.BodyRows ? extent.CutRows : body >= FirstBlockRow(extent) ? BlockRows : 0;
+        return new(length, body, Math.Max(Sinks, Math.Min(extent.FirstLive, length)), Math.Min(decoded, rows - body));
     }
 
     /// <summary>Whether more tokens would make the eviction rule forget some.</summary>
@@ -133,12 +143,13 @@ internal sealed class LayerLayout
         int windowRows = Rows(extent) - extent.BodyRows, deadInWindow = Math.Clamp(FirstLiveRow(extent) - extent.BodyRows, 0, windowRows);
         (int firstPage, int endPage) = Pages(extent);
         int firstBlock = FirstBlockRow(extent), sinks = Math.Min(Sinks, extent.Length);
-        long kept = (long)Heads * (extent.BodyRows - firstBlock), dead = endPage == 0 ? 0 : (long)Heads * (firstBlock - (firstPage * SideLayout.PageRows));
+        long kept = (long)Heads * (StoredRows(extent) - firstBlock), dead = endPage == 0 ? 0 : (long)Heads * (firstBlock - (firstPage * SideLayout.PageRows));
         long rowBytes = (long)Heads * (Sides[0].RowBytes + Sides[1].RowBytes), live = sinks + Math.Max(0, extent.Length - extent.FirstLive);
         var used = new CacheStatistics
         {
             LiveRows = live,
             WindowRows = windowRows,
+            ExactRows = sinks + Math.Max(0, Rows(extent) - Math.Max(extent.BodyRows + extent.CutRows, FirstLiveRow(extent))),
             KeyCodeBytes = Sides[0].BlockBytes(kept) - Sides[0].ScaleBytes(kept),
             KeyScaleBytes = Sides[0].ScaleBytes(kept),
             ValueCodeBytes = Sides[1].BlockBytes(kept) - Sides[1].ScaleBytes(kept),

@@ -103,6 +103,18 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         Extent = after;
     }
 
+    /// <summary>Returns pages that were installed for an extent that did not come true.</summary>
+    public void Abandon(LayerExtent after)
+    {
+        (int first, int end) = layout.Pages(after);
+        Return(Math.Max(first, layout.Pages(Extent).End), end);
+        if (Extent.Length == 0 && _front is not null)
+        {
+            pool.Return(_front);
+            _front = null;
+        }
+    }
+
     /// <summary>Sets the codecs of the heads.</summary>
     /// <param name="calibrated">[side][head].</param>
     public void Calibrate(Codec[][] calibrated)

@@ -2,41 +2,67 @@ using System.Numerics.Tensors;
 
 namespace Kvant.Caching;
 
-/// <summary>Cuts a layer. What can fail, memory, is behind it.</summary>
+/// <summary>Cuts a layer. Memory is behind it; a codec that fails leaves the layer as it was.</summary>
 internal static class LayerTruncation
 {
     /// <summary>Whether a cut writes rows to the window: those that stay of a block that it goes through.</summary>
     public static bool WritesFront(LayerLayout layout, LayerExtent before, LayerExtent after) =>
         after.BodyRows < before.BodyRows && layout.Rows(after) > after.BodyRows;
 
-    /// <summary>Brings the rows that stay of a cut block back into the window.</summary>
-    public static void Run(LayerMemory layer, LayerExtent after, CacheScratch scratch)
+    /// <summary>Bytes of the rows that a cut writes to the window.</summary>
+    public static long StagedBytes(LayerLayout layout, LayerExtent before, LayerExtent after) => WritesFront(layout, before, after)
+        ? (long)layout.Heads * (layout.Rows(after) - after.BodyRows) * (layout.Sides[0].RowBytes + layout.Sides[1].RowBytes)
+        : 0;
+
+    /// <summary>Decodes the rows that stay of a cut block, as the window stores them: [side, head, row].</summary>
+    /// <param name="layer">The layer before the cut; it stays as it is.</param>
+    /// <param name="after">What it will be.</param>
+    /// <param name="scratch">Buffers.</param>
+    /// <param name="staged">Receives <see cref="StagedBytes"/> bytes.</param>
+    public static void Stage(LayerMemory layer, LayerExtent after, CacheScratch scratch, Span<byte> staged)
     {
-        LayerLayout layout = layer.Layout;
-        if (!WritesFront(layout, layer.Extent, after))
+        if (staged.IsEmpty)
             return;
-        int first = after.BodyRows, count = layout.Rows(after) - first;
-        bool stored = first >= layout.FirstBlockRow(layer.Extent);
+
+        // What an evicted block held is gone; its rows are dead and count as zeros.
+        if (after.CutRows == 0)
+        {
+            staged.Clear();
+            return;
+        }
+
+        LayerLayout layout = layer.Layout;
         for (int side = 0; side < 2; side++)
         {
             SideLayout kind = layout.Sides[side];
             for (int head = 0; head < layout.Heads; head++)
             {
-                // What an evicted block held is gone; its rows are dead and count as zeros.
-                Span<byte> ring = layer.Ring(side, head, first % layout.RingRows, count);
-                if (!stored)
-                {
-                    ring.Clear();
-                    continue;
-                }
-
-                Span<byte> block = layer.Body(side, head, first, layout.BlockRows);
                 Span<float> rows = scratch.Block(layout.BlockRows * kind.Dimension);
-                layer.Codec(side, head).Decode(block, rows);
-                for (int i = 0; i < count; i++)
-                    Keep(kind, rows.Slice(i * kind.Dimension, kind.Dimension), ring.Slice(i * kind.RowBytes, kind.RowBytes), scratch);
+                layer.Codec(side, head).Decode(layer.Body(side, head, after.BodyRows, layout.BlockRows), rows);
+                for (int i = 0; i < after.CutRows; i++)
+                {
+                    Keep(kind, rows.Slice(i * kind.Dimension, kind.Dimension), staged[..kind.RowBytes], scratch);
+                    staged = staged[kind.RowBytes..];
+                }
             }
         }
+    }
+
+    /// <summary>Cuts the layer and puts what was staged into its window.</summary>
+    public static void Run(LayerMemory layer, LayerExtent after, ReadOnlySpan<byte> staged)
+    {
+        LayerLayout layout = layer.Layout;
+        for (int side = 0; side < 2 && !staged.IsEmpty; side++)
+        {
+            for (int head = 0; head < layout.Heads; head++)
+            {
+                Span<byte> ring = layer.Ring(side, head, after.BodyRows % layout.RingRows, layout.Rows(after) - after.BodyRows);
+                staged[..ring.Length].CopyTo(ring);
+                staged = staged[ring.Length..];
+            }
+        }
+
+        layer.Become(after);
     }
 
     // A decoded row may be a little larger than the row was. Where that makes it too large to be stored once more, it is made smaller.

@@ -62,7 +62,7 @@ public sealed class PagePool : IDisposable
 
     /// <summary>A page that nobody else holds.</summary>
     /// <param name="bytes">Its length.</param>
-    /// <exception cref="InsufficientMemoryException">The limit leaves no room for it.</exception>
+    /// <exception cref="CacheFullException">The limit leaves no room for it.</exception>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     internal NativePage Rent(long bytes)
     {
@@ -80,7 +80,7 @@ public sealed class PagePool : IDisposable
             if (bytes > MemoryLimit - _allocated)
                 FreeAll();
             if (bytes > MemoryLimit - _allocated)
-                throw new InsufficientMemoryException($"{bytes} bytes are needed; the pool holds {_allocated} of at most {MemoryLimit}.");
+                throw new CacheFullException(bytes, _allocated, MemoryLimit);
             page = new NativePage(bytes);
             _allocated += bytes;
             return page;

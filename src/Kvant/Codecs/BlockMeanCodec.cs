@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Kvant.Kernels;
@@ -50,6 +51,17 @@ internal sealed class BlockMeanCodec : CenteredCodec
         }
     }
 
+    // With the mean that the block had, the rows that are left keep their codes; others may want a new one more.
+    protected override void ReencodeBlock(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block)
+    {
+        EncodeBlock(rows, block);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(BytesPerBlock);
+        Span<byte> same = rented.AsSpan(0, BytesPerBlock);
+        if (TryWithMeanOf(rows, cut, kept, same) && SquaredError(rows, same) <= SquaredError(rows, block))
+            same.CopyTo(block);
+        ArrayPool<byte>.Shared.Return(rented);
+    }
+
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {
         Inner.DecodePart(block[.._meanAt], rows);
@@ -100,6 +112,27 @@ internal sealed class BlockMeanCodec : CenteredCodec
             for (int i = 0; i < queries * blocksOfPart; i++)
                 sums[i] = TensorPrimitives.Sum(ofPart.Slice(i * RowsPerBlock, RowsPerBlock));
             AccumulateStored(sums, part[_meanAt..], BytesPerBlock, blocksOfPart, accumulators);
+        }
+    }
+
+    private bool TryWithMeanOf(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block)
+    {
+        Span<float> mean = stackalloc float[Dimension];
+        DecodeMean(cut[_meanAt..], mean);
+        if (!Halves.AreAtMost(mean, Fp16.Largest))
+            return false; // not what this codec wrote
+        FromBasis(mean, mean);
+        using var scratch = new AlignedScratch(rows.Length);
+        Subtract(rows, mean, scratch.Floats);
+        cut[_meanAt..].CopyTo(block[_meanAt..]);
+        try
+        {
+            Inner.ReencodePart(scratch.Floats, cut[.._meanAt], kept, block[.._meanAt]);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false; // less another's mean a row does not fit
         }
     }
 

@@ -13,6 +13,12 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
 
     private CodecSpec(CodecMethod method, string[] values) => (Method, _values) = (method, values);
 
+    // A method with all settings at their defaults.
+    internal CodecSpec(CodecMethod method)
+        : this(method, [.. method.Settings.Select(s => s.Default)])
+    {
+    }
+
     /// <summary>The method.</summary>
     public CodecMethod Method { get; }
 
@@ -30,10 +36,11 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
         string name = colon < 0 ? text : text[..colon];
         CodecMethod method = CodecCatalog.Find(name)
             ?? throw new FormatException($"Unknown codec '{name}'. Known: {string.Join(", ", CodecCatalog.Methods.Select(m => m.Name))}.");
-        string[] values = [.. method.Settings.Select(s => s.Default)];
+        var defaults = new CodecSpec(method);
         if (colon < 0)
-            return new CodecSpec(method, values);
+            return defaults;
 
+        string[] values = [.. defaults._values];
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (string part in text[(colon + 1)..].Split(','))
         {

@@ -80,6 +80,13 @@ internal sealed class HeadMeanCodec : CenteredCodec
         }
     }
 
+    protected override void ReencodeBlock(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block)
+    {
+        using var scratch = new AlignedScratch(rows.Length);
+        Subtract(rows, _mean, scratch.Floats);
+        Inner.ReencodePart(scratch.Floats, cut, kept, block);
+    }
+
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {
         Inner.DecodePart(block, rows);

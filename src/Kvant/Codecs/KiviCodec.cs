@@ -37,6 +37,28 @@ internal static class KiviCodec
             RoundedCodes.Find<Roundings.Quotient>(numbers, minimum, step, 0, top, codes);
     }
 
+    // Codes of minimum and step as they are stored; what lies outside their range gets its ends.
+    private static void EncodeGroupAs(ReadOnlySpan<float> numbers, int bits, ReadOnlySpan<byte> parameters, Span<byte> codes)
+    {
+        float step = Fp16.Read(parameters[Fp16.Bytes..]);
+        if (step == 0)
+            codes.Clear();
+        else
+            RoundedCodes.Find<Roundings.Quotient>(numbers, Fp16.Read(parameters), step, 0, (1 << bits) - 1, codes);
+    }
+
+    private static double GroupError(ReadOnlySpan<float> numbers, ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> codes)
+    {
+        double minimum = (double)Fp16.Read(parameters), step = (double)Fp16.Read(parameters[Fp16.Bytes..]), sum = 0;
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            double difference = numbers[i] - minimum - (codes[i] * step);
+            sum += difference * difference;
+        }
+
+        return sum;
+    }
+
     private static void DecodeGroup(ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> codes, int count, int stride, Span<float> numbers)
     {
         float minimum = Fp16.Read(parameters), step = Fp16.Read(parameters[Fp16.Bytes..]);
@@ -54,17 +76,35 @@ internal static class KiviCodec
 
         public override int ScaleBytesPerBlock => Dimension * ParameterBytes;
 
-        protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
+        protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => EncodeChannels(rows, [], block);
+
+        // A channel keeps minimum and step where they suit its new numbers: then those that are left keep their codes. A number outside their
+        // range asks for others, of which those that are left know nothing; so here some error is added, channel by channel as little as can be.
+        protected override void ReencodeBlock(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block) => EncodeChannels(rows, cut, block);
+
+        private void EncodeChannels(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, Span<byte> block)
         {
             byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);
             Span<byte> codes = rented.AsSpan(0, rows.Length);
             Span<float> column = stackalloc float[RowsPerBlock];
-            Span<byte> columnCodes = stackalloc byte[RowsPerBlock];
+            Span<byte> columnCodes = stackalloc byte[RowsPerBlock], sameCodes = stackalloc byte[RowsPerBlock];
             for (int c = 0; c < Dimension; c++)
             {
                 for (int i = 0; i < RowsPerBlock; i++)
                     column[i] = rows[(i * Dimension) + c];
-                EncodeGroup(column, _bits, block[(c * ParameterBytes)..], columnCodes);
+                Span<byte> parameters = block.Slice(c * ParameterBytes, ParameterBytes);
+                EncodeGroup(column, _bits, parameters, columnCodes);
+                if (!cut.IsEmpty)
+                {
+                    ReadOnlySpan<byte> same = cut.Slice(c * ParameterBytes, ParameterBytes);
+                    EncodeGroupAs(column, _bits, same, sameCodes);
+                    if (GroupError(column, same, sameCodes) <= GroupError(column, parameters, columnCodes))
+                    {
+                        same.CopyTo(parameters);
+                        sameCodes.CopyTo(columnCodes);
+                    }
+                }
+
                 for (int i = 0; i < RowsPerBlock; i++)
                     codes[(i * Dimension) + c] = columnCodes[i];
             }

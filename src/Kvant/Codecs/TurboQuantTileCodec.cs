@@ -54,6 +54,22 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         ArrayPool<byte>.Shared.Return(rented);
     }
 
+    // Rows of a tile share nothing but their place.
+    protected override void ReencodeBlock(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block)
+    {
+        EncodeBlock(rows, block);
+        int scaleBytes = _shape.ScaleBytes, ofGroup = TileLayout.Rows * Fp16.Bytes;
+        for (int at = 0; at < scaleBytes; at += ofGroup)
+            cut.Slice(at, kept * Fp16.Bytes).CopyTo(block[at..]);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(2 * rows.Length);
+        Span<byte> left = rented.AsSpan(0, rows.Length), codes = rented.AsSpan(rows.Length, rows.Length);
+        _shape.Unpack(cut[scaleBytes..], left);
+        _shape.Unpack(block[scaleBytes..], codes);
+        left[..(kept * Dimension)].CopyTo(codes);
+        _shape.Pack(codes, block[scaleBytes..]);
+        ArrayPool<byte>.Shared.Return(rented);
+    }
+
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {
         byte[] rented = ArrayPool<byte>.Shared.Rent(rows.Length);

@@ -19,7 +19,7 @@ internal static class CacheSamples
         "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
     ];
 
-    public static KvCacheOptions Options(string pair, int sinks = 3, int window = 20, int layers = 1, Eviction? eviction = null, PagePool? pool = null, string? windowCodec = null)
+    public static KvCacheOptions Options(string pair, int sinks = 3, int window = 20, int layers = 1, Eviction? eviction = null, PagePool? pool = null, string? windowCodec = null, int drafts = 0)
     {
         string[] specs = pair.Split('|');
         return new()
@@ -28,6 +28,7 @@ internal static class CacheSamples
             Policy = LayerPolicy.Uniform(layers, CodecSpec.Parse(specs[0]), CodecSpec.Parse(specs[^1])),
             Sinks = sinks,
             Window = window,
+            DraftTokens = drafts,
             Eviction = eviction ?? Eviction.None,
             Pool = pool,
             WindowCodec = windowCodec is null ? null : CodecSpec.Parse(windowCodec),
@@ -71,6 +72,7 @@ internal static class CacheSamples
         int[] wanted = oracle.Positions, positions = new int[cache.LiveTokens(0)];
         cache.CopyPositions(0, positions);
         Assert.True(wanted.SequenceEqual(positions), $"{what}: positions {string.Join(' ', positions)}, {string.Join(' ', wanted)} wanted.");
+        Assert.True(oracle.ExactRows == cache.LayerStatistics(0).ExactRows, $"{what}: {cache.LayerStatistics(0).ExactRows} exact rows, {oracle.ExactRows} wanted.");
         float[] key = new float[KeyDimension], value = new float[ValueDimension];
         for (int head = 0; head < Heads; head++)
         {

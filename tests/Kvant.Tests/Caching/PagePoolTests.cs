@@ -48,7 +48,7 @@ public sealed class PagePoolTests
         using var pool = new PagePool(bytes);
         using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", pool: pool), tokens: 390);
         byte[] frozen = cache.Freeze();
-        var refused = Assert.Throws<InsufficientMemoryException>(() => CacheSamples.Append(cache, 2000, seed: 2));
+        var refused = Assert.Throws<CacheFullException>(() => CacheSamples.Append(cache, 2000, seed: 2));
         Assert.Contains($"at most {bytes}", refused.Message, StringComparison.Ordinal);
         Assert.Equal(frozen, cache.Freeze());
         Assert.Equal(cache.Statistics.TotalBytes, pool.UsedBytes);
@@ -57,8 +57,8 @@ public sealed class PagePoolTests
         {
             // Cut into the body the fork must copy its front, for which there is no room; and so must the source.
             byte[] before = fork.Freeze();
-            Assert.Throws<InsufficientMemoryException>(() => fork.Truncate(110));
-            Assert.Throws<InsufficientMemoryException>(() => CacheSamples.Append(cache, 1, seed: 2));
+            Assert.Throws<CacheFullException>(() => fork.Truncate(110));
+            Assert.Throws<CacheFullException>(() => CacheSamples.Append(cache, 1, seed: 2));
             Assert.Equal(before, fork.Freeze());
             Assert.Equal(frozen, cache.Freeze());
         }

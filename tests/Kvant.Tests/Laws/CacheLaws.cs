@@ -40,13 +40,13 @@ public sealed class CacheLaws
     public void AnySequenceOfCallsEqualsTheOracle(string pair) => ForAllSeeds(pair, seed =>
     {
         var random = new Random(seed);
-        int sinks = random.Next(3) * 3, window = random.Next(4) switch { 0 => 0, 1 => 1, 2 => 20, _ => 70 };
+        int sinks = random.Next(3) * 3, window = random.Next(4) switch { 0 => 0, 1 => 1, 2 => 20, _ => 70 }, drafts = random.Next(2) * random.Next(50);
         Eviction eviction = random.Next(4) switch { 0 => new Eviction.SlidingWindow(random.Next(1, 200)), 1 => new Eviction.MaxTokens(sinks + random.Next(1, 200)), _ => Eviction.None };
         using var pool = new PagePool();
-        KvCacheOptions options = CacheSamples.Options(pair, sinks, window, eviction: eviction, pool: pool, windowCodec: random.Next(4) == 0 ? "fp32" : null);
+        KvCacheOptions options = CacheSamples.Options(pair, sinks, window, eviction: eviction, pool: pool, windowCodec: random.Next(4) == 0 ? "fp32" : null, drafts: drafts);
         var cache = new KvCache(options);
         var oracle = new CacheOracle(options);
-        string history = $"{pair}, seed {seed}, sinks {sinks}, window {window}, {eviction}";
+        string history = $"{pair}, seed {seed}, sinks {sinks}, window {window}, drafts {drafts}, {eviction}";
         for (int step = 0; step < 14; step++)
         {
             history += Step(random, ref cache, ref oracle, pool);

@@ -57,7 +57,7 @@ internal sealed class CacheOracle
 
             Length++;
             int rows = Math.Max(0, Length - _options.Sinks);
-            while (_heads[0].Window.Count >= _options.Window + _block && (_heads[0].Blocks.Count > 0 || rows >= _calibration))
+            while (_heads[0].Window.Count >= _options.Window + _options.DraftTokens + _block && (_heads[0].IsCalibrated || rows >= _calibration))
             {
                 foreach (Head head in _heads)
                     head.Close(_block, _calibration);
@@ -85,7 +85,7 @@ internal sealed class CacheOracle
                 head.Sinks.RemoveRange(length, head.Sinks.Count - length);
             int body = head.Blocks.Count * _block;
             if (rows >= body)
-                head.Window.RemoveRange(rows - body, head.Window.Count - (rows - body));
+                head.Shorten(rows - body);
             else
                 head.Cut(rows, _block, evicted: (rows / _block * _block) + _block <= FirstLive - _options.Sinks, Round);
         }
@@ -93,6 +93,9 @@ internal sealed class CacheOracle
         FirstLive = Math.Max(_options.Sinks, Math.Min(FirstLive, length));
         Length = length;
     }
+
+    /// <summary>Tokens that live and are as they were appended: sinks, and those of the window that no cut brought back.</summary>
+    public int ExactRows => Positions.Count(p => p < _options.Sinks || p >= _options.Sinks + (_heads[0].Blocks.Count * _block) + _heads[0].Left);
 
     /// <summary>The key and value of a head at a position.</summary>
     public (float[] Key, float[] Value) Row(int head, int position)
@@ -124,18 +127,52 @@ internal sealed class CacheOracle
 
         public List<(byte[] Keys, byte[] Values)> Blocks { get; private set; } = [];
 
-        public Head Copy() => new(keys, values) { Sinks = [.. Sinks], Window = [.. Window], Blocks = [.. Blocks], _chosenKeys = _chosenKeys, _chosenValues = _chosenValues };
+        // The block that was cut, and how many of its rows are left in the window.
+        private (byte[] Keys, byte[] Values) _cut;
+
+        public int Left { get; private set; }
+
+        public bool IsCalibrated => Blocks.Count > 0 || Left > 0;
+
+        public Head Copy() => new(keys, values)
+        {
+            Sinks = [.. Sinks],
+            Window = [.. Window],
+            Blocks = [.. Blocks],
+            Left = Left,
+            _cut = _cut,
+            _chosenKeys = _chosenKeys,
+            _chosenValues = _chosenValues,
+        };
 
         public void Close(int rows, int calibration)
         {
-            if (Blocks.Count == 0)
+            if (!IsCalibrated)
             {
                 _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)]);
                 _chosenValues = values.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
             }
 
-            Blocks.Add((_chosenKeys!.Encode([.. Window.Take(rows).SelectMany(r => r.Key)]), _chosenValues!.Encode([.. Window.Take(rows).SelectMany(r => r.Value)])));
+            float[] blockKeys = [.. Window.Take(rows).SelectMany(r => r.Key)], blockValues = [.. Window.Take(rows).SelectMany(r => r.Value)];
+            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys), Encode(_chosenValues!, blockValues, _cut.Values)));
             Window.RemoveRange(0, rows);
+            Left = 0;
+        }
+
+        private byte[] Encode(Codec codec, float[] rows, byte[] cut)
+        {
+            if (Left == 0)
+                return codec.Encode(rows);
+            byte[] block = new byte[cut.Length];
+            codec.Reencode(rows, cut, Left, block);
+            return block;
+        }
+
+        // Rows of the window that were left of a cut block may be cut too.
+        public void Shorten(int rows)
+        {
+            Window.RemoveRange(rows, Window.Count - rows);
+            Left = Math.Min(Left, rows);
         }
 
         public (float[] Key, float[] Value)[] Decode(int block)
@@ -147,6 +184,7 @@ internal sealed class CacheOracle
         public void Cut(int rows, int block, bool evicted, Rounding round)
         {
             Window.Clear();
+            (_cut, Left) = (Blocks[rows / block], evicted ? 0 : rows % block);
             if (rows % block > 0)
             {
                 Window.AddRange(Decode(rows / block).Take(rows % block)

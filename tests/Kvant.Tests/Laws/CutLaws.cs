@@ -1,0 +1,142 @@
+using Kvant.Caching;
+using Kvant.Tests.Caching;
+
+namespace Kvant.Tests.Laws;
+
+/// <summary>Tokens that are taken back leave nothing behind: no error, no shorter window, no other bytes.</summary>
+public sealed class CutLaws
+{
+    /// <summary>The pairs of all laws, what presets are made of, and the scale that shrinks what is encoded twice.</summary>
+    public static TheoryData<string> Pairs =>
+    [
+        .. CacheSamples.Pairs.Select(row => row.Data), "turboquant:bits=4,scale=norm", "turboquant:bits=3,mean=head,scale=norm", "kivi:bits=4",
+        .. CachePreset.All.Select(preset => $"{preset.Keys}|{preset.Values}").Where(pair => pair.Contains("mean", StringComparison.Ordinal)),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void SixtyCutsAddNoError(string pair)
+    {
+        foreach (int seed in (int[])[1, 2])
+        {
+            // Half of the cuts anywhere, half of them into one block that has to be closed again and again; none so early that codecs would choose anew.
+            var random = new Random(seed);
+            KvCacheOptions options = CacheSamples.Options(pair, window: 4);
+            using var cache = new KvCache(options);
+            List<float> keys = [], values = [];
+            Add(300);
+            for (int i = 0; i < 60; i++)
+            {
+                Add(random.Next(1, 250));
+                CutTo(Math.Min(cache.Length, i % 2 == 0 ? Math.Max(260, cache.Length - random.Next(1, 180)) : 260 - random.Next(1, 32)));
+            }
+
+            Add(300);
+            using var fresh = new KvCache(options);
+            fresh.Append(0, [.. keys], [.. values]);
+            double[] ratios = Errors(cache).Zip(Errors(fresh), (cut, once) => once == 0 ? (cut == 0 ? 1 : double.PositiveInfinity) : cut / once).ToArray();
+            Assert.True(ratios[0] <= (pair.StartsWith("kivi", StringComparison.Ordinal) ? Tolerances.CutsOfSharedRanges : Tolerances.Cuts), $"{pair}, seed {seed}: keys have {ratios[0]:f4} times the error.");
+            Assert.True(ratios[1] <= Tolerances.Cuts, $"{pair}, seed {seed}: values have {ratios[1]:f4} times the error.");
+
+            void Add(int count)
+            {
+                (float[] Keys, float[] Values) batch = CacheSamples.Tokens(count, random.Next());
+                // What all tokens share makes means matter.
+                for (int n = 0; n < batch.Keys.Length; n++)
+                    batch.Keys[n] += (n % CacheSamples.KeyDimension * 37 % 11) - 5;
+                for (int n = 0; n < batch.Values.Length; n++)
+                    batch.Values[n] += ((n % CacheSamples.ValueDimension * 29 % 7) - 3) / 2f;
+                keys.AddRange(batch.Keys);
+                values.AddRange(batch.Values);
+                cache.Append(0, batch.Keys, batch.Values);
+            }
+
+            void CutTo(int length)
+            {
+                cache.Truncate(length);
+                keys.RemoveRange(length * CacheSamples.Heads * CacheSamples.KeyDimension, keys.Count - (length * CacheSamples.Heads * CacheSamples.KeyDimension));
+                values.RemoveRange(length * CacheSamples.Heads * CacheSamples.ValueDimension, values.Count - (length * CacheSamples.Heads * CacheSamples.ValueDimension));
+            }
+
+            double[] Errors(KvCache which)
+            {
+                int length = which.Length;
+                double[] sums = [0, 0];
+                float[] decodedKeys = new float[length * CacheSamples.KeyDimension], decodedValues = new float[length * CacheSamples.ValueDimension];
+                for (int head = 0; head < CacheSamples.Heads; head++)
+                {
+                    which.Decode(0, head, 0, length, decodedKeys, decodedValues);
+                    sums[0] += SquaredError(decodedKeys, keys, CacheSamples.KeyDimension, head);
+                    sums[1] += SquaredError(decodedValues, values, CacheSamples.ValueDimension, head);
+                }
+
+                return [Math.Sqrt(sums[0]), Math.Sqrt(sums[1])];
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void CutsWithinDraftsLeaveTheWindowAndTheBytes(string pair)
+    {
+        var random = new Random(5);
+        foreach ((int sinks, int window, int drafts) in ((int, int, int)[])[(3, 20, 9), (0, 0, 48), (4, 64, 1)])
+        {
+            KvCacheOptions options = CacheSamples.Options(pair, sinks, window, drafts: drafts);
+            using var cache = new KvCache(options);
+            using var fresh = new KvCache(options);
+            for (int step = 0; step < 12; step++)
+            {
+                // Some tokens stay; a draft of others is refused.
+                int stay = random.Next(1, 70), draft = random.Next(1, drafts + 1);
+                (float[] Keys, float[] Values) batch = CacheSamples.Tokens(stay, random.Next());
+                CacheSamples.AppendPart(cache, batch, 0, stay);
+                CacheSamples.AppendPart(fresh, batch, 0, stay);
+                CacheSamples.Append(cache, draft, random.Next());
+                cache.Truncate(cache.Length - draft);
+                CacheStatistics now = cache.Statistics;
+                Assert.True(now.ExactRows >= Math.Min(cache.Length, sinks + window), $"{pair}, {window} + {drafts}: {now.ExactRows} exact rows of {cache.Length}.");
+                Assert.Equal(now.ExactRows, Math.Min(sinks, cache.Length) + now.WindowRows);
+            }
+
+            // A draft may have closed a block a little early; tokens that stay close it too.
+            (float[] Keys, float[] Values) last = CacheSamples.Tokens(drafts, seed: 8);
+            CacheSamples.AppendPart(cache, last, 0, drafts);
+            CacheSamples.AppendPart(fresh, last, 0, drafts);
+            Assert.True(fresh.Freeze().AsSpan().SequenceEqual(cache.Freeze()), $"{pair}, {window} + {drafts}: other bytes.");
+        }
+    }
+
+    [Fact]
+    public void StatisticsSayHowManyTokensAreExactAfterADeepCut()
+    {
+        // 500 tokens, 48 refused: without room for drafts the window has 16 left.
+        KvCacheOptions options = CacheSamples.Options("turboquant:bits=4", sinks: 4, window: 64);
+        using KvCache cache = CacheSamples.Cache(options, tokens: 500), drafted = CacheSamples.Cache(options with { DraftTokens = 48 }, tokens: 500);
+        Assert.Equal((84, 116), (cache.Statistics.ExactRows, drafted.Statistics.ExactRows));
+        cache.Truncate(452);
+        drafted.Truncate(452);
+        Assert.Equal((36, 68), (cache.Statistics.ExactRows, drafted.Statistics.ExactRows));
+
+        // Row 396 is the 12th of its block: 12 rows come back from it, and none is exact but the sinks.
+        cache.Truncate(4 + 396);
+        Assert.Equal((4, 12), (cache.Statistics.ExactRows, cache.Statistics.WindowRows));
+        CacheSamples.Append(cache, 5, seed: 2);
+        Assert.Equal((9, 17), (cache.Statistics.ExactRows, cache.Statistics.WindowRows));
+        cache.Truncate(4 + 390);
+        Assert.Equal((4, 6), (cache.Statistics.ExactRows, cache.Statistics.WindowRows));
+        Assert.Throws<ArgumentOutOfRangeException>(() => options with { DraftTokens = -1 });
+    }
+
+    private static double SquaredError(float[] decoded, List<float> rows, int dimension, int head)
+    {
+        double sum = 0;
+        for (int i = 0; i < decoded.Length; i++)
+        {
+            double difference = decoded[i] - rows[(((i / dimension * CacheSamples.Heads) + head) * dimension) + (i % dimension)];
+            sum += difference * difference;
+        }
+
+        return sum;
+    }
+}
