@@ -19,9 +19,9 @@ internal static class Policies
     /// <summary>The policy of a preset, or of a file that was made for this model.</summary>
     /// <param name="text">The option's value.</param>
     /// <param name="geometry">The model's cache.</param>
-    /// <param name="source">The model's file, or null where there is none.</param>
+    /// <param name="source">The model's file or files, or null where there is none.</param>
     /// <exception cref="InvalidDataException">The file is no policy, or one for another model.</exception>
-    public static CachePolicy Load(string text, CacheGeometry geometry, string? source)
+    public static CachePolicy Load(string text, CacheGeometry geometry, IReadOnlyList<string>? source)
     {
         if (CachePreset.Find(text) is { } preset)
         {
@@ -35,13 +35,13 @@ internal static class Policies
         // How many query heads share a key head is no matter of what is stored.
         if (policy.Geometry with { QueryHeads = geometry.QueryHeads } != geometry)
             throw new InvalidDataException($"{text}: the policy is for {Text(policy.Geometry)}; here are {Text(geometry)}");
-        if (source is not null && policy.SourceHash is { } hash && hash != CachePolicyFile.HashOf(source))
-            throw new InvalidDataException($"{text}: the policy was chosen for another file than {source}; tune again for this one");
+        if (source is not null && policy.SourceHash is { } hash && hash != CachePolicyFile.HashOf([.. source]))
+            throw new InvalidDataException($"{text}: the policy was chosen for another file than {source[0]}; tune again for this one");
         return policy;
     }
 
     /// <summary>Several of them, with the names that reports show.</summary>
-    public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, string source) =>
+    public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, IReadOnlyList<string> source) =>
         [.. texts.Select(text => new NamedPolicy(Path.GetFileNameWithoutExtension(text), Load(text, geometry, source).Layers))];
 
     private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers";

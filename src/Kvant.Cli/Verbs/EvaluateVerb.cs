@@ -99,7 +99,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
-                Policies = Policies.Named(policies, model.Config.CacheGeometry, input),
+                Policies = Policies.Named(policies, model.Config.CacheGeometry, model.File.Paths),
                 Context = result.GetValue(_context),
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),

@@ -109,8 +109,8 @@ internal sealed class GenerateVerb : Verb
     private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair codecs)
     {
         KvCacheOptions options = result.GetValue(_policy) is { } policy
-            ? Policies.Load(policy, model.Config.CacheGeometry, model.File.Path).CreateOptions()
-            : new() { Geometry = model.Config.CacheGeometry, Policy = LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values) };
+            ? Policies.Load(policy, model.Config.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.Config.CacheGeometry, Identity = model.Identity }
+            : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {
             Window = result.GetResult(_window) is { Implicit: false } ? result.GetValue(_window) : options.Window,

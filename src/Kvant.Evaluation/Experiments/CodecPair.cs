@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.Experiments;
 
@@ -19,8 +20,8 @@ public sealed record CodecPair(CodecSpec Keys, CodecSpec Values)
     public static CodecPair Parse(string keys, string? values = null) => new(CodecSpec.Parse(keys), CodecSpec.Parse(values ?? keys));
 
     /// <summary>A cache with these codecs in every layer.</summary>
-    internal KvCacheOptions CacheOptions(CacheGeometry geometry, int sinks, int window) =>
-        new() { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, Keys, Values), Sinks = sinks, Window = window };
+    internal KvCacheOptions CacheOptions(LanguageModel model, int sinks, int window) =>
+        model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, Keys, Values)) with { Sinks = sinks, Window = window };
 
     /// <summary>A short name: one spec where both are the same, else <c>keys / values</c>.</summary>
     public override string ToString() => Keys.Equals(Values) ? Keys.ToString() : $"{Keys} / {Values}";

@@ -90,13 +90,7 @@ public sealed record ModelExperiment
     internal LayerPolicy ExactPolicy => LayerPolicy.Uniform(Model.Config.Layers, Exact, Exact);
 
     /// <summary>How the cache of a policy stores.</summary>
-    internal KvCacheOptions CacheOptions(LayerPolicy policy) => new()
-    {
-        Geometry = Model.Config.CacheGeometry,
-        Policy = policy,
-        Sinks = Sinks,
-        Window = Window,
-    };
+    internal KvCacheOptions CacheOptions(LayerPolicy policy) => Model.CacheOptions(policy) with { Sinks = Sinks, Window = Window };
 
     private void Check()
     {

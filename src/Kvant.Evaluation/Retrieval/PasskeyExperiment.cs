@@ -82,7 +82,7 @@ public sealed record PasskeyExperiment
         SeededRandom random = new(Seed, stream: (ulong)length);
         double[] right = new double[Depths];
         double bytes = 0;
-        using var reader = new Reader(Model, pair.CacheOptions(Model.Config.CacheGeometry, Sinks, Window), Decoding.Batch, Decoding.Threads, tokenByToken: false);
+        using var reader = new Reader(Model, pair.CacheOptions(Model, Sinks, Window), Decoding.Batch, Decoding.Threads, tokenByToken: false);
         for (int depth = 0; depth < Depths; depth++)
         {
             string number = PasskeyText.DrawNumber(random);

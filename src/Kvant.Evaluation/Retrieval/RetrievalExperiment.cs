@@ -78,7 +78,7 @@ public sealed record RetrievalExperiment
 
     private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ShareMeter meter)
     {
-        using KvCache cache = new(pair.CacheOptions(model.Config.CacheGeometry, Sinks, Window));
+        using KvCache cache = new(pair.CacheOptions(model, Sinks, Window));
         return [.. Lengths.Order().Select(length =>
         {
             haystack.Fill(cache, length);

@@ -62,8 +62,8 @@ public sealed record TuneExperiment
         TextChunk[] chunks = TextChunk.Cut(tokens, tokenizer.AddsBegin ? tokenizer.Begin : null, Context, MeasuredChunks + HeldOutChunks);
         if (chunks.Length <= MeasuredChunks)
             throw new ArgumentException($"The text has {tokens.Length} tokens, {chunks.Length} pieces of {Context}; {MeasuredChunks} are measured and at least one more is needed to verify.");
-        string hash = CachePolicyFile.HashOf(model.File.Path), fingerprint = string.Join(' ', "kvant.tune 1", hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
-        var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry), Threads, fingerprint);
+        string hash = CachePolicyFile.HashOf([.. model.File.Paths]), fingerprint = string.Join(' ', "kvant.tune 1", hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
+        var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry) with { Identity = model.Identity }, Threads, fingerprint);
         return Run(source, hash, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
     }
 

@@ -50,6 +50,11 @@ public sealed class CompressedAttention : IAttention, IDisposable
         ArgumentNullException.ThrowIfNull(model);
         if (_cache.Geometry != model.CacheGeometry)
             throw new InvalidOperationException($"The cache is of {_cache.Geometry}; the model's is of {model.CacheGeometry}.");
+        if (_cache.Options.Identity is not { } identity) return;
+        if ((identity.Weights ?? model.Identity.Weights) != model.Identity.Weights)
+            throw new InvalidOperationException($"The cache is of the weights {identity.Weights}; the model's are {model.Identity.Weights}.");
+        if ((identity.Positions ?? model.Identity.Positions) != model.Identity.Positions)
+            throw new InvalidOperationException($"The cache has the positions '{identity.Positions}'; the model has '{model.Identity.Positions}'.");
     }
 
     /// <inheritdoc/>

@@ -49,7 +49,7 @@ public sealed class Decoder : IDisposable
         _model = model;
         _attention = attention;
         _batch = options.Batch;
-        _mostTokens = options.BeyondContext ? int.MaxValue : config.ContextLength;
+        _mostTokens = !options.BeyondContext ? config.ContextLength : config.SlidingWindow > 0 ? config.SlidingWindow : int.MaxValue;
         _states = Buffer(config.Width);
         _normed = Buffer(config.Width);
         _queries = Buffer(config.QueryHeads * config.HeadDimension);
@@ -136,7 +136,7 @@ public sealed class Decoder : IDisposable
         _attention.Require(_model);
         int position = Position;
         if (tokens.Length > _mostTokens - position)
-            throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}; {nameof(DecoderOptions.BeyondContext)} permits that");
+            throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}" + (_mostTokens == _model.Config.ContextLength ? $"; {nameof(DecoderOptions.BeyondContext)} permits that" : ", its sliding window"));
     }
 
     private void RunLayers(ReadOnlySpan<int> tokens)

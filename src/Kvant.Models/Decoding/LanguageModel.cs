@@ -10,9 +10,12 @@ namespace Kvant.Models.Decoding;
 /// </summary>
 public sealed class LanguageModel : IDisposable
 {
+    private readonly Lazy<CacheIdentity> _identity;
+
     private LanguageModel(GgufFile file)
     {
         File = file;
+        _identity = new Lazy<CacheIdentity>(() => ModelIdentity.Of(this));
         Config = ModelConfig.Read(file);
         CacheGeometry = Config.CacheGeometry;
         Architecture = Architecture.Find(Config.Architecture)!;
@@ -40,6 +43,10 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>How many tokens the model knows, and so how many logits it gives.</summary>
     public int VocabularySize { get; }
+
+    /// <summary>What this model's keys and values belong to: a hash of all weights, and how positions enter. Asking for it the first time reads the
+    /// whole file.</summary>
+    public CacheIdentity Identity => _identity.Value;
 
     /// <summary>Made once: a decoder compares it at each step.</summary>
     internal CacheGeometry CacheGeometry { get; }
@@ -75,6 +82,10 @@ public sealed class LanguageModel : IDisposable
             throw;
         }
     }
+
+    /// <summary>How a cache for this model stores: its shape and identity, and codecs of the caller's choice.</summary>
+    /// <param name="policy">One entry per layer.</param>
+    public KvCacheOptions CacheOptions(IReadOnlyList<LayerSpecs> policy) => new() { Geometry = CacheGeometry, Policy = policy, Identity = Identity };
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => File.Dispose();

@@ -41,6 +41,9 @@ public sealed record ModelConfig
     /// <summary>What positions are divided by, for models stretched to longer contexts; 1 if not.</summary>
     public required float RopeDivisor { get; init; }
 
+    /// <summary>How many of the newest tokens a token sees, itself counted: 0 for all, or at least <see cref="ContextLength"/>. Tokens behind it are not read.</summary>
+    public int SlidingWindow { get; init; }
+
     /// <summary>The shape of a cache for this model.</summary>
     public CacheGeometry CacheGeometry => new()
     {
@@ -70,8 +73,7 @@ public sealed record ModelConfig
         {
             if (Optional(key) is { } same && same.AsCount() != dimension) throw same.Refuse($"the dimension of the heads, {dimension}", $"{same.AsCount()}");
         }
-        if (Optional("expert_count") is { } experts && experts.AsCount() > 0) throw experts.Refuse("a model without experts", $"{experts.AsCount()}");
-        return new ModelConfig
+        ModelConfig config = new()
         {
             Architecture = name,
             Layers = Positive(file.Value($"{name}.block_count")),
@@ -84,19 +86,21 @@ public sealed record ModelConfig
             Epsilon = file.Value($"{name}.attention.layer_norm_rms_epsilon").AsNumber(),
             RopeBase = Optional("rope.freq_base") is { } @base ? AboveZero(@base) : DefaultRopeBase,
             RopeDivisor = Divisor(),
+            SlidingWindow = Optional("attention.sliding_window")?.AsCount() ?? 0,
         };
+        if (config.SlidingWindow > 0 && config.SlidingWindow < config.ContextLength)
+            throw Optional("attention.sliding_window")!.Refuse($"0 or at least the context of {config.ContextLength} (the decoder has no windows)", $"{config.SlidingWindow}");
+        MetadataRules.Check(file, config);
+        return config;
 
         GgufValue? Optional(string key) => file.TryGetValue($"{name}.{key}", out GgufValue? value) ? value : null;
 
+        // As llama.cpp: linear where no type is said, and a factor of 0 is none.
         float Divisor()
         {
-            if (Optional("rope.scaling.type") is not { } type) return Optional("rope.scale_linear") is { } old ? AboveZero(old) : 1;
-            return type.AsText() switch
-            {
-                "none" => 1,
-                "linear" => AboveZero(file.Value($"{name}.rope.scaling.factor")),
-                string other => throw type.Refuse("'none' or 'linear'", $"'{other}'"),
-            };
+            if (Optional("rope.scaling.type") is { } type && type.AsText() is not "linear" and var said)
+                return said == "none" ? 1 : throw type.Refuse("'none' or 'linear'", type.ToString());
+            return (Optional("rope.scaling.factor") ?? Optional("rope.scale_linear")) is { } factor && factor.AsNumber() != 0 ? AboveZero(factor) : 1;
         }
     }
 

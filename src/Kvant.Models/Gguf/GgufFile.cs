@@ -1,60 +1,50 @@
 using System.Diagnostics.CodeAnalysis;
-using Kvant.Formats;
 
 namespace Kvant.Models.Gguf;
 
 /// <summary>
-/// A GGUF file (version 3), mapped into memory for reading: a model's weights and everything that is known about them.
+/// A GGUF file (version 3), mapped into memory for reading: a model's weights and everything that is known about them. A file that was split into
+/// parts (<c>NAME-00001-of-00003.gguf</c>) is one: opening any part opens all.
 /// The reader is strict: names are unique, tensors lie inside the file and do not overlap, and nothing read is trusted as a size.
 /// Any number of threads may read at once; the file must not be changed in place while it is open.
 /// </summary>
 public sealed class GgufFile : IDisposable
 {
-    private readonly MappedFile _file;
-    private readonly GgufHeader _header;
+    private readonly GgufParts _parts;
 
-    private GgufFile(MappedFile file)
+    private GgufFile(string path)
     {
-        _file = file;
-        _header = GgufHeader.Parse(file);
+        Path = path;
+        _parts = GgufParts.Open(path);
     }
 
-    /// <summary>The file's path as it was given.</summary>
-    public string Path => _file.Path;
+    /// <summary>The file's path as it was given: that of one part, if there are several.</summary>
+    public string Path { get; }
+
+    /// <summary>The paths of all parts in their order; one path, if the file was not split.</summary>
+    public IReadOnlyList<string> Paths => _parts.Paths;
 
     /// <summary>What is known about the model, by key.</summary>
-    public IReadOnlyDictionary<string, GgufValue> Metadata => _header.Metadata;
+    public IReadOnlyDictionary<string, GgufValue> Metadata => _parts.Metadata;
 
     /// <summary>All tensors in the order of their bytes.</summary>
-    public IReadOnlyList<GgufTensor> Tensors => _header.Tensors;
+    public IReadOnlyList<GgufTensor> Tensors => _parts.Tensors;
 
-    /// <summary>Opens a file and checks its whole header.</summary>
-    /// <exception cref="InvalidDataException">The file is no valid GGUF file of version 3; the message names the byte.</exception>
+    /// <summary>Opens a file, with all its parts, and checks its whole header.</summary>
+    /// <exception cref="InvalidDataException">The file is no valid GGUF file of version 3, or its parts do not belong together; the message says where.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static GgufFile Open(string path)
-    {
-        MappedFile file = new(path);
-        try
-        {
-            return new GgufFile(file);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public static GgufFile Open(string path) => new(path);
 
     /// <summary>Looks an entry of the metadata up.</summary>
-    public bool TryGetValue(string key, [NotNullWhen(true)] out GgufValue? value) => _header.Metadata.TryGetValue(key, out value);
+    public bool TryGetValue(string key, [NotNullWhen(true)] out GgufValue? value) => _parts.Metadata.TryGetValue(key, out value);
 
     /// <summary>The entry of the metadata with that key.</summary>
     /// <exception cref="InvalidDataException">The file has no such entry.</exception>
     public GgufValue Value(string key) => TryGetValue(key, out GgufValue? value) ? value : throw Missing($"the metadata '{key}'");
 
     /// <summary>Looks a tensor up by name.</summary>
-    public bool TryGetTensor(string name, [NotNullWhen(true)] out GgufTensor? tensor) => _header.ByName.TryGetValue(name, out tensor);
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out GgufTensor? tensor) => _parts.ByName.TryGetValue(name, out tensor);
 
     /// <summary>The tensor of that name.</summary>
     /// <exception cref="InvalidDataException">The file has no such tensor.</exception>
@@ -72,11 +62,11 @@ public sealed class GgufFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.ByteLength - count);
-        return _file.Bytes(tensor.Offset + offset, count);
+        return _parts.Bytes(tensor.Part, tensor.Offset + offset, count);
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _parts.Dispose();
 
     private InvalidDataException Missing(string what) => new($"{Path}: {what} is missing");
 }

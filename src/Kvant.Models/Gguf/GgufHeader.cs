@@ -62,14 +62,11 @@ internal sealed class GgufHeader
             count = cursor.Count($"the length of '{key}'", Math.Max(GgufCursor.Size(type), type == GgufValueType.Text ? 8 : 1));
             if (count > Array.MaxLength) throw _file.InvalidData(cursor.Position - 8, $"'{key}' has {count} values, at most {Array.MaxLength} are allowed");
         }
-        GgufValue value = new(_file, key, type, isArray, count, cursor.Position);
+        long valueStart = cursor.Position;
+        if (type != GgufValueType.Text) cursor.Skip(count * GgufCursor.Size(type), key);
+        else for (long i = 0; i < count; i++) cursor.TextBytes(key);
+        GgufValue value = new(_file, key, type, isArray, count, valueStart, cursor.Position - valueStart);
         if (!Metadata.TryAdd(key, value)) throw _file.InvalidData(start, $"the metadata '{key}' appears twice");
-        if (type != GgufValueType.Text)
-        {
-            cursor.Skip(count * GgufCursor.Size(type), key);
-            return;
-        }
-        for (long i = 0; i < count; i++) cursor.TextBytes(key);
     }
 
     private GgufValueType Type(ref GgufCursor cursor, string key)

@@ -23,8 +23,11 @@ public sealed class GgufTensor
     /// <summary>The dimensions, fastest first, as ggml writes them: the length of a row comes first.</summary>
     public IReadOnlyList<long> Shape { get; }
 
-    /// <summary>Where the first byte lies, counted from the start of the file.</summary>
+    /// <summary>Where the first byte lies, counted from the start of the file, or of the part of a split one.</summary>
     public long Offset { get; internal set; }
+
+    /// <summary>The part in which the bytes lie, from 0.</summary>
+    internal int Part { get; set; }
 
     /// <summary>How many bytes the tensor takes.</summary>
     public long ByteLength { get; }

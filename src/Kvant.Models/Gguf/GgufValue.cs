@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Kvant.Formats;
 
 namespace Kvant.Models.Gguf;
@@ -14,13 +15,15 @@ public sealed class GgufValue
     private readonly string _key;
     private readonly GgufValueType _type;
     private readonly long _offset;
+    private readonly long _length;
 
-    internal GgufValue(MappedFile file, string key, GgufValueType type, bool isArray, long count, long offset)
+    internal GgufValue(MappedFile file, string key, GgufValueType type, bool isArray, long count, long offset, long length)
     {
         _file = file;
         _key = key;
         _type = type;
         _offset = offset;
+        _length = length;
         IsArray = isArray;
         Count = count;
     }
@@ -104,7 +107,64 @@ public sealed class GgufValue
     /// <summary>An error about this entry.</summary>
     [SuppressMessage("Design", "CA1024:Use properties where appropriate", Justification = "An error to throw is no property.")]
     internal InvalidDataException Refuse(string wanted, string? found = null) =>
-        _file.InvalidData(_offset, $"'{_key}' holds {found ?? (IsArray ? $"an array of {_type}" : $"{_type}")} where {wanted} is wanted");
+        Invalid($"holds {found ?? (IsArray ? $"an array of {_type}" : $"{_type}")} where {wanted} is wanted");
+
+    /// <summary>An error about this entry, in other words.</summary>
+    internal InvalidDataException Invalid(string message) => _file.InvalidData(_offset, $"'{_key}' {message}");
+
+    /// <summary>Whether another entry says the same.</summary>
+    internal bool SaysTheSameAs(GgufValue other)
+    {
+        const int Piece = 1 << 20;
+        if ((_type, IsArray, Count, _length) != (other._type, other.IsArray, other.Count, other._length)) return false;
+        for (long at = 0; at < _length; at += Piece)
+        {
+            int count = (int)Math.Min(Piece, _length - at);
+            if (!_file.Bytes(_offset + at, count).SequenceEqual(other._file.Bytes(other._offset + at, count))) return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether there are only numbers, and all of one kind; yes is 1 and no is 0.</summary>
+    internal bool HoldsOnly(Predicate<double> kind)
+    {
+        for (long i = 0, size = GgufCursor.Size(_type); i < Count; i++)
+        {
+            if (!TryNumber(_file.Bytes(_offset + (i * size), (int)size), out double number) || !kind(number)) return false;
+        }
+        return true;
+    }
+
+    /// <summary>The value as messages show it: short, without characters that a terminal obeys.</summary>
+    public override string ToString()
+    {
+        if (IsArray) return $"an array of {Count} x {_type}";
+        if (_type == GgufValueType.Text)
+        {
+            const int Longest = 40;
+            string text = AsText();
+            return $"'{string.Concat(text.Take(Longest).Select(static c => char.IsControl(c) ? '?' : c))}{(text.Length > Longest ? "..." : "")}'";
+        }
+        TryNumber(_file.Bytes(_offset, GgufCursor.Size(_type)), out double number);
+        return _type switch
+        {
+            GgufValueType.Boolean => number != 0 ? "yes" : "no",
+            GgufValueType.Float32 => ((float)number).ToString("R", CultureInfo.InvariantCulture),
+            _ => number.ToString("R", CultureInfo.InvariantCulture),
+        };
+    }
+
+    private bool TryNumber(ReadOnlySpan<byte> bytes, out double number)
+    {
+        number = _type switch
+        {
+            GgufValueType.Boolean => bytes[0] != 0 ? 1 : 0,
+            GgufValueType.Float32 => BinaryPrimitives.ReadSingleLittleEndian(bytes),
+            GgufValueType.Float64 => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+            _ => TryWhole(bytes, out long whole) ? whole : double.NaN,
+        };
+        return _type != GgufValueType.Text;
+    }
 
     private bool TryWhole(ReadOnlySpan<byte> bytes, out long number)
     {

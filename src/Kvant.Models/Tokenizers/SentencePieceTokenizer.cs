@@ -19,8 +19,7 @@ internal sealed class SentencePieceTokenizer : Tokenizer
         AddsSpace = vocabulary.Flag("add_space_prefix", true);
         for (int value = 0; value < _bytes.Length; value++)
         {
-            if (!vocabulary.TryFind($"<0x{value:X2}>", out int token)) token = vocabulary.Unknown
-                ?? throw new InvalidDataException($"{vocabulary.File.Path}: the vocabulary has neither the token <0x{value:X2}> nor one for the unknown");
+            if (!vocabulary.TryFind($"<0x{value:X2}>", out int token)) token = vocabulary.Unknown!.Value;
             else _byteOf[token] = (byte)value;
             _bytes[value] = token;
         }

@@ -11,7 +11,6 @@ public abstract class Tokenizer
 {
     private readonly SpecialTokens _userDefined;
     private readonly SpecialTokens _allSpecial;
-    private readonly HashSet<int> _ends = [];
 
     private protected Tokenizer(Vocabulary vocabulary, bool addsBegin)
     {
@@ -19,13 +18,11 @@ public abstract class Tokenizer
         AddsBegin = vocabulary.Flag("add_bos_token", addsBegin) && vocabulary.Begin is not null;
         _userDefined = new SpecialTokens(vocabulary, static k => k is TokenKind.UserDefined);
         _allSpecial = new SpecialTokens(vocabulary, static k => k is TokenKind.UserDefined or TokenKind.Control or TokenKind.Unknown);
-        if (vocabulary.End is { } end) _ends.Add(end);
-        if (vocabulary.EndOfTurn is { } turn) _ends.Add(turn);
-        // Files of chat models often name only one of their ends.
-        foreach (string text in (ReadOnlySpan<string>)["<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>"])
+        foreach (string key in (ReadOnlySpan<string>)["add_eos_token", "add_sep_token"])
         {
-            if (vocabulary.TryFind(text, out int token) && vocabulary.Kind(token) == TokenKind.Control) _ends.Add(token);
+            if (vocabulary.Flag(key, false)) throw vocabulary.Value(key).Refuse("no: a text that is to go on cannot end in a token for its end", "yes");
         }
+        if (vocabulary.TryGet("suppress_tokens") is { Count: > 0 } suppressed) throw suppressed.Refuse("no token", $"{suppressed}");
     }
 
     /// <summary>How many tokens there are.</summary>
@@ -51,14 +48,14 @@ public abstract class Tokenizer
         GgufValue model = file.Value("tokenizer.ggml.model");
         return model.AsText() switch
         {
-            "llama" => new SentencePieceTokenizer(new Vocabulary(file)),
+            "llama" => new SentencePieceTokenizer(new Vocabulary(file, sentencePiece: true)),
             "gpt2" => new BytePairTokenizer(new Vocabulary(file)),
             string other => throw model.Refuse("'llama' or 'gpt2'", $"'{other}'"),
         };
     }
 
     /// <summary>Whether a model that says this token has finished: the end of the text or of its turn.</summary>
-    public bool IsEnd(int token) => _ends.Contains(token);
+    public bool IsEnd(int token) => Vocabulary.Ends.Contains(token);
 
     /// <summary>The token with exactly that text in the vocabulary, such as <c>&lt;|im_start|&gt;</c>; null if there is none.</summary>
     public int? Find(string text) => Vocabulary.TryFind(text, out int token) ? token : null;

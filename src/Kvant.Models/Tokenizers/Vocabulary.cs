@@ -13,7 +13,10 @@ internal sealed class Vocabulary
     private readonly Dictionary<string, int> _byText;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _bySpan;
 
-    internal Vocabulary(GgufFile file)
+    /// <summary>Reads the vocabulary of a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="sentencePiece">Whether tokens that the file does not name have SentencePiece's usual places: unknown, begin and end are 0, 1 and 2, as llama.cpp has it.</param>
+    internal Vocabulary(GgufFile file, bool sentencePiece = false)
     {
         File = file;
         GgufValue tokens = Value("tokens");
@@ -24,10 +27,13 @@ internal sealed class Vocabulary
         _byText = new Dictionary<string, int>(_texts.Length);
         for (int token = 0; token < _texts.Length; token++) _byText.TryAdd(_texts[token], token);
         _bySpan = _byText.GetAlternateLookup<ReadOnlySpan<char>>();
-        Begin = Token("bos_token_id");
-        End = Token("eos_token_id");
-        EndOfTurn = Token("eot_token_id");
-        Unknown = Token("unknown_token_id");
+        Begin = Token("bos_token_id") ?? Usual(1);
+        End = Token("eos_token_id") ?? Usual(2);
+        Unknown = Token("unknown_token_id") ?? Usual(0);
+        _kinds = KnownEnds.MakeControl(this, _kinds);
+        Ends = KnownEnds.Of(this);
+
+        int? Usual(int token) => sentencePiece && token < Count ? token : null;
     }
 
     internal GgufFile File { get; }
@@ -38,7 +44,8 @@ internal sealed class Vocabulary
 
     internal int? End { get; }
 
-    internal int? EndOfTurn { get; }
+    /// <summary>The tokens behind which a model has finished: the end of the text, of a turn, of a message, or of what is filled in.</summary>
+    internal IReadOnlySet<int> Ends { get; }
 
     internal int? Unknown { get; }
 
@@ -59,7 +66,8 @@ internal sealed class Vocabulary
 
     internal bool Flag(string key, bool otherwise) => TryGet(key)?.AsBoolean() ?? otherwise;
 
-    private int? Token(string key)
+    /// <summary>The token that the file has for a purpose; null if it names none.</summary>
+    internal int? Token(string key)
     {
         if (TryGet(key) is not { } value) return null;
         int token = value.AsCount();

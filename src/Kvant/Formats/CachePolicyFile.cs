@@ -51,12 +51,20 @@ public static class CachePolicyFile
     }
 
     /// <summary>The hash that binds a policy to a file.</summary>
-    /// <param name="path">A model or a trace.</param>
+    /// <param name="paths">A model or a trace; all parts of a model that was split, in their order.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static string HashOf(string path)
+    public static string HashOf(params ReadOnlySpan<string> paths)
     {
-        using FileStream stream = File.OpenRead(path);
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] piece = new byte[1 << 20];
+        foreach (string path in paths)
+        {
+            using FileStream stream = File.OpenRead(path);
+            for (int count = stream.Read(piece); count > 0; count = stream.Read(piece))
+                hash.AppendData(piece, 0, count);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static void Write(Utf8JsonWriter json, CachePolicy policy)

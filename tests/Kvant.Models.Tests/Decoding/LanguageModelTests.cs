@@ -1,5 +1,6 @@
 using Kvant.Models.Decoding;
 using Kvant.Models.Gguf;
+using Kvant.Models.Tests.Gguf;
 using Kvant.Tests.Formats;
 
 namespace Kvant.Models.Tests.Decoding;
@@ -47,7 +48,7 @@ public sealed class LanguageModelTests
         decoder.Forward([0, model.VocabularySize - 1], new float[model.VocabularySize]);
     }
 
-    private static void Refused(string says, (string Key, object Value)[] changes, Action<GgufWriter>? add = null, params string[] without)
+    private static void Refused(string says, (string Key, object? Value)[] changes, Action<GgufWriter>? add = null, params string[] without)
     {
         using TemporaryFolder folder = new();
         InvalidDataException error = Assert.Throws<InvalidDataException>(() => Run(folder.Write("model", Small(changes, add, without))));
@@ -55,30 +56,14 @@ public sealed class LanguageModelTests
     }
 
     /// <summary>A llama of a few kilobytes, with some of its metadata replaced and some tensors left out or added.</summary>
-    private static byte[] Small((string Key, object Value)[] changes, Action<GgufWriter>? add, params string[] without)
+    private static byte[] Small((string Key, object? Value)[] changes, Action<GgufWriter>? add, params string[] without)
     {
         using TemporaryFolder folder = new();
         TinyModels.Create("llama", 1, width: 16, inner: 8).Save(folder.File("small"));
         using GgufFile file = GgufFile.Open(folder.File("small"));
-        GgufWriter writer = new();
-        foreach ((string key, GgufValue value) in file.Metadata)
-        {
-            if (changes.All(c => c.Key != key)) Copy(key, value.Type switch { GgufValueType.Text => value.AsText(), GgufValueType.Float32 => value.AsNumber(), _ => (uint)value.AsCount() });
-        }
-        foreach ((string key, object value) in changes) Copy(key, value);
-        foreach (GgufTensor tensor in file.Tensors)
-        {
-            if (!without.Contains(tensor.Name)) writer.AddTensor(tensor.Name, tensor.Format, file.Bytes(tensor, 0, (int)tensor.ByteLength), [.. tensor.Shape]);
-        }
+        GgufWriter writer = GgufEdit.Copy(file, changes, tensor => !without.Contains(tensor.Name));
         add?.Invoke(writer);
         writer.Save(folder.File("changed"));
         return File.ReadAllBytes(folder.File("changed"));
-
-        void Copy(string key, object value)
-        {
-            if (value is string text) writer.Add(key, text);
-            else if (value is float number) writer.Add(key, number);
-            else writer.Add(key, (uint)value);
-        }
     }
 }

@@ -50,7 +50,6 @@ public sealed class TokenizerHostileTests
         Refused("'tokenizer.ggml.tokens'", w => w.Add("tokenizer.ggml.model", "llama"));
         Refused("'tokenizer.ggml.scores'", w => Fill(w, "llama", ["a"]));
         Refused("'tokenizer.ggml.merges'", w => Fill(w, "gpt2", ["a"]));
-        Refused("<0x00>", w => { Fill(w, "llama", ["a"]); w.Add("tokenizer.ggml.scores", (float[])[0]); });
         Refused("each of the 1 tokens", w => { Fill(w, "llama", ["a"]); w.Add("tokenizer.ggml.scores", (float[])[0, 1]); });
         Refused("a token from 0 to 0", w => { Fill(w, "llama", ["a"]); w.Add("tokenizer.ggml.bos_token_id", 1u); });
         Refused("'starcoder'", w => { Fill(w, "gpt2", ["a"]); w.Add("tokenizer.ggml.pre", "starcoder"); });
