@@ -27,11 +27,13 @@ internal sealed class AttentionPass
     private readonly float[] _factors;
     private readonly float[] _slopes;
     private readonly int[] _positions;
+    private readonly int[] _firstLive;
     private readonly List<PreparedQueries> _prepared = []; // one per length
     private PreparedQueries? _current;
     private Codec? _keyCodec;
     private Codec? _valueCodec;
     private int _count;
+    private int _sinks;
 
     /// <summary>A pass over at most so many queries at once.</summary>
     public AttentionPass(CacheGeometry geometry, AttentionSettings settings, int capacity)
@@ -46,7 +48,8 @@ internal sealed class AttentionPass
         _inBasis = new float[capacity * _valueDimension];
         _finished = new float[capacity * _valueDimension];
         _accumulators = new float[capacity * _valueDimension];
-        (_maxima, _sums, _factors, _slopes, _positions) = (new float[capacity], new float[capacity], new float[capacity], new float[capacity], new int[capacity]);
+        (_maxima, _sums, _factors, _slopes) = (new float[capacity], new float[capacity], new float[capacity], new float[capacity]);
+        (_positions, _firstLive) = (new int[capacity], new int[capacity]);
     }
 
     /// <summary>Queries that fit.</summary>
@@ -60,9 +63,10 @@ internal sealed class AttentionPass
 
     /// <summary>Begins anew.</summary>
     /// <param name="count">Queries, of which <see cref="Queries"/> holds the numbers.</param>
-    public void Begin(int count)
+    /// <param name="sinks">Tokens at the beginning that no eviction takes away. A run has sinks or other tokens, never both.</param>
+    public void Begin(int count, int sinks)
     {
-        _count = count;
+        (_count, _sinks) = (count, sinks);
         Used(_inBasis).Clear();
         Used(_accumulators).Clear();
         _maxima.AsSpan(0, count).Fill(float.NegativeInfinity);
@@ -74,9 +78,10 @@ internal sealed class AttentionPass
     /// <param name="query">Its index.</param>
     /// <param name="position">Its position: it sees this one and those before.</param>
     /// <param name="head">Its query head.</param>
-    public void Place(int query, int position, int head)
+    /// <param name="firstLive">The first token beside the sinks that it sees: those before were evicted when its token came.</param>
+    public void Place(int query, int position, int head, int firstLive)
     {
-        _positions[query] = position;
+        (_positions[query], _firstLive[query]) = (position, firstLive);
         _slopes[query] = _settings.Slopes is { } slopes ? slopes[head] * Softmax.Log2E : 0;
     }
 
@@ -204,7 +209,9 @@ internal sealed class AttentionPass
     private (int First, int End) Range(int query, int position, int rows, int dead)
     {
         int at = _positions[query];
-        int first = _settings.SlidingWindow > 0 ? Math.Max(dead, at - _settings.SlidingWindow + 1 - position) : dead;
+        int first = position < _sinks ? dead : Math.Max(dead, _firstLive[query] - position);
+        if (_settings.SlidingWindow > 0)
+            first = Math.Max(first, at - _settings.SlidingWindow + 1 - position);
         first = Math.Clamp(first, 0, rows);
         return (first, Math.Clamp(at + 1 - position, first, rows));
     }

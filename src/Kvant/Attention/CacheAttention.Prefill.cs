@@ -20,8 +20,9 @@ public sealed partial class CacheAttention
     /// A prompt, or the next part of one: its tokens attend causally to what the layer holds and, exactly as they are given, to each
     /// other; then they are appended.
     /// </summary>
-    /// <remarks>Any split into parts leaves the same bytes in the cache. Outputs differ between splits by what compression loses: tokens
-    /// of an earlier part are read back compressed, those of the same part are not.</remarks>
+    /// <remarks>A token sees those tokens that it would see if it and all before it had been appended one by one: what the cache's eviction forgets
+    /// until then is gone for it, in its own part too. Any split into parts leaves the same bytes in the cache. Outputs differ between splits
+    /// by what compression loses: tokens of an earlier part are read back compressed, those of the same part are not.</remarks>
     /// <param name="cache">The cache.</param>
     /// <param name="layer">0 to layers - 1.</param>
     /// <param name="queries">[token, query head, key dimension].</param>
@@ -71,18 +72,27 @@ public sealed partial class CacheAttention
         cache.Append(layer, keys, values);
     }
 
-    // The part itself, up to the last token of the block of queries, as a run of uncompressed rows.
+    // The part itself, up to the last token of the block of queries, as runs of uncompressed rows: what of it are sinks, and the rest.
     private void AbsorbChunk(AttentionPass pass, int head, int end)
     {
-        int rows = Math.Min(_chunkTokens, _firstToken + end), keyFloats = Geometry.KeyDimension, valueFloats = Geometry.ValueDimension;
+        int rows = Math.Min(_chunkTokens, _firstToken + end), sinks = Math.Clamp(_cache!.Options.Sinks - _position, 0, rows);
+        AbsorbRows(pass, head, 0, sinks);
+        AbsorbRows(pass, head, sinks, rows - sinks);
+    }
+
+    private void AbsorbRows(AttentionPass pass, int head, int first, int count)
+    {
+        if (count == 0)
+            return;
+        int keyFloats = Geometry.KeyDimension, valueFloats = Geometry.ValueDimension, row = (head * _chunkTokens) + first;
         var run = new CacheRun
         {
             KeyCodec = _exactKeys!,
             ValueCodec = _exactValues!,
-            Keys = MemoryMarshal.AsBytes(_chunkKeys.AsSpan(head * _chunkTokens * keyFloats, rows * keyFloats)),
-            Values = MemoryMarshal.AsBytes(_chunkValues.AsSpan(head * _chunkTokens * valueFloats, rows * valueFloats)),
-            FirstPosition = _position,
-            Rows = rows,
+            Keys = MemoryMarshal.AsBytes(_chunkKeys.AsSpan(row * keyFloats, count * keyFloats)),
+            Values = MemoryMarshal.AsBytes(_chunkValues.AsSpan(row * valueFloats, count * valueFloats)),
+            FirstPosition = _position + first,
+            Rows = count,
             Dead = 0,
         };
         pass.Absorb(run, false, [], []);

@@ -164,15 +164,17 @@ public sealed partial class CacheAttention : IDisposable
     private void Fill(AttentionPass pass, int head, int first, int tokens)
     {
         int group = Geometry.GroupSize, d = Geometry.KeyDimension;
-        pass.Begin(tokens * group);
+        int sinks = _cache!.Options.Sinks;
+        pass.Begin(tokens * group, sinks);
         for (int t = 0; t < tokens; t++)
         {
             int from = (((first + t) * Geometry.QueryHeads) + (head * group)) * d;
             _queries.AsSpan(from, group * d).CopyTo(pass.Queries.AsSpan(t * group * d));
             if (_sinksApart)
                 _sinkQueries.AsSpan(from, group * d).CopyTo(pass.SinkQueries.AsSpan(t * group * d));
+            int position = _position + _firstToken + first + t, firstLive = _cache.Options.Eviction.FirstLive((long)position + 1, sinks);
             for (int g = 0; g < group; g++)
-                pass.Place((t * group) + g, _position + _firstToken + first + t, (head * group) + g);
+                pass.Place((t * group) + g, position, (head * group) + g, firstLive);
         }
     }
 

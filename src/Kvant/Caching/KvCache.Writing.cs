@@ -10,16 +10,76 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
     public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
-        AppendElements<float, SingleElements>(layer, keys, values);
+        AppendElements<float, SingleElements>(layer, keys, values, orThrow: true);
 
     /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
     public void Append(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) =>
-        AppendElements<Half, HalfElements>(layer, keys, values);
+        AppendElements<Half, HalfElements>(layer, keys, values, orThrow: true);
 
     /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
     /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
     public void AppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) =>
-        AppendElements<ushort, BFloat16Elements>(layer, keys, values);
+        AppendElements<ushort, BFloat16Elements>(layer, keys, values, orThrow: true);
+
+    /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
+    /// <param name="layer">0 to layers - 1.</param>
+    /// <param name="keys">As there.</param>
+    /// <param name="values">As there.</param>
+    /// <returns>Whether there was room for the tokens (<see cref="BytesToAppend(int, int)"/>); if not, the cache is as it was.</returns>
+    /// <exception cref="ArgumentException">As there.</exception>
+    public bool TryAppend(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
+        AppendElements<float, SingleElements>(layer, keys, values, orThrow: false);
+
+    /// <inheritdoc cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    public bool TryAppend(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) =>
+        AppendElements<Half, HalfElements>(layer, keys, values, orThrow: false);
+
+    /// <summary>As <see cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
+    /// <inheritdoc cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    public bool TryAppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) =>
+        AppendElements<ushort, BFloat16Elements>(layer, keys, values, orThrow: false);
+
+    /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
+    /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then.</summary>
+    /// <param name="tokens">Tokens to come in one call per layer, at least 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer than 0 tokens, or more than there are positions.</exception>
+    public long BytesToAppend(int tokens)
+    {
+        EnterRead();
+        try
+        {
+            long bytes = 0;
+            for (int layer = 0; layer < _layers.Length; layer++)
+                bytes += BytesToAppend(layer, tokens);
+            return bytes;
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
+
+    /// <summary>As <see cref="BytesToAppend(int)"/> for one layer: <see cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> takes the
+    /// tokens if the pool has so much room, and only then.</summary>
+    /// <inheritdoc cref="BytesToAppend(int)"/>
+    /// <param name="layer">0 to layers - 1.</param>
+    /// <param name="tokens">Tokens to come in one call, at least 0.</param>
+    public long BytesToAppend(int layer, int tokens)
+    {
+        RequireLayer(layer);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        EnterRead();
+        try
+        {
+            LayerMemory memory = _layers[layer];
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
+            return tokens == 0 ? 0 : memory.BytesToReserve(memory.Layout.AfterAppend(memory.Extent, tokens), writesFront: true);
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
 
     /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
     /// <remarks>
@@ -115,7 +175,7 @@ public sealed partial class KvCache
         }
     }
 
-    private void AppendElements<T, TElements>(int layer, ReadOnlySpan<T> keys, ReadOnlySpan<T> values)
+    private bool AppendElements<T, TElements>(int layer, ReadOnlySpan<T> keys, ReadOnlySpan<T> values, bool orThrow)
         where T : unmanaged
         where TElements : IElements<T>
     {
@@ -128,13 +188,16 @@ public sealed partial class KvCache
             LayerLayout layout = memory.Layout;
             int count = CountTokens(layout, keys.Length, values.Length);
             if (count == 0)
-                return;
+                return true;
             if (count > int.MaxValue - memory.Extent.Length)
                 throw new ArgumentException($"{count} more tokens than {memory.Extent.Length} are too many; positions end at {int.MaxValue}.", nameof(keys));
             Door.Check<T, TElements>(layout, 0, keys, _scratch, nameof(keys));
             Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
             LayerExtent after = layout.AfterAppend(memory.Extent, count);
-            memory.Reserve(after, writesFront: true, _scratch.Reserved);
+            if (orThrow)
+                memory.Reserve(after, writesFront: true, _scratch.Reserved);
+            else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
+                return false;
             _scratch.InstallReserved();
             try
             {
@@ -147,6 +210,7 @@ public sealed partial class KvCache
             }
 
             memory.Become(after);
+            return true;
         }
         finally
         {

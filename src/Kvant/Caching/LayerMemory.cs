@@ -51,25 +51,40 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         return _pages[page - _firstPage]!.Slice(layout.RunOffset(side, head) + kind.BlockBytes(row % SideLayout.PageRows), (int)kind.BlockBytes(count));
     }
 
-    /// <summary>Takes from the pool what this layer must write to and does not have to itself; the pool may refuse.</summary>
+    /// <summary>Takes from the pool what this layer must write to and does not have to itself.</summary>
     /// <param name="after">What the layer will be.</param>
     /// <param name="writesFront">Whether sinks, window or state are written.</param>
     /// <param name="reserved">Receives it.</param>
+    /// <exception cref="CacheFullException">The pool's limit leaves no room; nothing is taken then.</exception>
     public void Reserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
     {
-        if (after.Length > 0 && (_front is null || (writesFront && _front.Users > 1)))
-            reserved.Push(new(this, -1, pool.Rent(layout.FrontBytes)));
-        (int first, int end) = layout.Pages(after);
-        for (int page = Math.Max(first, Extent.BodyRows / SideLayout.PageRows); page < end; page++)
-        {
-            // A page that is not there, or one that gets blocks and is shared. Those before are full.
-            int i = page - _firstPage;
-            if (i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows))
-                reserved.Push(new(this, page, pool.Rent(layout.PageBytes)));
-        }
+        if (!TryReserve(after, writesFront, reserved))
+            throw pool.Full(BytesToReserve(after, writesFront));
+    }
 
-        if (first < _firstPage || end > _firstPage + _pages.Length)
+    /// <summary>As <see cref="Reserve"/>, but says whether there is room.</summary>
+    public bool TryReserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
+    {
+        int before = reserved.Count;
+        (int first, int end) = layout.Pages(after);
+        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, layout.FrontBytes, reserved);
+        for (int page = FirstWritten(first); fits && page < end; page++)
+            fits = !NeedsPage(page, after) || TryRent(page, layout.PageBytes, reserved);
+        while (!fits && reserved.Count > before)
+            pool.Return(reserved.Pop().Memory);
+        if (fits && (first < _firstPage || end > _firstPage + _pages.Length))
             GrowTable(first, end);
+        return fits;
+    }
+
+    /// <summary>Bytes that <see cref="Reserve"/> would take.</summary>
+    public long BytesToReserve(LayerExtent after, bool writesFront)
+    {
+        (int first, int end) = layout.Pages(after);
+        long bytes = NeedsFront(after, writesFront) ? layout.FrontBytes : 0;
+        for (int page = FirstWritten(first); page < end; page++)
+            bytes += NeedsPage(page, after) ? layout.PageBytes : 0;
+        return bytes;
     }
 
     /// <summary>Puts reserved memory where it belongs, with a copy of what was there.</summary>
@@ -133,6 +148,26 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         foreach (NativePage? page in _pages)
             shared += page is { Users: > 1 } ? page.Bytes : 0;
         return layout.Statistics(Extent, shared);
+    }
+
+    private bool NeedsFront(LayerExtent after, bool writesFront) => after.Length > 0 && (_front is null || (writesFront && _front.Users > 1));
+
+    // Pages before are full.
+    private int FirstWritten(int first) => Math.Max(first, Extent.BodyRows / SideLayout.PageRows);
+
+    // One that is not there, or that gets blocks and is shared.
+    private bool NeedsPage(int page, LayerExtent after)
+    {
+        int i = page - _firstPage;
+        return i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows);
+    }
+
+    private bool TryRent(int page, long bytes, Stack<Reservation> reserved)
+    {
+        if (!pool.TryRent(bytes, out NativePage? memory))
+            return false;
+        reserved.Push(new(this, page, memory));
+        return true;
     }
 
     private void Return(int first, int end)

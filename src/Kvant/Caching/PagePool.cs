@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Kvant.Memory;
 
 namespace Kvant.Caching;
@@ -60,31 +61,36 @@ public sealed class PagePool : IDisposable
         }
     }
 
-    /// <summary>A page that nobody else holds.</summary>
+    /// <summary>A page that nobody else holds; none where the limit leaves no room for it.</summary>
     /// <param name="bytes">Its length.</param>
-    /// <exception cref="CacheFullException">The limit leaves no room for it.</exception>
+    /// <param name="page">Receives it.</param>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
-    internal NativePage Rent(long bytes)
+    internal bool TryRent(long bytes, [NotNullWhen(true)] out NativePage? page)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_free.TryGetValue(bytes, out Stack<NativePage>? pages) && pages.TryPop(out NativePage? page))
+            if (_free.TryGetValue(bytes, out Stack<NativePage>? pages) && pages.TryPop(out page))
             {
                 _freeBytes -= bytes;
                 page.AddUser();
-                return page;
+                return true;
             }
 
             // Free pages of other lengths make room before the limit refuses.
             if (bytes > MemoryLimit - _allocated)
                 FreeAll();
-            if (bytes > MemoryLimit - _allocated)
-                throw new CacheFullException(bytes, _allocated, MemoryLimit);
-            page = new NativePage(bytes);
-            _allocated += bytes;
-            return page;
+            page = bytes > MemoryLimit - _allocated ? null : new NativePage(bytes);
+            _allocated += page?.Bytes ?? 0;
+            return page is not null;
         }
+    }
+
+    /// <summary>What to throw where the limit leaves no room.</summary>
+    /// <param name="needed">Bytes that the whole call needs.</param>
+    internal CacheFullException Full(long needed)
+    {
+        lock (_lock) return new(needed, _allocated - _freeBytes, MemoryLimit);
     }
 
     /// <summary>One less holds a page; the last returns it.</summary>
