@@ -19,7 +19,7 @@ internal sealed class PlainRows : IDisposable
     public PlainRows(CacheGeometry geometry, int tokens)
     {
         (_geometry, Tokens) = (geometry, tokens);
-        _page = new NativePage((KeyBytes + ValueBytes) * geometry.KvHeads);
+        _page = new NativeArena().Take((KeyBytes + ValueBytes) * geometry.KvHeads);
     }
 
     public int Tokens { get; }

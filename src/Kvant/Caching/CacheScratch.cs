@@ -34,6 +34,9 @@ internal sealed class CacheScratch
             reserved.Layer.Install(reserved);
     }
 
+    /// <summary>Drops the buffers; the next call makes its own.</summary>
+    public void Trim() => (_rows, _token, _block, _rounded, _staged) = ([], [], [], [], []);
+
     private static Span<T> Grown<T>(ref T[] buffer, int length)
     {
         if (buffer.Length < length)

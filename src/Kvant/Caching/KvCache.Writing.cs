@@ -119,6 +119,8 @@ public sealed partial class KvCache
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
                 LayerTruncation.Run(layer, after, Taken(ref staged, layer, after));
             }
+
+            TrimOwnPool();
         }
         finally
         {
@@ -139,6 +141,7 @@ public sealed partial class KvCache
                 throw new ArgumentOutOfRangeException(nameof(firstLive), firstLive, $"The first token that stays is 0 to {length}.");
             foreach (LayerMemory layer in _layers)
                 layer.Become(layer.Extent with { FirstLive = Math.Max(layer.Extent.FirstLive, firstLive) });
+            TrimOwnPool();
         }
         finally
         {
@@ -146,7 +149,7 @@ public sealed partial class KvCache
         }
     }
 
-    /// <summary>Forgets everything and returns all memory to the pool.</summary>
+    /// <summary>Forgets everything and returns all memory: to the pool that the options named, else to the system.</summary>
     public void Clear()
     {
         EnterWrite();
@@ -257,5 +260,13 @@ public sealed partial class KvCache
     {
         foreach (LayerMemory layer in _layers)
             layer.Become(layer.Layout.Empty);
+        TrimOwnPool();
+    }
+
+    // What a pool of one's own keeps is of use to nobody else.
+    private void TrimOwnPool()
+    {
+        if (Options.Pool is null)
+            _pool.Trim();
     }
 }

@@ -50,6 +50,9 @@ public sealed partial class KvCache : IDisposable
     /// <summary>The shape of the model's cache.</summary>
     public CacheGeometry Geometry => Options.Geometry;
 
+    // Where its memory comes from.
+    internal PagePool Pool => _pool;
+
     /// <summary>Tokens that every layer has, evicted ones counted: the position of the next token.</summary>
     public int Length
     {
@@ -149,6 +152,34 @@ public sealed partial class KvCache : IDisposable
         }
     }
 
+    /// <summary>Gives back what is free: of a pool of the cache's own all pages that it does not hold, and the buffers that its largest calls needed.
+    /// <see cref="Clear"/>, <see cref="Truncate"/> and <see cref="Evict"/> give back pages by themselves; a pool that the options named keeps them
+    /// for others until <see cref="PagePool.Trim"/>.</summary>
+    public void Trim()
+    {
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            _scratch.Trim();
+            foreach (LayerMemory layer in _layers)
+                layer.Trim();
+            TrimOwnPool();
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    /// <summary>A cache that was forgotten returns its memory too, once the collector finds it; a fork that shares some of it keeps that.</summary>
+    ~KvCache()
+    {
+        // Nobody calls any more, and what it points to is still whole: memory itself is finalized last.
+        if (_layers is not null)
+            ReturnAll();
+    }
+
     /// <summary>Returns all memory. Twice is fine.</summary>
     public void Dispose()
     {
@@ -160,8 +191,7 @@ public sealed partial class KvCache : IDisposable
             ReturnReserved();
             ReturnAll();
             _disposed = true;
-            if (Options.Pool is null)
-                _pool.Trim();
+            GC.SuppressFinalize(this);
         }
         finally
         {

@@ -142,6 +142,13 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         }
     }
 
+    /// <summary>Leaves the table as long as it must be.</summary>
+    public void Trim()
+    {
+        (int first, int end) = layout.Pages(Extent);
+        (_pages, _firstPage) = (first == end ? [] : _pages.AsSpan(first - _firstPage, end - first).ToArray(), first);
+    }
+
     public CacheStatistics Statistics()
     {
         long shared = _front is { Users: > 1 } ? _front.Bytes : 0;

@@ -7,10 +7,16 @@ namespace Kvant.Caching;
 /// The memory of caches, in pages outside the managed heap: a limit for all caches that share it, and reuse of what they return.
 /// Any number of threads may use it.
 /// </summary>
-/// <remarks>Disposing gives what is free back to the system; pages that caches still hold follow as they return them.</remarks>
+/// <remarks>
+/// <para>Pages lie side by side in the system's memory, so what they take is what is counted, but for the rest of a system's page at the ends; what
+/// <see cref="Trim"/> gives back leaves the process.</para>
+/// <para>Disposing gives what is free back to the system; pages that caches still hold follow as they return them. Caches that are forgotten instead of
+/// disposed return theirs when the collector finds them.</para>
+/// </remarks>
 public sealed class PagePool : IDisposable
 {
     private readonly Lock _lock = new();
+    private readonly NativeArena _arena = new();
     private readonly Dictionary<long, Stack<NativePage>> _free = [];
     private long _allocated;
     private long _freeBytes;
@@ -80,7 +86,7 @@ public sealed class PagePool : IDisposable
             // Free pages of other lengths make room before the limit refuses.
             if (bytes > MemoryLimit - _allocated)
                 FreeAll();
-            page = bytes > MemoryLimit - _allocated ? null : new NativePage(bytes);
+            page = bytes > MemoryLimit - _allocated ? null : _arena.Take(bytes);
             _allocated += page?.Bytes ?? 0;
             return page is not null;
         }

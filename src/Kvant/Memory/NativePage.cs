@@ -1,15 +1,19 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 
 namespace Kvant.Memory;
 
-/// <summary>A piece of native memory that begins at a cache line and counts its users. What it holds at first is left over from others.</summary>
-internal sealed unsafe class NativePage(long bytes)
+/// <summary>A piece of native memory that begins at a cache line and counts its users; a <see cref="NativeArena"/> makes it. What it holds at
+/// first is left over from others.</summary>
+/// <param name="segment">Where it lies; lives as long as the page.</param>
+/// <param name="at">Where it begins there.</param>
+/// <param name="lines">Its length in whole cache lines.</param>
+/// <param name="bytes">Its length.</param>
+internal sealed unsafe class NativePage(NativeSegment segment, long at, long lines, long bytes)
 {
     /// <summary>Where it begins, and what long-lived parts of it should begin at too.</summary>
     public const int Alignment = 64;
 
-    private readonly byte* _start = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+    private readonly byte* _start = (byte*)segment.Start + at;
     private int _users = 1;
 
     /// <summary>Its length.</summary>
@@ -35,5 +39,5 @@ internal sealed unsafe class NativePage(long bytes)
     public bool RemoveUser() => Interlocked.Decrement(ref _users) == 0;
 
     /// <summary>Ends its life; nobody may hold it.</summary>
-    public void Free() => NativeMemory.AlignedFree(_start);
+    public void Free() => segment.GiveBack(at, lines);
 }

@@ -67,6 +67,63 @@ public sealed class PagePoolTests
         Assert.Equal(400, cache.Length);
     }
 
+    [Theory]
+    [InlineData("turboquant:bits=4")]
+    [InlineData("kivi|outlier")]
+    public void TokensFitIfThePoolHasTheBytesThatTheyNeedAndOnlyThen(string pair)
+    {
+        var random = new Random(11);
+        using var pool = new PagePool(64 << 20);
+        KvCacheOptions options = CacheSamples.Options(pair, layers: 2, eviction: new Eviction.SlidingWindow(300), pool: pool);
+        using var cache = new KvCache(options);
+        var forks = new Stack<KvCache>();
+        for (int step = 0; step < 40; step++)
+        {
+            // Some share pages with forks, some are cut into a block.
+            if (random.Next(3) == 0)
+                forks.Push(cache.Fork());
+            if (random.Next(4) == 0 && forks.TryPop(out KvCache? fork))
+                fork.Dispose();
+            if (random.Next(3) == 0)
+                cache.Truncate(Math.Max(0, cache.Length - random.Next(100)));
+
+            int tokens = random.Next(4) == 0 ? random.Next(400) : random.Next(30);
+            (float[] keys, float[] values) = CacheSamples.Tokens(tokens, seed: step);
+            Half[] halfKeys = [.. keys.Select(x => (Half)x)], halfValues = [.. values.Select(x => (Half)x)];
+            ushort[] none = new ushort[keys.Length], noneValues = new ushort[values.Length];
+            Assert.Equal(cache.BytesToAppend(tokens), cache.BytesToAppend(0, tokens) + cache.BytesToAppend(1, tokens));
+            for (int layer = 0; layer < 2; layer++)
+            {
+                long needed = cache.BytesToAppend(layer, tokens);
+                if (needed > 0)
+                {
+                    byte[] frozen = cache.Freeze();
+                    Assert.True(pool.TryRent(pool.MemoryLimit - pool.UsedBytes - needed + 1, out Kvant.Memory.NativePage? ballast));
+                    long used = pool.UsedBytes;
+                    Assert.False(cache.TryAppend(layer, keys, values));
+                    Assert.False(cache.TryAppend(layer, halfKeys, halfValues));
+                    Assert.False(cache.TryAppendBFloat16(layer, none, noneValues));
+                    var full = Assert.Throws<CacheFullException>(() => cache.Append(layer, keys, values));
+                    Assert.Equal((needed, used, pool.MemoryLimit), (full.NeededBytes, full.HeldBytes, full.MemoryLimit));
+                    Assert.Equal(used, pool.UsedBytes);
+                    Assert.Equal(frozen, cache.Freeze());
+                    pool.Return(ballast);
+                }
+
+                Assert.True(pool.TryRent(pool.MemoryLimit - pool.UsedBytes - needed, out Kvant.Memory.NativePage? exact));
+                Assert.True(step % 2 == 0 ? cache.TryAppend(layer, keys, values) : cache.TryAppend(layer, halfKeys, halfValues));
+                pool.Return(exact);
+            }
+        }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(-1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(int.MaxValue));
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(2, 1));
+        Assert.Throws<ArgumentException>(() => cache.TryAppend(0, new float[1], []));
+        while (forks.TryPop(out KvCache? fork))
+            fork.Dispose();
+    }
+
     [Fact]
     public void FreePagesAreReusedTrimmedAndMakeRoom()
     {
