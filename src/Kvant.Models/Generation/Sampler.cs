@@ -15,6 +15,7 @@ public sealed class Sampler
     private readonly float[] _logits;
     private readonly double[] _weights;
     private readonly PriorityQueue<int, (float Logit, int Earliness)> _best;
+    private readonly Nucleus? _nucleus;
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="vocabularySize">How many logits there will be.</param>
@@ -32,6 +33,7 @@ public sealed class Sampler
         _tokens = new int[vocabularySize];
         _logits = new float[vocabularySize];
         _weights = new double[vocabularySize];
+        _nucleus = options is { TopP: < 1, Temperature: > 0 } ? new Nucleus(vocabularySize) : null;
         _best = new PriorityQueue<int, (float, int)>(Math.Min(options.TopK, vocabularySize) + 1);
     }
 
@@ -44,16 +46,15 @@ public sealed class Sampler
         float largest = TensorPrimitives.Max(logits);
         if (!float.IsFinite(largest)) throw new ArgumentException($"the largest logit is {largest}, a finite number is wanted", nameof(logits));
         if (_options.Temperature == 0) return logits.IndexOf(largest);
-        int count = Candidates(logits);
-        if (_options.TopP < 1) count = Likely(count, largest);
-        return Draw(count, largest);
+        return Draw(Candidates(logits, largest), largest);
     }
 
     /// <summary>Fills in the tokens to choose from, the most likely first if that matters, and returns how many they are.</summary>
-    private int Candidates(ReadOnlySpan<float> logits)
+    private int Candidates(ReadOnlySpan<float> logits, float largest)
     {
         int count = _tokens.Length;
-        if (_options.TopK > 0 && _options.TopK < count)
+        bool few = _options.TopK > 0 && _options.TopK < count;
+        if (few)
         {
             for (int token = 0; token < logits.Length; token++)
             {
@@ -63,17 +64,13 @@ public sealed class Sampler
             }
             for (count = _best.Count; _best.TryDequeue(out int token, out _);) _tokens[_best.Count] = token;
         }
+        else if (_nucleus is not null) count = _nucleus.Find(logits, largest, _options.TopP, _tokens);
         else
         {
             for (int token = 0; token < count; token++) _tokens[token] = token;
-            if (_options.TopP < 1)
-            {
-                TensorPrimitives.Negate(logits, _logits);
-                _logits.AsSpan().Sort(_tokens.AsSpan());
-            }
         }
         for (int i = 0; i < count; i++) _logits[i] = logits[_tokens[i]];
-        return count;
+        return few && _options.TopP < 1 ? Likely(count, largest) : count;
     }
 
     private int Likely(int count, float largest)

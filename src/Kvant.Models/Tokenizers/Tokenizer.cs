@@ -100,6 +100,12 @@ public abstract class Tokenizer
     /// <summary>Begins to put tokens together one by one, as a model says them.</summary>
     public TokenAssembler CreateAssembler(bool showSpecial = false) => new(this, showSpecial);
 
+    /// <summary>The first special token that is written in a text.</summary>
+    internal bool TryFindSpecial(ReadOnlySpan<char> text, out int start, out int length, out int token) => _allSpecial.TryFind(text, out start, out length, out token);
+
+    /// <summary>A token's text in the vocabulary.</summary>
+    internal string TextOf(int token) => Vocabulary.Text(token);
+
     /// <summary>Adds the bytes of one token.</summary>
     internal void AppendBytes(int token, bool showSpecial, List<byte> bytes)
     {

@@ -9,6 +9,12 @@ namespace Kvant.Models.Tests.Generation;
 
 public sealed class ChatTemplateTests
 {
+    private const string ChatMlLoop = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}";
+    private const string ChatMlPrompt = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    private const string Llama3Date = "{{ '<|begin_of_text|>' }}{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content']|trim %}{% set ms = messages[1:] %}{% else %}{% set s = '' %}{% set ms = messages %}{% endif %}"
+        + "{{ '<|start_header_id|>system<|end_header_id|>\n\nToday is: 1 Jan 2030\n\n' + s + '<|eot_id|>' }}{% for m in ms %}{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content']|trim + '<|eot_id|>' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}";
+
     private static readonly ChatMessage[] s_messages = [new("system", "Be brief."), new("user", " Hello "), new("assistant", "Hi."), new("user", "Bye")];
 
     // The texts are what llama.cpp's llama_chat_apply_template writes for the same turns.
@@ -46,10 +52,57 @@ public sealed class ChatTemplateTests
     [Fact]
     public void TheTemplateOfAFileIsRecognized()
     {
-        Assert.Same(ChatTemplate.ChatMl, Find("{% for m in messages %}{{'<|im_start|>' + m['role']}}"));
-        Assert.Same(ChatTemplate.Llama3, Find("{{ '<|start_header_id|>' + message['role'] }}"));
+        Assert.Equal("chatml", Find("{% for m in messages %}{{'<|im_start|>' + m['role']}}{% endfor %}")!.Name);
+        Assert.Equal("llama3", Find("{{ '<|start_header_id|>' + message['role'] }}")!.Name);
         Assert.Null(Find("[INST]"));
         Assert.Null(Find(null));
+        Assert.Contains("'tokenizer.chat_template' has the tag 'macro'", Assert.Throws<InvalidDataException>(() => Find("<|im_start|>{% macro x() %}")).Message, StringComparison.Ordinal);
+    }
+
+    // What stands behind the header opens the model's turn.
+    [Fact]
+    public void WhatTheTemplateWritesBehindTheHeaderIsWritten()
+    {
+        Tokenizer tokenizer = TokenizerSamples.Open("qwen2");
+        ChatTemplate template = Find(ChatMlLoop + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}")!;
+        Assert.Equal(tokenizer.Encode("<|im_start|>user\n Hi <|im_end|>\n<|im_start|>assistant\n<think>\n", parseSpecial: true), template.Encode(tokenizer, [new("user", " Hi ")]));
+    }
+
+    [Fact]
+    public void ASystemTurnThatIsAlwaysThereIsWritten()
+    {
+        Tokenizer tokenizer = WithLlama3Tokens();
+        const string head = "<|start_header_id|>system<|end_header_id|>\n\nToday is: 1 Jan 2030\n\n", tail = "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
+        ChatTemplate template = Find(Llama3Date)!;
+        Assert.Equal(tokenizer.Encode("<|begin_of_text|>" + head + tail, addBegin: false, parseSpecial: true), template.Encode(tokenizer, [new("user", " Hi ")]));
+        Assert.Equal(tokenizer.Encode("<|begin_of_text|>" + head + "Be brief." + tail, addBegin: false, parseSpecial: true), template.Encode(tokenizer, [s_messages[0], new("user", " Hi ")]));
+    }
+
+    public static TheoryData<string> Programs => [ChatMlLoop + ChatMlPrompt, Llama3Date, "chatml", "llama3"];
+
+    // Prompt, answer, end, next turn: together the tokens of the whole conversation.
+    [Theory, MemberData(nameof(Programs))]
+    public void ALaterTurnAloneGoesOnAsTheWholeConversation(string program)
+    {
+        ChatTemplate template = ChatTemplate.Known.FirstOrDefault(t => t.Name == program) ?? Find(program)!;
+        Tokenizer tokenizer = template.Name == "chatml" ? TokenizerSamples.Open("qwen2") : WithLlama3Tokens();
+        int end = tokenizer.Find(template.Name == "chatml" ? "<|im_end|>" : "<|eot_id|>")!.Value;
+        ChatMessage[] held = [new("system", "Be brief."), new("user", "Hi"), new("assistant", "Yo")], next = [new("user", "Ok")];
+        int[] turns = [.. template.Encode(tokenizer, held[..2]), .. tokenizer.Encode("Yo", addBegin: false), end, .. template.EncodeNext(tokenizer, held, next)];
+        Assert.Equal(template.Encode(tokenizer, [.. held, .. next]), turns);
+        Assert.Throws<ArgumentException>(() => template.EncodeNext(tokenizer, held[..2], next));
+    }
+
+    [Fact]
+    public void ATemplateThatRewritesEarlierTurnsNeedsTheWholeConversation()
+    {
+        Tokenizer tokenizer = TokenizerSamples.Open("qwen2");
+        ChatTemplate thinks = Find(ChatMlLoop + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}")!;
+        ChatMessage[] next = [new("user", "Ok")];
+        Assert.Contains("encode the whole", Assert.Throws<InvalidDataException>(() => thinks.EncodeNext(tokenizer, [new("user", "Hi"), new("assistant", "Yo")], next)).Message, StringComparison.Ordinal);
+        Assert.NotEmpty(thinks.EncodeNext(tokenizer, [new("user", "Hi"), new("assistant", "<think>\nwhy</think>Yo")], next));
+        ChatTemplate forgets = Find("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + (m.content if loop.last else m.content | upper) + '<|im_end|>\n' }}{% endfor %}" + ChatMlPrompt)!;
+        Assert.Throws<InvalidDataException>(() => forgets.EncodeNext(tokenizer, [new("user", "Hi"), new("assistant", "Yo")], next));
     }
 
     [Fact]

@@ -34,6 +34,46 @@ public sealed class SamplerTests
     [Fact]
     public void TopPCountsAmongWhatTopKLeaves() => AssertShares([0, 1, 0, 0, 0], new SamplerOptions { Temperature = 1, TopK = 2, TopP = 0.55, Seed = 5 });
 
+    // Of logits with many ties, at every share, in vocabularies of every size: what sorting all of them gives.
+    [Fact]
+    public void TheNucleusIsThatOfAFullSort()
+    {
+        Random random = new(20260501);
+        for (int round = 0; round < 200; round++)
+        {
+            int size = 1 + random.Next(round < 100 ? 8 : 2000);
+            float step = (float)Math.Pow(2, random.Next(-12, 2)), spread = (float)Math.Pow(4, random.Next(-2, 4));
+            float[] logits = [.. Enumerable.Range(0, size).Select(_ => MathF.Round(spread * (random.NextSingle() - 0.5f) / step) * step)];
+            if (round % 3 == 0) logits[random.Next(size)] = float.NegativeInfinity;
+            if (round % 5 == 0) logits[random.Next(size)] = -0f;
+            float largest = logits.Max();
+            if (float.IsInfinity(largest)) continue;
+            double share = random.NextDouble();
+            int[] tokens = new int[size];
+            int count = new Nucleus(size).Find(logits, largest, share, tokens);
+            Assert.Equal(Sorted(logits, largest, share), tokens.Take(count));
+        }
+    }
+
+    [Fact]
+    public void TheNucleusOfEqualLogitsIsTheEarliest()
+    {
+        int[] tokens = new int[1000];
+        Assert.Equal(500, new Nucleus(1000).Find(new float[1000], 0, 0.5, tokens));
+        Assert.Equal(Enumerable.Range(0, 500), tokens.Take(500));
+        Assert.Equal(501, new Nucleus(1000).Find(new float[1000], 0, 0.5001, tokens));
+    }
+
+    [Fact]
+    public void ChoosingAllocatesNothing()
+    {
+        Sampler sampler = new(5, new SamplerOptions { Temperature = 1, TopP = 0.9 });
+        sampler.Choose(s_logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++) sampler.Choose(s_logits);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     [Fact]
     public void TheSameSeedChoosesTheSame()
     {
@@ -54,6 +94,18 @@ public sealed class SamplerTests
         Assert.Throws<ArgumentException>(() => new Sampler(5).Choose([1, 2]));
         Assert.Throws<ArgumentException>(() => new Sampler(2).Choose([1, float.NaN]));
         Assert.Throws<ArgumentException>(() => new Sampler(2).Choose([float.NegativeInfinity, float.NegativeInfinity]));
+    }
+
+    private static int[] Sorted(float[] logits, float largest, double share)
+    {
+        int[] order = [.. Enumerable.Range(0, logits.Length).OrderByDescending(i => logits[i]).ThenBy(i => i)];
+        double left = share * order.Sum(i => Math.Exp(logits[i] - largest));
+        return [.. order.TakeWhile(i =>
+        {
+            bool taken = left > 0;
+            left -= Math.Exp(logits[i] - largest);
+            return taken;
+        })];
     }
 
     private static void AssertShares(double[] shares, SamplerOptions options)
