@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using Kvant.Cli.Files;
 using Kvant.Codecs;
 
 namespace Kvant.Cli;
@@ -9,9 +10,11 @@ namespace Kvant.Cli;
 /// <summary>The options and arguments that several commands have, with errors that name what is allowed.</summary>
 internal static class CommonOptions
 {
-    private const string Replaced = "An existing file is replaced when the new one is complete.";
+    private const string Replaced = "An earlier output is replaced when the new one is complete; any other file needs --force.";
 
     public static Option<bool> Json() => new("--json") { Description = "Write JSON for machines instead of a table." };
+
+    public static Option<bool> Force() => new("--force") { Description = "Replace an output file whatever it is, but never one that is read." };
 
     /// <summary>A whole number of a range; the description says everything but the range.</summary>
     public static Option<T> Number<T>(string name, T @default, T minimum, T maximum, string description)
@@ -45,7 +48,7 @@ internal static class CommonOptions
     };
 
     /// <summary>A model's file; without it the one that ships.</summary>
-    public static Option<string?> Model() => OptionalInput("--model", "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
+    public static Option<string?> Model() => Input("--model", FileUse.Input, "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
 
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
@@ -67,17 +70,17 @@ internal static class CommonOptions
     };
 
     /// <summary>An input file.</summary>
-    public static Argument<string> File(string name, string description) => WithValidator(new Argument<string>(name) { Description = description });
+    public static Argument<string> File(string name, string description) => WithValidator(new FileArgument<string>(name) { Description = description });
 
     /// <summary>An input file that may be left out.</summary>
     public static Argument<string?> OptionalFile(string name, string description) =>
-        WithValidator(new Argument<string?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne });
+        WithValidator(new FileArgument<string?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne });
 
-    /// <summary>An input file that has a default.</summary>
-    public static Option<string?> OptionalInput(string name, string description) => new(name) { Description = description, HelpName = "FILE" };
+    /// <summary>An input file that may be left out.</summary>
+    public static Option<string?> Input(string name, FileUse use, string description) => new FileOption<string?>(name, use) { Description = description, HelpName = "FILE" };
 
     /// <summary>An output file that must be named.</summary>
-    public static Option<string> Output(string name, string description, params string[] aliases) => new(name, aliases)
+    public static Option<string> Output(string name, OutputKind kind, string description, params string[] aliases) => new FileOption<string>(name, FileUse.Output, kind, aliases)
     {
         Description = $"{description} {Replaced}",
         HelpName = "FILE",
@@ -85,7 +88,7 @@ internal static class CommonOptions
     };
 
     /// <summary>An output file that is written only where it is named.</summary>
-    public static Option<string?> OptionalOutput(string name, string description, params string[] aliases) => new(name, aliases)
+    public static Option<string?> OptionalOutput(string name, OutputKind kind, string description, params string[] aliases) => new FileOption<string?>(name, FileUse.Output, kind, aliases)
     {
         Description = $"{description} {Replaced}",
         HelpName = "FILE",
@@ -104,7 +107,7 @@ internal static class CommonOptions
     }
 
     // The parser hands an unknown option to an argument that is still free; a file name like that is written ./-name.
-    private static Argument<T> WithValidator<T>(Argument<T> argument)
+    private static FileArgument<T> WithValidator<T>(FileArgument<T> argument)
     {
         argument.Validators.Add(result =>
         {

@@ -1,13 +1,15 @@
+using Kvant.Cli.Output;
+
 namespace Kvant.Cli;
 
 /// <summary>Turns whatever went wrong into an exit code and one line.</summary>
 internal static class Failures
 {
-    public static (int ExitCode, string Message) Describe(Exception e) => e switch
+    public static (int ExitCode, string Message) Describe(Exception e, CommandState state) => e switch
     {
         UsageException => (Tool.WrongUsage, LowerCase(OneLine(e.Message))),
-        OperationCanceledException => (Tool.Interrupted, "interrupted; no file was written"),
-        AggregateException { InnerException: { } inner } => Describe(inner),
+        OperationCanceledException => (Tool.Interrupted, state.Describe()),
+        AggregateException { InnerException: { } inner } => Describe(inner, state),
         FileNotFoundException { FileName: { } file } => (Tool.Failure, $"the file '{file}' does not exist; check the path"),
         DirectoryNotFoundException => (Tool.Failure, $"{Sentence(e)}; check the path"),
         UnauthorizedAccessException => (Tool.Failure, $"{Sentence(e)}; check that it is a file and its permissions"),

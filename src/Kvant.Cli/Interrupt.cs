@@ -3,13 +3,18 @@ using System.Runtime.InteropServices;
 namespace Kvant.Cli;
 
 /// <summary>
-/// Ctrl-C and a request to terminate, as a cancellation: the command stops at its next step and removes what it had begun to
-/// write. A second signal ends the process at once.
+/// Ctrl-C and a request to terminate. Every command ends within a second: the first signal cancels it, so that it stops at its next step
+/// in order; where that takes too long, because a thread computes or waits for a pipe, it is left behind and the process ends.
 /// </summary>
 internal sealed class Interrupt : IDisposable
 {
+    private const int SignalBase = 128, Terminate = 15;
+
+    private static readonly TimeSpan s_grace = TimeSpan.FromMilliseconds(700);
+
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
+    private volatile int _exitCode = Tool.Interrupted;
 
     public Interrupt() => _registrations =
     [
@@ -19,16 +24,41 @@ internal sealed class Interrupt : IDisposable
 
     public CancellationToken Token => _source.Token;
 
+    /// <summary>Runs a command on a thread of its own, so that nothing it does can keep the process.</summary>
+    /// <param name="command">Returns the exit code; throws nothing.</param>
+    /// <param name="abandon">Cleans up and says so where the command does not come back in time.</param>
+    /// <returns>The exit code.</returns>
+    public int Run(Func<int> command, Action abandon)
+    {
+        int code = Tool.Failure;
+        // Not disposed: a command that was left behind may end at any time.
+        var done = new ManualResetEventSlim();
+        new Thread(() =>
+        {
+            code = command();
+            done.Set();
+        })
+        { IsBackground = true, Name = "Kvant command" }.Start();
+        if (WaitHandle.WaitAny([done.WaitHandle, Token.WaitHandle]) == 1 && !done.Wait(s_grace))
+        {
+            abandon();
+            return _exitCode;
+        }
+
+        return code == Tool.Interrupted ? _exitCode : code;
+    }
+
     public void Dispose()
     {
         foreach (PosixSignalRegistration registration in _registrations)
             registration.Dispose();
-        _source.Dispose();
     }
 
     private void Handle(PosixSignalContext context)
     {
-        context.Cancel = !_source.IsCancellationRequested;
+        context.Cancel = true;
+        if (context.Signal == PosixSignal.SIGTERM)
+            _exitCode = SignalBase + Terminate;
         _source.Cancel();
     }
 }

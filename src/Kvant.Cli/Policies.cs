@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kvant.Caching;
+using Kvant.Cli.Files;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Formats;
 
@@ -10,11 +11,12 @@ internal static class Policies
 {
     private static readonly string s_presets = string.Join(", ", CachePreset.All.Select(p => p.Name));
 
-    public static Option<string?> Option(string name = "--policy") => new(name)
-    {
-        Description = $"A preset ({s_presets}), or a policy file of 'kvant tune'.",
-        HelpName = "NAME|FILE",
-    };
+    private static readonly string s_description = $"A preset ({s_presets}), or a policy file of 'kvant tune'.";
+
+    public static Option<string?> Option() => new FileOption<string?>("--policy", FileUse.Policy) { Description = s_description, HelpName = "NAME|FILE" };
+
+    /// <summary>The option where it may be repeated.</summary>
+    public static Option<string[]> Options() => new FileOption<string[]>("--policy", FileUse.Policy) { Description = s_description + " May be repeated.", HelpName = "NAME|FILE", DefaultValueFactory = _ => [] };
 
     /// <summary>The policy of a preset, or of a file that was made for this model.</summary>
     /// <param name="text">The option's value.</param>

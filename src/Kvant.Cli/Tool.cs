@@ -18,16 +18,17 @@ public static class Tool
     /// <summary>Exit code where the request itself is wrong: an unknown command, option, codec or setting.</summary>
     public const int WrongUsage = 2;
 
-    /// <summary>Exit code after Ctrl-C.</summary>
+    /// <summary>Exit code after Ctrl-C; after a request to terminate it is 143.</summary>
     public const int Interrupted = 130;
 
-    /// <summary>Runs a command on the console of this process; Ctrl-C ends it in order.</summary>
+    /// <summary>Runs a command on the console of this process; Ctrl-C ends it within a second.</summary>
     /// <param name="args">The words behind <c>kvant</c>.</param>
     /// <returns>The exit code.</returns>
     public static int Run(IReadOnlyList<string> args)
     {
         using var interrupt = new Interrupt();
-        return Run(args, Terminal.OfConsole(interrupt.Token));
+        var terminal = Terminal.OfConsole(interrupt.Token);
+        return interrupt.Run(() => Run(args, terminal), terminal.Abandon);
     }
 
     /// <summary>Runs a command and writes to the given writers as to redirected files: plain text, no colors, no progress.</summary>
@@ -45,6 +46,8 @@ public static class Tool
         {
             // No response files: an argument that begins with @ is a file name like any other.
             ParseResult result = CreateRoot(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            if (result.Action is not (HelpWithExamples or VersionAction) && UsageErrors.MissingValue(result, args) is { } missing)
+                throw new UsageException($"{missing}; see '{UsageErrors.HelpCommand(result)}'");
             if (result.Action is ParseErrorAction)
                 throw new UsageException($"{UsageErrors.Describe(result)}; see '{UsageErrors.HelpCommand(result)}'");
             return result.Invoke(new InvocationConfiguration
@@ -55,9 +58,13 @@ public static class Tool
                 ProcessTerminationTimeout = null,
             });
         }
+        catch (BrokenPipeException)
+        {
+            return Success;
+        }
         catch (Exception e)
         {
-            (int code, string message) = Failures.Describe(e);
+            (int code, string message) = Failures.Describe(e, terminal.State);
             try
             {
                 terminal.Error.WriteLine($"kvant: {message}");
@@ -71,7 +78,8 @@ public static class Tool
         }
     }
 
-    private static RootCommand CreateRoot(Terminal terminal)
+    /// <summary>The tree of commands.</summary>
+    internal static RootCommand CreateRoot(Terminal terminal)
     {
         var root = new RootCommand("Compresses the key-value cache of transformer models, and shows what each method costs and what it loses.")
         {

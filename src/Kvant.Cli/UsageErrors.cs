@@ -33,6 +33,33 @@ internal static class UsageErrors
         return result.Errors[0].Message.TrimEnd('.');
     }
 
+    /// <summary>What is wrong where an option stands without its value, at the end or before another option; null where nothing is.</summary>
+    /// <remarks>The parser takes the other option for the value, and is content with a value that the same option had before. A text that is
+    /// the name of an option can be given as <c>--prompt=--tokens</c>.</remarks>
+    public static string? MissingValue(ParseResult result, IReadOnlyList<string> args)
+    {
+        var options = new Dictionary<string, Option>();
+        for (CommandResult? command = result.CommandResult; command is not null; command = command.Parent as CommandResult)
+        {
+            foreach (Option option in command.Command.Options)
+            {
+                foreach (string name in option.Aliases.Prepend(option.Name))
+                    options.TryAdd(name, option);
+            }
+        }
+
+        for (int i = 0; i < args.Count && args[i] != "--"; i++)
+        {
+            if (!options.TryGetValue(args[i], out Option? option) || option.Arity.MinimumNumberOfValues == 0)
+                continue;
+            if (i + 1 == args.Count || options.ContainsKey(args[i + 1]))
+                return $"a value of {option.Name} is missing";
+            i++;
+        }
+
+        return null;
+    }
+
     public static string HelpCommand(ParseResult result) =>
         $"{Path(result.CommandResult)} --help";
 

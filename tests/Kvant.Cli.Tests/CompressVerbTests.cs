@@ -126,7 +126,7 @@ public sealed class CompressVerbTests : IDisposable
     {
         File.WriteAllText(_folder["cache.kvant"], "precious");
         File.WriteAllBytes(_folder["broken.safetensors"], File.ReadAllBytes(TempFolder.Trace)[..100_000]);
-        ToolResult.Of("compress", _folder["broken.safetensors"], "-o", _folder["cache.kvant"], "--keys", "fp16", "--values", "fp16").AssertFailed(1, "broken.safetensors");
+        ToolResult.Of("compress", _folder["broken.safetensors"], "-o", _folder["cache.kvant"], "--keys", "fp16", "--values", "fp16", "--force").AssertFailed(1, "broken.safetensors");
         Assert.Equal("precious", File.ReadAllText(_folder["cache.kvant"]));
     }
 

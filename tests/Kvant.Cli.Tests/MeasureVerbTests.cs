@@ -86,7 +86,7 @@ public sealed class MeasureVerbTests : IDisposable
         float[] rows = [1, 2, 3, 4, 5, 6, 7, 1f / 3];
         NpyFile.Write(_folder["in.npy"], 2, 4, rows);
         File.WriteAllText(_folder["out.npy"], "replaced");
-        JsonElement measured = ToolResult.JsonOf("measure", _folder["in.npy"], "--codec", "fp16", "--output", _folder["out.npy"]);
+        JsonElement measured = ToolResult.JsonOf("measure", _folder["in.npy"], "--codec", "fp16", "--output", _folder["out.npy"], "--force");
         Assert.Equal((2, 4), (measured[0].GetProperty("rows").GetInt32(), measured[0].GetProperty("dimension").GetInt32()));
         using NpyFile decoded = NpyFile.Open(_folder["out.npy"]);
         float[] found = new float[8];

@@ -16,7 +16,7 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public void ResultGoesToStdoutFromAnyFolder()
     {
-        using Process tool = Start("evaluate", "--codec", "fp32", "--json");
+        using Process tool = Start("evaluate", "--codec", "fp32", "--context", "128", "--chunks", "1", "--json");
         ToolResult result = Finish(tool);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.StartsWith("[", result.Out, StringComparison.Ordinal);

@@ -23,6 +23,9 @@ internal sealed record ToolResult(int ExitCode, string Out, string Error)
         return JsonDocument.Parse(result.Out).RootElement;
     }
 
+    /// <summary>Asserts that the command did what it was asked to, without a word of error.</summary>
+    public void AssertSucceeded() => Assert.Equal((0, ""), (ExitCode, Error));
+
     /// <summary>Asserts the exit code, an empty output and exactly one line of error that holds these words.</summary>
     public void AssertFailed(int exitCode, params string[] words)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -19,27 +20,30 @@ internal static class ModelEvaluation
     private static readonly CodecPair s_exact = CodecPair.Parse("fp32");
 
     /// <summary>Compares the pairs of an experiment and writes what was found, to the terminal and to the files that were asked for.</summary>
-    public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, Terminal terminal, bool json)
+    public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, CommandFiles files, Terminal terminal, bool json)
     {
         ModelConfig model = experiment.Model.Config;
         if (experiment.Context > model.ContextLength)
             terminal.Error.WriteLine($"warning: the model was trained on contexts of {model.ContextLength} tokens; at {experiment.Context} it reads worse, compressed or not");
         ModelReport? found = null;
         terminal.WithProgress("evaluating", json, done => found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
-        ModelReport sorted = found! with
+        ModelReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
+        // At once: whoever interrupts what comes then has the table.
+        if (!json)
+            Show(terminal, sorted);
+        sorted = sorted with
         {
-            Results = [.. found.Results.OrderBy(r => r.BytesPerToken)],
             Retrieval = retrieval ? Retrieve(experiment, terminal, json) : null,
             Passkeys = passkeys ? HidePasskeys(experiment, terminal, json) : null,
         };
         if (report is not null)
-            OutputFile.Write(report, () => ModelHtmlReport.Write(report, sorted));
+            files.Write(report, path => ModelHtmlReport.Write(path, sorted));
         if (results is not null)
-            OutputFile.Write(results, () => WriteLines(results, sorted));
+            files.Write(results, path => WriteLines(path, sorted));
         if (json)
-            terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
+            Json.Write(terminal, EvaluationJson.Serialize(sorted.Results));
         else
-            Show(terminal, sorted);
+            ShowFound(terminal, sorted);
     }
 
     private static IReadOnlyList<RetrievalResult> Retrieve(ModelExperiment asked, Terminal terminal, bool json)
@@ -102,6 +106,14 @@ internal static class ModelEvaluation
             rows);
     }
 
+    private static void ShowFound(Terminal terminal, ModelReport report)
+    {
+        if (report.Retrieval is { } tokens)
+            ShowFound(terminal, "Found again by a model that looks one token up, % of 160 questions, by tokens of text (docs/retrieval.md):", tokens);
+        if (report.Passkeys is { } keys)
+            ShowFound(terminal, keys.All(k => k.Right == 0) ? "Passkeys: this model finds none, not even with an fp32 cache, so they say nothing of codecs." : "Passkeys found, %, by tokens of text:", keys);
+    }
+
     private static void Show(Terminal terminal, ModelReport report)
     {
         var text = report.Text;
@@ -113,10 +125,6 @@ internal static class ModelEvaluation
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
         foreach (ModelResult policy in report.Results.Where(r => r.Policy is not null))
             terminal.Out.WriteLine($"{policy.Policy}: {policy.Specs}");
-        if (report.Retrieval is { } tokens)
-            ShowFound(terminal, "Found again by a model that looks one token up, % of 160 questions, by tokens of text (docs/retrieval.md):", tokens);
-        if (report.Passkeys is { } keys)
-            ShowFound(terminal, keys.All(k => k.Right == 0) ? "Passkeys: this model finds none, not even with an fp32 cache, so they say nothing of codecs." : "Passkeys found, %, by tokens of text:", keys);
         if (text.Chunks < 16)
             terminal.Out.WriteLine($"Standard errors (±) are rough with few pieces of text ({text.Chunks}); 16 or more are better.");
     }

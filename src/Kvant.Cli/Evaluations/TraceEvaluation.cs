@@ -1,3 +1,4 @@
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -28,7 +29,7 @@ internal static class TraceEvaluation
     ];
 
     /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>
-    public static void Run(string path, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, int threads, Terminal terminal, bool json)
+    public static void Run(string path, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
     {
         using Trace trace = Trace.Open(path);
         if (pairs.Count == 0)
@@ -45,9 +46,9 @@ internal static class TraceEvaluation
             found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
         TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
         if (report is not null)
-            OutputFile.Write(report, () => HtmlReport.Write(report, sorted));
+            files.Write(report, path => HtmlReport.Write(path, sorted));
         if (json)
-            terminal.Out.WriteLine(EvaluationJson.Serialize(sorted.Results));
+            Json.Write(terminal, EvaluationJson.Serialize(sorted.Results));
         else
             Tables.Write(terminal, json: false, s_columns, sorted.Results);
     }

@@ -33,7 +33,7 @@ internal sealed class Column<TRow>
     public Func<TRow, string>? FoldedText { get; private init; }
 
     public static Column<TRow> OfText(string field, string title, Func<TRow, string> value) =>
-        new(field, title, value, (json, row) => json.WriteStringValue(value(row)));
+        new(field, title, row => Printable.Line(value(row)), (json, row) => json.WriteStringValue(value(row)));
 
     public static Column<TRow> OfInteger(string field, string title, Func<TRow, long> value, bool minor = false) =>
         new(field, title, row => value(row).ToString(CultureInfo.InvariantCulture), (json, row) => json.WriteNumberValue(value(row)))

@@ -36,11 +36,18 @@ internal static class Json
         json.WriteEndObject();
     }
 
+    /// <summary>Text that is JSON already.</summary>
+    public static void Write(Terminal terminal, string json)
+    {
+        terminal.Out.Write(json);
+        terminal.Out.WriteLine();
+    }
+
     private static void Write(Terminal terminal, Action<Utf8JsonWriter> write)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, Options))
             write(json);
-        terminal.Out.WriteLine(Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
+        Write(terminal, Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
     }
 }

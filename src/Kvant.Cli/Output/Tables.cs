@@ -25,7 +25,11 @@ internal static class Tables
 
         int width = fields.Max(f => f.Title.Length);
         foreach (Column<TRow> field in fields.Where(f => f.Title.Length > 0))
-            terminal.Out.WriteLine($"{field.Title.PadRight(width)}  {field.Text(row).Replace("\n", "\n" + new string(' ', width + 2), StringComparison.Ordinal)}");
+        {
+            string[] lines = field.Text(row).Split('\n');
+            for (int i = 0; i < lines.Length; i++)
+                terminal.Out.WriteLine($"{(i == 0 ? field.Title : "").PadRight(width)}  {lines[i]}");
+        }
     }
 
     private static void WriteTable<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
@@ -52,7 +56,7 @@ internal static class Tables
         // A blank behind every cell and one between cells.
         int Width() => shown.Sum(c => 2 + Math.Max(c.Title.Length, rows.Select(r => LongestLine(Cell(c, r))).DefaultIfEmpty().Max())) + 1;
 
-        string Cell(Column<TRow> column, TRow row) => (folded ? column.FoldedText ?? column.Text : column.Text)(row);
+        string Cell(Column<TRow> column, TRow row) => Printable.Of((folded ? column.FoldedText ?? column.Text : column.Text)(row));
     }
 
     private static int LongestLine(string text) => text.Split('\n').Max(line => line.Length);

@@ -1,3 +1,4 @@
+using Kvant.Evaluation;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -6,17 +7,23 @@ namespace Kvant.Cli.Output;
 /// <summary>Where a command writes, and what it may assume about the reader.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, CancellationToken cancellation)
 {
-    /// <summary>Results go here.</summary>
-    public TextWriter Out { get; } = output;
+    /// <summary>Results go here; what is no text for a terminal is made visible.</summary>
+    public PrintableWriter Out { get; } = new(output);
 
     /// <summary>Errors and progress go here.</summary>
-    public TextWriter Error { get; } = error;
+    public PrintableWriter Error { get; } = new(error);
+
+    /// <summary>What a model writes goes here: to a file or a pipe as it is, to a terminal as <see cref="Printable"/> text.</summary>
+    public TextWriter Text => OutWidth is null ? output : Out;
+
+    /// <summary>How far the command has come.</summary>
+    public CommandState State { get; } = new();
 
     /// <summary>Set by Ctrl-C.</summary>
     public CancellationToken Cancellation { get; } = cancellation;
 
     /// <summary>Columns of the terminal that <see cref="Out"/> is, or null where it is a file or a pipe.</summary>
-    public int? OutWidth { get; private init; }
+    public int? OutWidth { get; init; }
 
     /// <summary>Whether a person sees <see cref="Error"/> as it is written.</summary>
     public bool ErrorIsTerminal { get; private init; }
@@ -25,10 +32,10 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     private static bool NoColor => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>The console of this process.</summary>
-    public static Terminal OfConsole(CancellationToken cancellation) => new(Console.Out, Console.Error, cancellation)
+    public static Terminal OfConsole(CancellationToken cancellation) => new(StandardStreams.Out, StandardStreams.Error, cancellation)
     {
-        OutWidth = Console.IsOutputRedirected || Console.WindowWidth < 1 ? null : Console.WindowWidth,
-        ErrorIsTerminal = !Console.IsErrorRedirected,
+        OutWidth = !StandardStreams.IsOpen(1) || Console.IsOutputRedirected || Console.WindowWidth < 1 ? null : Console.WindowWidth,
+        ErrorIsTerminal = StandardStreams.IsOpen(2) && !Console.IsErrorRedirected,
     };
 
     /// <summary>Writes a table or the like to <see cref="Out"/>.</summary>
@@ -38,7 +45,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     {
         if (OutWidth is { } columns)
         {
-            CreateConsole(Out, ansi: !NoColor, columns).Write(content);
+            CreateConsole(output, ansi: !NoColor, columns).Write(content);
             return;
         }
 
@@ -57,23 +64,51 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <param name="job">Reports from 0 to 1 how much is done.</param>
     public void WithProgress(string title, bool quiet, Action<Action<double>> job)
     {
+        State.Begin(title);
         if (quiet || !ErrorIsTerminal)
         {
-            job(static _ => { });
+            job(State.Report);
+            State.End();
             return;
         }
 
-        CreateConsole(Error, ansi: true, null).Progress().AutoClear(true)
+        CreateConsole(error, ansi: true, null).Progress().AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context =>
         {
             ProgressTask bar = context.AddTask(title, maxValue: 1);
-            job(done => bar.Value = done);
+            job(done =>
+            {
+                State.Report(done);
+                bar.Value = done;
+            });
         });
+        State.End();
     }
 
     /// <summary>Runs a job that cannot be stopped itself; Ctrl-C leaves it behind and goes on here.</summary>
     public T WaitFor<T>(Func<T> job) => Task.Run(job).WaitAsync(Cancellation).GetAwaiter().GetResult();
+
+    /// <summary>Ends a command whose thread does not come back: removes what is not complete, says how far it came, and lets it write no more.</summary>
+    public void Abandon()
+    {
+        State.Files?.Dispose();
+        ScratchFolder.RemoveAll();
+        try
+        {
+            Out.Silence();
+            // A progress bar hides the cursor and stands where the line goes.
+            if (ErrorIsTerminal)
+                error.Write("\r\u001b[K\u001b[?25h");
+            Error.WriteLine($"kvant: {State.Describe()}");
+        }
+        catch (IOException)
+        {
+            // Nobody can be told; the exit code still says it.
+        }
+
+        Error.Silence();
+    }
 
     private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi, int? width)
     {

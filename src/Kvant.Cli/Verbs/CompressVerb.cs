@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kvant.Caching;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Formats;
@@ -10,7 +11,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class CompressVerb : Verb
 {
     private readonly Argument<string> _trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
-    private readonly Option<string> _output = CommonOptions.Output("--output", "The compressed cache file to write.", "-o");
+    private readonly Option<string> _output = CommonOptions.Output("--output", OutputKind.Cache, "The compressed cache file to write.", "-o");
     private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys.");
     private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values.");
     private readonly Option<string?> _policy = Policies.Option();
@@ -59,13 +60,12 @@ internal sealed class CompressVerb : Verb
         if (boundary > 0 != (boundaryKeys is not null || boundaryValues is not null))
             throw new UsageException("--boundary-layers goes together with --boundary-keys, --boundary-values or both; see 'kvant compress --help'");
 
-        OutputFile.Check(output, input);
         using Trace trace = Trace.Open(input);
         if (boundary > trace.Layers / 2)
             throw new UsageException($"--boundary-layers {boundary} is too much: the trace has {trace.Layers} layers, so at most {trace.Layers / 2} at each end");
         LayerPolicy policy = Policy(result, trace).WithBoundary(boundary, boundaryKeys, boundaryValues);
-        terminal.WithProgress("compressing", json, done => OutputFile.Write(output, () =>
-            CompressedCache.Compress(trace, output, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
+        terminal.WithProgress("compressing", json, done => Files.Write(output, path =>
+            CompressedCache.Compress(trace, path, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
         using CompressedCacheFile written = CompressedCacheFile.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Formats;
 
@@ -8,7 +9,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class DecompressVerb : Verb
 {
     private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
-    private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
+    private readonly Option<string> _output = CommonOptions.Output("--output", OutputKind.Trace, "The trace to write.", "-o");
     private readonly Option<string> _type = CommonOptions.TraceType();
 
     public DecompressVerb()
@@ -30,12 +31,11 @@ internal sealed class DecompressVerb : Verb
     {
         string input = result.GetRequiredValue(_input), output = result.GetRequiredValue(_output);
         ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
-        OutputFile.Check(output, input);
         using CompressedCacheFile file = CompressedCacheFile.Open(input);
         try
         {
-            terminal.WithProgress("decompressing", json, done => OutputFile.Write(output, () =>
-                CompressedCache.Decompress(file, output, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation)));
+            terminal.WithProgress("decompressing", json, done => Files.Write(output, path =>
+                CompressedCache.Decompress(file, path, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation, "kvant decompress")));
         }
         catch (ArgumentException e) when (type == ElementType.F16)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kvant.Caching;
 using Kvant.Cli.Evaluations;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -13,13 +14,13 @@ namespace Kvant.Cli.Verbs;
 internal sealed class EvaluateVerb : Verb
 {
     private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or recorded keys, values and queries (safetensors with kvant.trace = 1). Without it: the model that ships.");
-    private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What a model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What a model reads, plain text. Without it: the held-out text of the model that ships.");
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
     private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 16, 1, int.MaxValue / 2, "Such pieces of the text at most (fewer than 16 give rough standard errors)");
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
-    private readonly Option<string[]> _policies = new("--policy") { Description = Policies.Option().Description + " May be repeated.", HelpName = "NAME|FILE", DefaultValueFactory = _ => [] };
+    private readonly Option<string[]> _policies = Policies.Options();
     private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them, with --parts and --retrieval; takes minutes." };
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
     private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula, with heads of 64 and of 128 numbers, for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
@@ -27,8 +28,8 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
-    private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", "Also write a page (HTML) with plots and every number.");
-    private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
+    private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", OutputKind.Report, "Also write a page (HTML) with plots and every number.");
+    private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", OutputKind.Results, "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads (speeds depend on them, other numbers do not)");
 
     public EvaluateVerb()
@@ -63,9 +64,6 @@ internal sealed class EvaluateVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         string input = result.GetValue(_input) ?? Shipped.Model;
-        string? report = result.GetValue(_report), results = result.GetValue(_results);
-        foreach (string output in new[] { report, results }.OfType<string>())
-            OutputFile.Check(output, input);
         List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
         bool all = result.GetValue(_all);
         if (all && pairs.Count > 0)
@@ -85,7 +83,7 @@ internal sealed class EvaluateVerb : Verb
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
         }
 
-        TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, report, result.GetValue(_threads), terminal, json);
+        TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
     }
 
     private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, string[] policies, ParseResult result, Terminal terminal, bool json)
@@ -109,6 +107,6 @@ internal sealed class EvaluateVerb : Verb
                 Threads = result.GetValue(_threads),
             },
             retrieval: result.GetValue(_retrieval) || result.GetValue(_all), passkeys: result.GetValue(_passkeys),
-            result.GetValue(_report), result.GetValue(_results), terminal, json);
+            result.GetValue(_report), result.GetValue(_results), Files, terminal, json);
     }
 }

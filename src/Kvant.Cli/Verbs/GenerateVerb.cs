@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -19,7 +20,7 @@ internal sealed class GenerateVerb : Verb
 
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
-    private readonly Option<string?> _file = CommonOptions.OptionalInput("--file", "A text that stands before the prompt, or is the prompt.");
+    private readonly Option<string?> _file = CommonOptions.Input("--file", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
     private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is what a user says: write it as the model's family wants a conversation written." };
     private readonly Option<string?> _system = new("--system") { Description = "With --chat: what the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without it: 4 bits of turboquant.");
@@ -97,7 +98,7 @@ internal sealed class GenerateVerb : Verb
         using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { BeyondContext = true }, Sampling(result), team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
-        GeneratedText written = generator.Write(most, json ? null : terminal.Out.Write, terminal.Cancellation);
+        GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);
         var generation = new Generation(model.File.Path, options.Policy, result.GetValue(_policy), read, written, cache.Statistics, MachineInfo.PeakMemory());
         if (json)
             Json.WriteRow(terminal, Columns, generation);
@@ -161,8 +162,8 @@ internal sealed class GenerateVerb : Verb
     private static void Show(Terminal terminal, Generation g)
     {
         if (!g.Written.Text.EndsWith('\n'))
-            terminal.Out.WriteLine();
-        terminal.Out.Flush();
+            terminal.Text.WriteLine();
+        terminal.Text.Flush();
         string end = g.Written.End switch
         {
             GenerationEnd.Model => "ended by the model",

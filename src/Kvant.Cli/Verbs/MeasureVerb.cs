@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -15,7 +16,7 @@ internal sealed class MeasureVerb : Verb
 
     private readonly Argument<string?> _vectors = CommonOptions.OptionalFile("VECTORS.npy", "Vectors as rows: float32, float16 or uint8 in C order. Without it: random unit vectors.");
     private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec to measure; may be repeated. Without it: the keys' codecs of the default comparison that take the vectors.");
-    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Also write the decoded vectors, as float32 npy; takes exactly one --codec.");
+    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", OutputKind.Vectors, "Also write the decoded vectors, as float32 npy; takes exactly one --codec.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a random vector");
     private readonly Option<int> _rows = CommonOptions.Number("--rows", 4096, 1, MostRows, "How many random vectors");
     private readonly Option<long> _seed = CommonOptions.Number("--seed", 1L, 0, long.MaxValue, "Which random vectors");
@@ -64,8 +65,6 @@ internal sealed class MeasureVerb : Verb
             throw new UsageException($"--output takes the vectors of one codec, but there are {codecs.Length} --codec; see 'kvant measure --help'");
         if (input is not null && ((Option[])[_dimension, _rows, _seed]).FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } random)
             throw new UsageException($"{random.Name} is for random vectors; leave it out where {_vectors.Name} is given");
-        if (output is not null)
-            OutputFile.Check(output, input);
 
         ulong seed = (ulong)result.GetValue(_seed);
         (float[] rows, int dimension) = terminal.WaitFor(() => input is null
@@ -86,10 +85,10 @@ internal sealed class MeasureVerb : Verb
             }
 
             if (output is not null)
-                OutputFile.Write(output, () => NpyFile.Write(output, rows.Length / dimension, dimension, decoded));
+                Files.Write(output, path => NpyFile.Write(path, rows.Length / dimension, dimension, decoded));
         });
         if (json)
-            terminal.Out.WriteLine(EvaluationJson.Serialize(results));
+            Json.Write(terminal, EvaluationJson.Serialize(results));
         else
             Tables.Write(terminal, json: false, Columns, results);
 

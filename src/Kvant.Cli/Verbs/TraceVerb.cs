@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Formats;
 using Kvant.Models.Decoding;
@@ -10,8 +11,8 @@ namespace Kvant.Cli.Verbs;
 internal sealed class TraceVerb : Verb
 {
     private readonly Option<string?> _model = CommonOptions.Model();
-    private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What the model reads, plain text. Without it: the held-out text of the model that ships.");
-    private readonly Option<string> _output = CommonOptions.Output("--output", "The trace to write.", "-o");
+    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What the model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<string> _output = CommonOptions.Output("--output", OutputKind.Trace, "The trace to write.", "-o");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 512, 1, 1 << 20, "Tokens to record");
     private readonly Option<int> _skip = CommonOptions.Number("--skip", 0, 0, int.MaxValue, "Tokens of the text to leave out before");
     private readonly Option<string> _type = CommonOptions.TraceType();
@@ -39,8 +40,6 @@ internal sealed class TraceVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         string path = result.GetValue(_model) ?? Shipped.Model, text = result.GetValue(_text) ?? Shipped.Text, output = result.GetRequiredValue(_output);
-        OutputFile.Check(output, path);
-        OutputFile.Check(output, text);
         using LanguageModel model = LanguageModel.Open(path);
         int[] tokens = Tokens(text, Tokenizer.Read(model.File), result.GetValue(_skip), result.GetValue(_tokens));
         if (tokens.Length > model.Config.ContextLength)
@@ -48,8 +47,8 @@ internal sealed class TraceVerb : Verb
         ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
         try
         {
-            terminal.WithProgress("recording", json, done => OutputFile.Write(output, () =>
-                TraceRecorder.Record(model, tokens, output, type, new DecoderOptions { Threads = result.GetValue(_threads), BeyondContext = true }, done, terminal.Cancellation)));
+            terminal.WithProgress("recording", json, done => Files.Write(output, staged =>
+                TraceRecorder.Record(model, tokens, staged, type, new DecoderOptions { Threads = result.GetValue(_threads), BeyondContext = true }, done, terminal.Cancellation)));
         }
         catch (ArgumentException e) when (type == ElementType.F16)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Kvant.Caching;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Sources;
@@ -17,8 +18,8 @@ internal sealed class TuneVerb : Verb
     private readonly Option<double> _bits = CommonOptions.Real("--bits-per-value", 0, b => b > 0, "above 0", "The budget: bits by number of the compressed body");
     private readonly Option<double> _bytes = CommonOptions.Real("--bytes-per-token", 0, b => b > 0, "above 0", "The budget: bytes by token of the compressed body, all layers");
     private readonly Option<double> _divergence = CommonOptions.Real("--max-divergence", 0, d => d > 0, "above 0", "The budget: the median divergence that may be lost, in nats; the smallest cache that keeps it");
-    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", "Write the policy (JSON), for --policy of other commands.", "-o");
-    private readonly Option<string?> _text = CommonOptions.OptionalInput("--text", "What a model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", OutputKind.Policy, "Write the policy (JSON), for --policy of other commands.", "-o");
+    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What a model reads, plain text. Without it: the held-out text of the model that ships.");
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
     private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 4, 1, int.MaxValue / 4, "Such pieces of the text that are measured");
     private readonly Option<int> _heldOut = CommonOptions.Number("--held-out", 16, 1, int.MaxValue / 4, "Such pieces, others, that policies are verified on at most");
@@ -81,8 +82,6 @@ internal sealed class TuneVerb : Verb
     {
         string input = result.GetValue(_input) ?? Shipped.Model;
         string? output = result.GetValue(_output);
-        if (output is not null)
-            OutputFile.Check(output, input);
         bool isModel = FileKind.IsGguf(input);
         if (!isModel && result.GetResult(_text) is not null)
             throw new UsageException($"--text goes with a model; '{input}' is none");
@@ -98,8 +97,10 @@ internal sealed class TuneVerb : Verb
             MeasuredChunks = result.GetValue(_chunks),
             HeldOutChunks = result.GetValue(_heldOut),
             Threads = result.GetValue(_threads),
-            MemoryPath = output is null ? null : output + ".measured",
+            MemoryPath = output is null ? null : output + OutputKind.Policy.SideSuffix,
         };
+        if (experiment.MemoryPath is { } memory)
+            terminal.State.Kept = () => File.Exists(memory) ? $"its measurements are kept in '{memory}', and the same command goes on from there" : null;
         TuneReport? report = null;
         terminal.WithProgress("tuning", json, done =>
         {
@@ -116,7 +117,7 @@ internal sealed class TuneVerb : Verb
             }
         });
         if (output is not null)
-            OutputFile.Write(output, () => CachePolicyFile.Save(output, Policy(report!, experiment, isModel)));
+            Files.Write(output, path => CachePolicyFile.Save(path, Policy(report!, experiment, isModel)));
         Show(terminal, json, report!, output);
     }
 

@@ -8,6 +8,9 @@ namespace Kvant.Evaluation.Reports;
 /// <summary>The frame of a report: one page that needs nothing else and follows the light or dark setting of the reader's system.</summary>
 internal static class ReportPage
 {
+    /// <summary>Stands near the start of every page, so that the tool knows which pages are its own to replace.</summary>
+    public const string Marker = "<meta name=\"generator\" content=\"kvant evaluate\"";
+
     /// <summary>The page as text. Built of XML elements, which escape every text; empty elements that HTML would leave open do not occur.</summary>
     public static string Render(string title, params object?[] content)
     {
@@ -18,6 +21,7 @@ internal static class ReportPage
                 "head",
                 Element("meta", Attribute("charset", "utf-8")),
                 Element("meta", Attribute("name", "viewport"), Attribute("content", "width=device-width, initial-scale=1")),
+                Element("meta", Attribute("name", "generator"), Attribute("content", "kvant evaluate")),
                 Element("title", $"Kvant: {Name(title)}"),
                 Element("style", ReportStyle.Css)),
             Element("body", Element("main", content)));

@@ -60,20 +60,14 @@ public sealed record RetrievalExperiment
 
     private IEnumerable<RetrievalResult> Run(int headDimension, ShareMeter meter, CancellationToken cancellation)
     {
-        string path = Path.Combine(Path.GetTempPath(), $"kvant-induction-{Guid.NewGuid():N}.gguf");
-        try
-        {
-            InductionModel.Write(path, headDimension, Lengths.Max(), Seed);
-            using LanguageModel model = LanguageModel.Open(path);
-            Haystack haystack = Haystack.Read(model, Lengths.Max(), Seed, Threads, () => meter.Step(1));
-            var results = new RetrievalResult[Pairs.Count][];
-            OneError.For(Pairs.Count, Threads, pair => results[pair] = Ask(model, haystack, Pairs[pair], meter), cancellation);
-            return results.SelectMany(r => r);
-        }
-        finally
-        {
-            File.Delete(path);
-        }
+        using var folder = new ScratchFolder();
+        string path = folder["induction.gguf"];
+        InductionModel.Write(path, headDimension, Lengths.Max(), Seed);
+        using LanguageModel model = LanguageModel.Open(path);
+        Haystack haystack = Haystack.Read(model, Lengths.Max(), Seed, Threads, () => meter.Step(1));
+        var results = new RetrievalResult[Pairs.Count][];
+        OneError.For(Pairs.Count, Threads, pair => results[pair] = Ask(model, haystack, Pairs[pair], meter), cancellation);
+        return results.SelectMany(r => r);
     }
 
     private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ShareMeter meter)

@@ -64,18 +64,11 @@ public sealed record DecodeSpeed
         // Refused before much is written.
         foreach (CodecSpec codec in Codecs)
             _ = codec.CreateCodec(Dimension, CodecRole.KeyTiles);
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("kvant-bench-");
-        try
-        {
-            string path = Path.Combine(folder.FullName, "random.gguf");
-            RandomModel.Save(path, this);
-            using LanguageModel model = LanguageModel.Open(path);
-            return Run(model, progress ?? (static _ => { }), cancellation);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        using var folder = new ScratchFolder();
+        string path = folder["random.gguf"];
+        RandomModel.Save(path, this);
+        using LanguageModel model = LanguageModel.Open(path);
+        return Run(model, progress ?? (static _ => { }), cancellation);
     }
 
     private DecodeSpeedResult[] Run(LanguageModel model, Action<double> progress, CancellationToken cancellation)

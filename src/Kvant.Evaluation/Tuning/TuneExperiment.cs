@@ -44,7 +44,7 @@ public sealed record TuneExperiment
     /// <summary>Threads; the result does not depend on them.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>Where measurements are kept while the run goes on, so that it can be resumed; null for nowhere. The file goes when the run is over.</summary>
+    /// <summary>Where measurements are kept while the run goes on, so that it can be resumed; null for nowhere. The file goes when the run is over. One that tuning did not begin is refused.</summary>
     public string? MemoryPath { get; init; }
 
     /// <summary>Tunes on a model.</summary>
@@ -62,7 +62,7 @@ public sealed record TuneExperiment
         TextChunk[] chunks = TextChunk.Cut(tokens, tokenizer.AddsBegin ? tokenizer.Begin : null, Context, MeasuredChunks + HeldOutChunks);
         if (chunks.Length <= MeasuredChunks)
             throw new ArgumentException($"The text has {tokens.Length} tokens, {chunks.Length} pieces of {Context}; {MeasuredChunks} are measured and at least one more is needed to verify.");
-        string hash = CachePolicyFile.HashOf([.. model.File.Paths]), fingerprint = string.Join(' ', "kvant.tune 1", hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
+        string hash = CachePolicyFile.HashOf([.. model.File.Paths]), fingerprint = string.Join(' ', TuneMemory.Magic, hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
         var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry) with { Identity = model.Identity }, Threads, fingerprint);
         return Run(source, hash, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
     }
@@ -81,7 +81,7 @@ public sealed record TuneExperiment
         if (Budget.MaxDivergence is not null)
             throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
         var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension };
-        var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', "kvant.tune 1", hash, Sinks, Window));
+        var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', TuneMemory.Magic, hash, Sinks, Window));
         return Run(source, hash, trace.Tokens, 0, progress, cancellation);
     }
 
@@ -93,7 +93,7 @@ public sealed record TuneExperiment
         (long errors, long sensitivity, long verify) = source.Steps;
         int verified = FrontierPoints + UniformTried + 2 + (Budget.MaxDivergence is null ? 0 : 2 * MostSearchSteps);
         var meter = new ShareMeter(progress, (errors * (keys.Length + values.Length + 2)) + (sensitivity * source.Geometry.Layers) + (verify * verified), cancellation);
-        var memory = new TuneMemory(MemoryPath, source.Fingerprint);
+        using var memory = new TuneMemory(MemoryPath, source.Fingerprint);
         var costs = new TuneCosts(source, keys, values, memory, meter);
         TunePoint[] steps = [.. Frontier.Of(costs.Places).Select(costs.Point)];
         TunePoint chosen = Choose(source, steps, meter);

@@ -6,7 +6,8 @@ namespace Kvant.Formats;
 /// <summary>
 /// A file that appears whole or not at all: written beside its target under a temporary name, flushed to the disk, then
 /// renamed over the target. Until <see cref="Commit"/> succeeds an existing target is untouched;
-/// <see cref="Dispose"/> without it removes what was written.
+/// <see cref="Dispose"/> without it removes what was written. A link is written through: its target is replaced and the link stays.
+/// Pipes, devices and sockets are never replaced.
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
@@ -19,8 +20,11 @@ public sealed class AtomicFile : IDisposable
 
     private AtomicFile(string path, Func<SafeFileHandle, int> flushFile, Func<string, int> flushDirectory)
     {
+        RequireReplaceable(path);
         _target = Path.GetFullPath(path);
         if (Path.GetFileName(_target) is not { Length: > 0 } name) throw new ArgumentException($"'{path}' names a folder, not a file", nameof(path));
+        _target = FileIdentity.RealPath(_target);
+        name = Path.GetFileName(_target);
         if (!Directory.Exists(Folder)) throw new DirectoryNotFoundException($"the folder {Folder} does not exist");
         _flushFile = flushFile;
         _flushDirectory = flushDirectory;
@@ -41,7 +45,7 @@ public sealed class AtomicFile : IDisposable
     private string Folder => Path.GetDirectoryName(_target)!;
 
     /// <summary>Begins a file that will replace <paramref name="path"/>; the folder must exist.</summary>
-    /// <exception cref="IOException">The temporary file cannot be created beside the target.</exception>
+    /// <exception cref="IOException">The temporary file cannot be created beside the target, or the target is a pipe, a device or a socket.</exception>
     public static AtomicFile Create(string path) =>
         OperatingSystem.IsWindows() ? Create(path, FlushWindows, static _ => 0) : Create(path, LibC.FlushFile, LibC.FlushDirectory);
 
@@ -66,6 +70,7 @@ public sealed class AtomicFile : IDisposable
             _stream.Flush();
             ThrowIfFailed(_flushFile(_stream.SafeFileHandle), "the file could not be flushed to the disk; nothing was replaced");
             _stream.Dispose();
+            RequireReplaceable(_target);
             File.Move(_temporary, _target, overwrite: true);
             _state = State.Committed;
         }
@@ -98,6 +103,12 @@ public sealed class AtomicFile : IDisposable
         {
             // Dispose runs while another error travels, which says more than this one.
         }
+    }
+
+    // A folder is left to the rename, which refuses it.
+    private static void RequireReplaceable(string path)
+    {
+        if (FileIdentity.Of(path) is { Type: not (FileType.Regular or FileType.Folder) } other) throw new IOException($"{path} is {other.Words}; a regular file is wanted");
     }
 
     private static int FlushWindows(SafeFileHandle file)

@@ -37,17 +37,21 @@ public static class CompressedCache
     /// <param name="elementType">How the numbers are stored: F16 or F32.</param>
     /// <param name="layersDone">Is told how many layers are done.</param>
     /// <param name="cancellation">Stops between heads and leaves no file.</param>
+    /// <param name="writer">What the file says under <see cref="Trace.WriterKey"/>; null for what its source says.</param>
     /// <exception cref="ArgumentException">A decoded number does not fit F16.</exception>
     /// <exception cref="InvalidDataException">The source is damaged.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Decompress(CompressedCacheFile file, string path, ElementType elementType = ElementType.F16, IProgress<int>? layersDone = null, CancellationToken cancellation = default)
+    public static void Decompress(CompressedCacheFile file, string path, ElementType elementType = ElementType.F16, IProgress<int>? layersDone = null, CancellationToken cancellation = default, string? writer = null)
     {
         ArgumentNullException.ThrowIfNull(file);
         CompressedCacheLayout layout = file.Layout;
-        using TraceWriter writer = TraceWriter.Create(path, layout.Geometry, layout.Tokens, layout.QueryHeads, elementType, layout.SourceMetadata);
+        using TraceWriter writer = TraceWriter.Create(path, layout.Geometry, layout.Tokens, layout.QueryHeads, elementType, With(layout.SourceMetadata, writer));
         Copy(layout, file.Read, writer.Write, layersDone, cancellation);
         writer.Commit();
     }
+
+    private static IReadOnlyDictionary<string, string> With(IReadOnlyDictionary<string, string> metadata, string? writer) =>
+        writer is null ? metadata : new Dictionary<string, string>(metadata) { [Trace.WriterKey] = writer };
 
     private delegate void ReadHead(int layer, HeadKind kind, int head, Span<float> rows);
 

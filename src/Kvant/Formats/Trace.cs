@@ -14,6 +14,9 @@ public sealed class Trace : IDisposable
     internal const string Version = "1";
     internal const string SoftmaxScaleKey = "softmax_scale";
 
+    /// <summary>The metadata that says which command wrote a trace; those of other programs lack it.</summary>
+    public const string WriterKey = "kvant.writer";
+
     private readonly SafetensorsFile _file;
     private readonly TraceLayer[] _layers;
 
