@@ -150,6 +150,50 @@ grep -q 'layers\.' err || fail "the error does not name the damaged tensor"
 expect 1 decompress broken.kvant -o none.safetensors
 no_file "$scratch/none.safetensors"
 
+# Files that people have stay what they are.
+printf 'precious' >precious
+for name in precious hard linked "$scratch/precious"; do
+    case $name in hard) ln precious hard ;; linked) ln -s precious linked ;; esac
+    expect 2 evaluate --text precious --report "$name" --force
+done
+expect 1 evaluate --codec fp16 "${short[@]}" --report precious
+cp "$root/models/mini.gguf" x.measured
+expect 2 tune x.measured --bits-per-value 3 -o x
+cmp -s "$root/models/mini.gguf" x.measured || fail "tune changed its model"
+cp precious z.measured
+expect 1 tune --bits-per-value 3 -o z
+[[ $(cat precious hard linked z.measured) == preciouspreciouspreciousprecious ]] || fail "a file was replaced"
+expect 0 evaluate "$trace" --codec q8 --report report.html # one of ours
+
+# Pipes and devices, signals, closed streams: what only a process shows.
+mkfifo pipe
+expect 1 inspect pipe
+expect 1 inspect /dev/zero
+expect 1 evaluate --text /dev/zero
+expect 1 compress "$trace" -o pipe --keys q8 --values q8
+[[ -p pipe ]] || fail "a pipe was replaced"
+expect 0 evaluate --codec fp16 --context 64 --chunks 1 --text <(head -c 4000 "$root/samples/data/mini-holdout.txt")
+# The status of a command that a signal ends while it waits for a pipe that nobody writes to; timeout itself would say 124.
+for signal in INT:130 TERM:143; do
+    code=0
+    timeout --preserve-status -k 20 -s "${signal%:*}" 3 "$tool" evaluate --text pipe --report none.html >out 2>err || code=$?
+    [[ $code == "${signal#*:}" ]] || fail "a command that waits for a pipe ended with $code after SIG${signal%:*}"
+    [[ $(wc -l <err) == 1 ]] && grep -q interrupted err || fail "an interrupted command must say so in one line"
+    no_file "$scratch/none.html"
+    passed=$((passed + 1))
+done
+streams() {
+    local wanted=$1 code=0
+    "${@:2}" || code=$?
+    [[ $code == "$wanted" ]] || fail "'${*:2}' ended with $code; wanted $wanted"
+    passed=$((passed + 1))
+}
+streams 2 bash -c '"$0" nonsense 2>&-' "$tool"
+streams 1 bash -c '"$0" codecs >&- 2>/dev/null' "$tool"
+streams 0 bash -c 'set -o pipefail; "$0" codecs | head -1 >/dev/null' "$tool"
+expect 2 evaluate --codec q8 --codec
+expect 2 evaluate --codec --json
+
 # The packed tool, as 'dotnet tool install' gives it; not where another executable is tested.
 if [[ -z ${KVANT:-} ]]; then
     project="$root/src/Kvant.Cli"

@@ -12,6 +12,8 @@ internal sealed class Interrupt : IDisposable
 
     private static readonly TimeSpan s_grace = TimeSpan.FromMilliseconds(700);
 
+    private static readonly TimeSpan s_lastWord = TimeSpan.FromMilliseconds(200);
+
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
     private volatile int _exitCode = Tool.Interrupted;
@@ -26,9 +28,9 @@ internal sealed class Interrupt : IDisposable
 
     /// <summary>Runs a command on a thread of its own, so that nothing it does can keep the process.</summary>
     /// <param name="command">Returns the exit code; throws nothing.</param>
-    /// <param name="abandon">Cleans up and says so where the command does not come back in time.</param>
+    /// <param name="abandon">Cleans up and says so where the command does not come back in time; false where the command is saying so itself.</param>
     /// <returns>The exit code.</returns>
-    public int Run(Func<int> command, Action abandon)
+    public int Run(Func<int> command, Func<bool> abandon)
     {
         int code = Tool.Failure;
         // Not disposed: a command that was left behind may end at any time.
@@ -41,7 +43,8 @@ internal sealed class Interrupt : IDisposable
         { IsBackground = true, Name = "Kvant command" }.Start();
         if (WaitHandle.WaitAny([done.WaitHandle, Token.WaitHandle]) == 1 && !done.Wait(s_grace))
         {
-            abandon();
+            if (!abandon())
+                done.Wait(s_lastWord);
             return _exitCode;
         }
 

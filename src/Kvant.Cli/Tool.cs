@@ -65,6 +65,8 @@ public static class Tool
         catch (Exception e)
         {
             (int code, string message) = Failures.Describe(e, terminal.State);
+            if (!terminal.State.TryEnd())
+                return code;
             try
             {
                 terminal.Error.WriteLine($"kvant: {message}");

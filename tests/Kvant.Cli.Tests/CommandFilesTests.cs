@@ -217,6 +217,15 @@ public sealed class CommandFilesTests : IDisposable
     }
 
     [Fact]
+    public void OtherPartsOfAModelAreInputs()
+    {
+        string part = _folder["m-00002-of-00002.gguf"];
+        File.WriteAllText(part, Precious);
+        using CommandFiles files = Declare("--report", part, "--force");
+        Assert.Contains("a part of the model", Assert.Throws<UsageException>(() => files.AddParts([_folder["m-00001-of-00002.gguf"], part])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void NothingAppearsOnceTheFilesAreGivenUp()
     {
         string output = _folder["out"];

@@ -70,6 +70,63 @@ public sealed class ProcessTests : IDisposable
         Assert.EndsWith("\n", result.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void CommandThatWaitsForAPipeEndsOnATermination()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs a named pipe.");
+        Process.Start("mkfifo", [_folder["pipe"]])!.WaitForExit();
+        using Process tool = Start("evaluate", "--text", "pipe", "--report", "r.html");
+        // The thread of the command shows that the signal is handled by now; whether it is in open(2) yet makes no difference to what must hold.
+        Assert.True(SpinWait.SpinUntil(() => tool.HasExited || Threads(tool).Contains("Kvant command"), Patience));
+        Interrupt(tool, "-TERM");
+        Finish(tool).AssertFailed(143, "interrupted");
+        Assert.Equal(["pipe"], _folder.Names);
+
+        static IEnumerable<string> Threads(Process process) => Directory.GetDirectories($"/proc/{process.Id}/task").Select(task => File.ReadAllText(Path.Combine(task, "comm")).Trim());
+    }
+
+    [Fact]
+    public void InterruptedTuningSaysThatItsMeasurementsAreKept()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        using Process tool = Start("tune", "--bits-per-value", "3", "-o", "p.json", "--context", "256", "--chunks", "1", "--keys", "turboquant:bits=2", "--values", "turboquant:bits=2", "--values", "turboquant:bits=3");
+        Assert.True(SpinWait.SpinUntil(() => tool.HasExited || File.Exists(_folder["p.json.measured"]), Patience));
+        Interrupt(tool);
+        Finish(tool).AssertFailed(130, "while tuning", "measurements are kept in 'p.json.measured'", "no file was written");
+        Assert.Equal(["p.json.measured"], _folder.Names);
+        Assert.StartsWith("kvant.tune 1 ", File.ReadAllText(_folder["p.json.measured"]), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nonsense 2>&-", 2)]
+    [InlineData("nonsense 2>/dev/full", 2)]
+    [InlineData("codecs >&-", 1)]
+    [InlineData("codecs >&- 2>&-", 1)]
+    [InlineData("codecs <&-", 0)]
+    [InlineData("codecs >/dev/full", 1)]
+    [InlineData("generate --prompt 'Call me' --tokens 1000000 --codec fp16 | head -c 1", 0)]
+    [InlineData("measure --rows 16 --codec fp16 --output out.npy >&- 2>&-", 1)]
+    public void ClosedStreamsAreNoCrash(string command, int exitCode)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs bash and /dev/full.");
+        string[] parts = command.Split(" | ");
+        using Process shell = Process.Start(new ProcessStartInfo("bash", ["-c", $"{string.Join(" | ", [$"dotnet '{Path.Combine(AppContext.BaseDirectory, "Kvant.Cli.dll")}' {parts[0]}", .. parts[1..]])}; exit ${{PIPESTATUS[0]}}"])
+        {
+            WorkingDirectory = _folder["."],
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        ToolResult result = Finish(shell);
+        Assert.Equal(exitCode, result.ExitCode);
+        Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
+        // What was meant for a closed stream is not in a file that got its number.
+        if (command.Contains("out.npy", StringComparison.Ordinal))
+        {
+            using NpyFile decoded = NpyFile.Open(_folder["out.npy"]);
+            Assert.Equal(16, decoded.Rows);
+        }
+    }
+
     private static void WriteLongTrace(string path)
     {
         var geometry = new CacheGeometry { Layers = 16, KvHeads = 8, KeyDimension = 64, ValueDimension = 64 };
@@ -97,9 +154,9 @@ public sealed class ProcessTests : IDisposable
         RedirectStandardError = true,
     })!;
 
-    private static void Interrupt(Process process)
+    private static void Interrupt(Process process, string signal = "-INT")
     {
-        using Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        using Process kill = Process.Start("kill", [signal, $"{process.Id}"]);
         kill.WaitForExit();
     }
 

@@ -20,17 +20,21 @@ internal static class ModelEvaluation
     private static readonly CodecPair s_exact = CodecPair.Parse("fp32");
 
     /// <summary>Compares the pairs of an experiment and writes what was found, to the terminal and to the files that were asked for.</summary>
-    public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, CommandFiles files, Terminal terminal, bool json)
+    public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, List<LeftOut> leftOut, CommandFiles files, Terminal terminal, bool json)
     {
         ModelConfig model = experiment.Model.Config;
         if (experiment.Context > model.ContextLength)
             terminal.Error.WriteLine($"warning: the model was trained on contexts of {model.ContextLength} tokens; at {experiment.Context} it reads worse, compressed or not");
         ModelReport? found = null;
         terminal.WithProgress("evaluating", json, done => found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
-        ModelReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
+        ModelReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken).Select(r => r with { LeftOut = leftOut.Count > 0 ? leftOut : null })] };
         // At once: whoever interrupts what comes then has the table.
         if (!json)
+        {
             Show(terminal, sorted);
+            Tables.WriteLeftOut(terminal, json, leftOut);
+        }
+
         sorted = sorted with
         {
             Retrieval = retrieval ? Retrieve(experiment, terminal, json) : null,

@@ -32,8 +32,9 @@ internal static class TraceEvaluation
     public static void Run(string path, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
     {
         using Trace trace = Trace.Open(path);
+        List<LeftOut> leftOut = [];
         if (pairs.Count == 0)
-            pairs = [.. defaults.Where(p => p.Keys.Takes(trace.Tokens, trace.KeyDimension, CodecRole.Keys) && p.Values.Takes(trace.Tokens, trace.ValueDimension, CodecRole.Values))];
+            pairs = defaults.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut);
         foreach (CodecPair pair in pairs)
         {
             RequireTokens(pair.Keys, trace.KeyDimension, CodecRole.Keys, trace);
@@ -44,13 +45,14 @@ internal static class TraceEvaluation
         TraceReport? found = null;
         terminal.WithProgress("evaluating", json, done =>
             found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
-        TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken)] };
+        TraceReport sorted = found! with { Results = [.. found.Results.OrderBy(r => r.BytesPerToken).Select(r => r with { LeftOut = leftOut.Count > 0 ? leftOut : null })] };
         if (report is not null)
             files.Write(report, path => HtmlReport.Write(path, sorted));
         if (json)
             Json.Write(terminal, EvaluationJson.Serialize(sorted.Results));
         else
             Tables.Write(terminal, json: false, s_columns, sorted.Results);
+        Tables.WriteLeftOut(terminal, json, leftOut);
     }
 
     // With fewer tokens everything would stay in 16-bit floats, and those would be compared.

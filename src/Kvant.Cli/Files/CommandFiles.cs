@@ -72,6 +72,15 @@ internal sealed class CommandFiles : IDisposable
         return files;
     }
 
+    /// <summary>Adds what a model is read from beside the file that was named: the other parts of a split one.</summary>
+    /// <exception cref="UsageException">An output is one of them.</exception>
+    public void AddParts(IEnumerable<string> paths)
+    {
+        foreach (string path in paths)
+            Protect(path, "a part of the model");
+        _outputs.ForEach(Check);
+    }
+
     /// <summary>Writes an output: it appears whole or not at all, and only where it still may be replaced.</summary>
     /// <param name="output">The name that was declared.</param>
     /// <param name="write">Writes a new file at the path that it is given.</param>

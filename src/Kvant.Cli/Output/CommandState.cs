@@ -9,6 +9,7 @@ internal sealed class CommandState
     private readonly Lock _lock = new();
     private readonly List<string> _finished = [];
     private string? _running;
+    private int _ended;
     private double _share;
 
     /// <summary>The files of the command; null before they are known.</summary>
@@ -16,6 +17,9 @@ internal sealed class CommandState
 
     /// <summary>Says what a stopped command leaves for the next run; null where it leaves nothing.</summary>
     public Func<string?> Kept { get; set; } = static () => null;
+
+    /// <summary>Whether the caller is the first who has the last word; there is one line about the end of a command.</summary>
+    public bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
 
     /// <summary>A long job begins.</summary>
     public void Begin(string title)

@@ -1,3 +1,4 @@
+using Kvant.Evaluation.Experiments;
 using Spectre.Console;
 
 namespace Kvant.Cli.Output;
@@ -30,6 +31,13 @@ internal static class Tables
             for (int i = 0; i < lines.Length; i++)
                 terminal.Out.WriteLine($"{(i == 0 ? field.Title : "").PadRight(width)}  {lines[i]}");
         }
+    }
+
+    /// <summary>A line that names what a default comparison left out, where it did and people read.</summary>
+    public static void WriteLeftOut(Terminal terminal, bool json, IReadOnlyList<LeftOut> leftOut)
+    {
+        if (!json && LeftOut.Describe(leftOut) is { } line)
+            terminal.Out.WriteLine(line);
     }
 
     private static void WriteTable<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)

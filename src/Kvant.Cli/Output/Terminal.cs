@@ -90,8 +90,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     public T WaitFor<T>(Func<T> job) => Task.Run(job).WaitAsync(Cancellation).GetAwaiter().GetResult();
 
     /// <summary>Ends a command whose thread does not come back: removes what is not complete, says how far it came, and lets it write no more.</summary>
-    public void Abandon()
+    /// <returns>False where the command has come to its own end meanwhile and says so itself.</returns>
+    public bool Abandon()
     {
+        if (!State.TryEnd())
+            return false;
         State.Files?.Dispose();
         ScratchFolder.RemoveAll();
         try
@@ -108,6 +111,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
         }
 
         Error.Silence();
+        return true;
     }
 
     private static IAnsiConsole CreateConsole(TextWriter writer, bool ansi, int? width)

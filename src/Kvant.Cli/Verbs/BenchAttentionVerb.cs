@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Speed;
 
 namespace Kvant.Cli.Verbs;
@@ -65,8 +66,9 @@ internal sealed class BenchAttentionVerb : Verb
     {
         CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
         int dimension = result.GetValue(_dimension);
+        List<LeftOut> leftOut = [];
         if (codecs.Length == 0)
-            codecs = [.. s_codecs.Select(CodecSpec.Parse).Where(c => c.Takes(int.MaxValue, dimension, CodecRole.Keys))];
+            codecs = [.. s_codecs.Select(CodecSpec.Parse).Fitting(c => c.Misfit(int.MaxValue, dimension, CodecRole.Keys), leftOut)];
         var speed = new AttentionSpeed
         {
             Codecs = codecs,
@@ -81,6 +83,8 @@ internal sealed class BenchAttentionVerb : Verb
             Arithmetic = result.GetValue(_exact) ? Arithmetic.Exact : Arithmetic.Fast,
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };
+        // The baseline: keys and values of 4 bytes.
+        MemoryNeed.Check($"{speed.Tokens.Max()} tokens of {speed.KvHeads} heads with {dimension} numbers", speed.Tokens.Max(), speed.KvHeads, dimension, 2 * 4);
         IReadOnlyList<AttentionSpeedResult> found = [];
         terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
         if (!json)
@@ -90,5 +94,6 @@ internal sealed class BenchAttentionVerb : Verb
         }
 
         Tables.Write(terminal, json, Columns, found);
+        Tables.WriteLeftOut(terminal, json, leftOut);
     }
 }

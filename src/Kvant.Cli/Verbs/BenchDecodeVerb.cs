@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Speed;
 
 namespace Kvant.Cli.Verbs;
@@ -61,9 +62,12 @@ internal sealed class BenchDecodeVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<LeftOut> leftOut = [];
+        if (codecs.Length == 0)
+            codecs = [.. s_codecs.Select(CodecSpec.Parse).Fitting(c => c.Misfit(int.MaxValue, result.GetValue(_dimension), CodecRole.KeyTiles), leftOut)];
         var speed = new DecodeSpeed
         {
-            Codecs = codecs.Length > 0 ? codecs : [.. s_codecs.Select(CodecSpec.Parse)],
+            Codecs = codecs,
             Layers = result.GetValue(_layers),
             Dimension = result.GetValue(_dimension),
             KvHeads = result.GetValue(_kvHeads),
@@ -76,10 +80,13 @@ internal sealed class BenchDecodeVerb : Verb
             Threads = result.GetValue(_threads),
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };
+        // The first row: keys and values of 4 bytes.
+        MemoryNeed.Check($"{speed.Tokens} tokens of {speed.Layers} layers of {speed.KvHeads} heads with {speed.Dimension} numbers", speed.Tokens, speed.Layers, speed.KvHeads, speed.Dimension, 2 * 4);
         IReadOnlyList<DecodeSpeedResult> found = [];
         terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
         if (!json)
             terminal.Out.WriteLine(Processor.Summary);
         Tables.Write(terminal, json, Columns, found);
+        Tables.WriteLeftOut(terminal, json, leftOut);
     }
 }

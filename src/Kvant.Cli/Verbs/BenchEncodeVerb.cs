@@ -56,10 +56,11 @@ internal sealed class BenchEncodeVerb : Verb
     {
         CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
         int dimension = result.GetValue(_dimension);
+        List<LeftOut> leftOut = [];
         if (codecs.Length == 0)
         {
             codecs = [.. DefaultCodecs.Pairs.SelectMany(p => (CodecSpec[])[p.Keys, p.Values]).Append(CodecSpec.Parse("turboquant:bits=4,search=16"))
-                .Distinct().Where(c => c.Takes(int.MaxValue, dimension, CodecRole.Keys))];
+                .Distinct().Fitting(c => c.Misfit(int.MaxValue, dimension, CodecRole.Keys), leftOut)];
         }
 
         var speed = new EncodeSpeed
@@ -72,6 +73,8 @@ internal sealed class BenchEncodeVerb : Verb
             Sinks = result.GetValue(_sinks),
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };
+        // The codec with the most bytes among the usual: keys and values of 2 bytes.
+        MemoryNeed.Check($"{speed.Appends} tokens of {speed.KvHeads} heads with {dimension} numbers", speed.Appends, speed.KvHeads, dimension, 2 * 2);
         IReadOnlyList<EncodeSpeedResult> found = [];
         terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
         if (!json)
@@ -81,5 +84,6 @@ internal sealed class BenchEncodeVerb : Verb
         }
 
         Tables.Write(terminal, json, Columns, found);
+        Tables.WriteLeftOut(terminal, json, leftOut);
     }
 }

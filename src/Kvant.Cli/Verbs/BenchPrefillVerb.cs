@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Speed;
 
 namespace Kvant.Cli.Verbs;
@@ -46,9 +47,12 @@ internal sealed class BenchPrefillVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<LeftOut> leftOut = [];
+        if (codecs.Length == 0)
+            codecs = [.. ((CodecSpec[])[CodecSpec.Parse("turboquant:bits=4")]).Fitting(c => c.Misfit(int.MaxValue, result.GetValue(_dimension), CodecRole.KeyTiles), leftOut)];
         var speed = new PrefillSpeed
         {
-            Codecs = codecs.Length > 0 ? codecs : [CodecSpec.Parse("turboquant:bits=4")],
+            Codecs = codecs,
             Dimension = result.GetValue(_dimension),
             KvHeads = result.GetValue(_kvHeads),
             Group = result.GetValue(_group),
@@ -59,10 +63,12 @@ internal sealed class BenchPrefillVerb : Verb
         };
         if ((long)speed.Tokens * speed.KvHeads * speed.Group * speed.Dimension > Array.MaxLength)
             throw new UsageException($"a prompt of {speed.Tokens} tokens is too long for so many heads; at most {Array.MaxLength / ((long)speed.KvHeads * speed.Group * speed.Dimension)} fit");
+        MemoryNeed.Check($"queries of {speed.Tokens} tokens, {speed.KvHeads * speed.Group} heads with {speed.Dimension} numbers", speed.Tokens, speed.KvHeads, speed.Group, speed.Dimension, 4);
         IReadOnlyList<PrefillSpeedResult> found = [];
         terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
         if (!json)
             terminal.Out.WriteLine(Processor.Summary);
         Tables.Write(terminal, json, Columns, found);
+        Tables.WriteLeftOut(terminal, json, leftOut);
     }
 }

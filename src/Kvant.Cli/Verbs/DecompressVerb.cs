@@ -35,7 +35,7 @@ internal sealed class DecompressVerb : Verb
         try
         {
             terminal.WithProgress("decompressing", json, done => Files.Write(output, path =>
-                CompressedCache.Decompress(file, path, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), terminal.Cancellation, "kvant decompress")));
+                CompressedCache.Decompress(file, path, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), "kvant decompress", terminal.Cancellation)));
         }
         catch (ArgumentException e) when (type == ElementType.F16)
         {

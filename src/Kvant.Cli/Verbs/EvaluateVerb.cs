@@ -70,10 +70,7 @@ internal sealed class EvaluateVerb : Verb
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
         if (FileKind.IsGguf(input))
         {
-            string[] policies = result.GetValue(_policies) ?? [];
-            if (all || (pairs.Count == 0 && policies.Length == 0))
-                (pairs, policies) = ([.. all ? DefaultCodecs.All : DefaultCodecs.ForModels], [.. policies, .. CachePreset.All.Select(p => p.Name)]);
-            EvaluateModel(input, pairs, policies, result, terminal, json);
+            EvaluateModel(input, pairs, result, terminal, json);
             return;
         }
 
@@ -86,10 +83,21 @@ internal sealed class EvaluateVerb : Verb
         TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
     }
 
-    private void EvaluateModel(string input, IReadOnlyList<CodecPair> pairs, string[] policies, ParseResult result, Terminal terminal, bool json)
+    private void EvaluateModel(string input, List<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
     {
         string text = result.GetValue(_text) ?? Shipped.Text;
+        string[] policies = result.GetValue(_policies) ?? [];
         using LanguageModel model = LanguageModel.Open(input);
+        Files.AddParts(model.File.Paths);
+        CacheGeometry geometry = model.Config.CacheGeometry;
+        List<LeftOut> leftOut = [];
+        bool all = result.GetValue(_all);
+        if (all || (pairs.Count == 0 && policies.Length == 0))
+        {
+            pairs = (all ? DefaultCodecs.All : DefaultCodecs.ForModels).Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut);
+            policies = [.. policies, .. CachePreset.All.Fitting(p => p.Misfit(geometry), leftOut, p => p.Name).Select(p => p.Name)];
+        }
+
         ModelEvaluation.Run(
             new ModelExperiment
             {
@@ -97,7 +105,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
-                Policies = Policies.Named(policies, model.Config.CacheGeometry, model.File.Paths),
+                Policies = Policies.Named(policies, geometry, model.File.Paths),
                 Context = result.GetValue(_context),
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),
@@ -107,6 +115,6 @@ internal sealed class EvaluateVerb : Verb
                 Threads = result.GetValue(_threads),
             },
             retrieval: result.GetValue(_retrieval) || result.GetValue(_all), passkeys: result.GetValue(_passkeys),
-            result.GetValue(_report), result.GetValue(_results), Files, terminal, json);
+            result.GetValue(_report), result.GetValue(_results), leftOut, Files, terminal, json);
     }
 }

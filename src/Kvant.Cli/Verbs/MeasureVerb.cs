@@ -66,12 +66,15 @@ internal sealed class MeasureVerb : Verb
         if (input is not null && ((Option[])[_dimension, _rows, _seed]).FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } random)
             throw new UsageException($"{random.Name} is for random vectors; leave it out where {_vectors.Name} is given");
 
+        if (input is null)
+            MemoryNeed.Check($"{result.GetValue(_rows)} rows of {result.GetValue(_dimension)} numbers", result.GetValue(_rows), result.GetValue(_dimension), output is null ? 4 : 8);
         ulong seed = (ulong)result.GetValue(_seed);
         (float[] rows, int dimension) = terminal.WaitFor(() => input is null
             ? Random(result.GetValue(_rows), result.GetValue(_dimension), seed)
             : Read(input));
+        List<LeftOut> leftOut = [];
         if (codecs.Length == 0)
-            codecs = DefaultSpecs(rows.Length / dimension, dimension);
+            codecs = [.. DefaultCodecs.Pairs.Select(p => p.Keys).Distinct().Fitting(spec => spec.Misfit(rows.Length / dimension, dimension), leftOut)];
         float[] decoded = output is null ? [] : new float[rows.Length];
         // Other random numbers than those of the rows: a query must not be one of them.
         var measurement = new VectorMeasurement { Seed = ~seed };
@@ -91,6 +94,7 @@ internal sealed class MeasureVerb : Verb
             Json.Write(terminal, EvaluationJson.Serialize(results));
         else
             Tables.Write(terminal, json: false, Columns, results);
+        Tables.WriteLeftOut(terminal, json, leftOut);
 
         VectorResult Measure(CodecSpec codec)
         {
@@ -121,8 +125,4 @@ internal sealed class MeasureVerb : Verb
         file.ReadRows(0, rows);
         return (rows, dimension);
     }
-
-    // Not every method takes every dimension, or so few rows; whoever names none gets those that do.
-    private static CodecSpec[] DefaultSpecs(int rows, int dimension) =>
-        [.. DefaultCodecs.Pairs.Select(p => p.Keys).Distinct().Where(spec => spec.Takes(rows, dimension))];
 }

@@ -58,13 +58,15 @@ internal sealed class PlanVerb : Verb
         long? memory = result.GetValue(_memory);
         List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
         string? policy = result.GetValue(_policy);
+        List<LeftOut> leftOut = [];
         if (pairs.Count == 0 && policy is null)
-            pairs = [.. DefaultCodecs.Pairs.Where(p => p.Keys.Takes(int.MaxValue, geometry.KeyDimension, CodecRole.Keys) && p.Values.Takes(int.MaxValue, geometry.ValueDimension, CodecRole.Values))];
+            pairs = DefaultCodecs.Pairs.Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut);
         IEnumerable<Row> planned = pairs.Select(pair => Plan(pair.Keys.ToString(), pair.Values.ToString(), LayerPolicy.Uniform(geometry.Layers, pair.Keys, pair.Values)));
         if (policy is not null)
             planned = planned.Append(PlanPolicy(policy, Policies.Load(policy, geometry, source: null).Layers));
         Row[] rows = [.. planned.OrderByDescending(r => r.Statistics.TotalBytes)];
         Tables.Write(terminal, json, Columns(context, memory is not null), rows);
+        Tables.WriteLeftOut(terminal, json, leftOut);
 
         Row PlanPolicy(string name, LayerPolicy layers) =>
             layers.Distinct().Count() == 1 ? Plan($"{name}: {layers[0].Keys}", layers[0].Values.ToString(), layers) : Plan(name, "by layer", layers);

@@ -41,6 +41,7 @@ internal sealed class TraceVerb : Verb
     {
         string path = result.GetValue(_model) ?? Shipped.Model, text = result.GetValue(_text) ?? Shipped.Text, output = result.GetRequiredValue(_output);
         using LanguageModel model = LanguageModel.Open(path);
+        Files.AddParts(model.File.Paths);
         int[] tokens = Tokens(text, Tokenizer.Read(model.File), result.GetValue(_skip), result.GetValue(_tokens));
         if (tokens.Length > model.Config.ContextLength)
             terminal.Error.WriteLine($"kvant: warning: the text has {tokens.Length} tokens; the model was trained on {model.Config.ContextLength} and its keys may be unusual beyond");

@@ -4,6 +4,7 @@ using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Tuning;
 using Kvant.Formats;
@@ -108,6 +109,7 @@ internal sealed class TuneVerb : Verb
             if (isModel)
             {
                 using LanguageModel model = LanguageModel.Open(input);
+                Files.AddParts(model.File.Paths);
                 report = experiment.Run(model, TextFile.Read(result.GetValue(_text) ?? Shipped.Text), progress, terminal.Cancellation);
             }
             else
@@ -119,6 +121,10 @@ internal sealed class TuneVerb : Verb
         if (output is not null)
             Files.Write(output, path => CachePolicyFile.Save(path, Policy(report!, experiment, isModel)));
         Show(terminal, json, report!, output);
+        List<LeftOut> leftOut = [];
+        _ = experiment.Keys.Fitting(k => k.Misfit(int.MaxValue, report!.Geometry.KeyDimension, CodecRole.Keys), leftOut);
+        _ = experiment.Values.Fitting(v => v.Misfit(int.MaxValue, report!.Geometry.ValueDimension, CodecRole.Values), leftOut);
+        Tables.WriteLeftOut(terminal, json, [.. leftOut.Distinct()]);
     }
 
     private TuneBudget Budget(ParseResult result)

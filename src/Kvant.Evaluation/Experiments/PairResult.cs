@@ -46,4 +46,7 @@ public sealed record PairResult
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]
     public string Label => new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+
+    /// <summary>What the default comparison left out beside this; the same in every result, null where nothing was.</summary>
+    public IReadOnlyList<LeftOut>? LeftOut { get; init; }
 }

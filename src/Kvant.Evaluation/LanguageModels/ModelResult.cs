@@ -63,4 +63,7 @@ public sealed record ModelResult
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]
     public string Label => Policy ?? Specs;
+
+    /// <summary>What the default comparison left out beside this; the same in every result, null where nothing was.</summary>
+    public IReadOnlyList<LeftOut>? LeftOut { get; init; }
 }

@@ -37,6 +37,7 @@ public static class HtmlReport
             ReportPage.Wide(HeatMap.Draw(model.ErrorName, model.Layers)),
             Element("h2", "All numbers"),
             ReportPage.Wide(ResultTable.Draw(model)),
+            LeftOut.Describe(report.Results[0].LeftOut) is { } leftOut ? Element("p", Name(leftOut)) : null,
             Element("h2", "What the numbers mean"),
             Meaning(model.HasQueries).Select(text => Element("p", text)),
             Element("h2", "Run it again"),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
 using static Kvant.Evaluation.Reports.ReportText;
 
@@ -39,6 +40,7 @@ public static class ModelHtmlReport
             ReportPage.Figure(plot, HtmlReport.PlotCaption),
             Element("h2", "What the model says"),
             ReportPage.Wide(ModelTables.Losses(report, names, methods)),
+            LeftOut.Describe(report.Results[0].LeftOut) is { } leftOut ? Element("p", Name(leftOut)) : null,
             Element("h2", "What the cache takes, and how fast the model is"),
             ReportPage.Wide(ModelTables.Sizes(report, names, methods)),
             report.Parts ? new[] { Element("h2", "Keys alone, values alone"), ReportPage.Wide(ModelTables.Parts(report, names, methods)) } : null,

@@ -36,22 +36,22 @@ public static class CompressedCache
     /// <param name="path">The file to create or replace; it appears whole or not at all.</param>
     /// <param name="elementType">How the numbers are stored: F16 or F32.</param>
     /// <param name="layersDone">Is told how many layers are done.</param>
+    /// <param name="writtenBy">What the file says under <see cref="Trace.WriterKey"/>; null for what its source says.</param>
     /// <param name="cancellation">Stops between heads and leaves no file.</param>
-    /// <param name="writer">What the file says under <see cref="Trace.WriterKey"/>; null for what its source says.</param>
     /// <exception cref="ArgumentException">A decoded number does not fit F16.</exception>
     /// <exception cref="InvalidDataException">The source is damaged.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Decompress(CompressedCacheFile file, string path, ElementType elementType = ElementType.F16, IProgress<int>? layersDone = null, CancellationToken cancellation = default, string? writer = null)
+    public static void Decompress(CompressedCacheFile file, string path, ElementType elementType = ElementType.F16, IProgress<int>? layersDone = null, string? writtenBy = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(file);
         CompressedCacheLayout layout = file.Layout;
-        using TraceWriter writer = TraceWriter.Create(path, layout.Geometry, layout.Tokens, layout.QueryHeads, elementType, With(layout.SourceMetadata, writer));
+        using TraceWriter writer = TraceWriter.Create(path, layout.Geometry, layout.Tokens, layout.QueryHeads, elementType, With(layout.SourceMetadata, writtenBy));
         Copy(layout, file.Read, writer.Write, layersDone, cancellation);
         writer.Commit();
     }
 
-    private static IReadOnlyDictionary<string, string> With(IReadOnlyDictionary<string, string> metadata, string? writer) =>
-        writer is null ? metadata : new Dictionary<string, string>(metadata) { [Trace.WriterKey] = writer };
+    private static IReadOnlyDictionary<string, string> With(IReadOnlyDictionary<string, string> metadata, string? writtenBy) =>
+        writtenBy is null ? metadata : new Dictionary<string, string>(metadata) { [Trace.WriterKey] = writtenBy };
 
     private delegate void ReadHead(int layer, HeadKind kind, int head, Span<float> rows);
 
