@@ -61,6 +61,9 @@ internal static class Tolerances
     /// <summary>What integer arithmetic may add to the error that the codes make: the budget of rule 8. At 4 bits 64 levels of query and weight cost about 1 % each.</summary>
     public const double IntegerArithmetic = 0.02;
 
+    /// <summary>Values that are all alike, weighted in integers, against floats: weights add up to 1e-6; what is left are levels in steps of 1/84, in four ways.</summary>
+    public const double SumOfWeights = 1e-3;
+
     /// <summary>The same integers summed up to floats at two widths: a few float roundings of 6e-8.</summary>
     public const double SameIntegers = 2e-6;
 

@@ -11,11 +11,12 @@ public sealed partial class CacheAttention
     /// <param name="queries">[query head, key dimension].</param>
     /// <param name="logits">Receives [query head, token] for the tokens and in the order of <see cref="KvCache.CopyPositions"/>; minus infinity
     /// where a head does not see a token.</param>
-    /// <exception cref="ArgumentException">A length is wrong, or the cache has another geometry.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, a number of a query is NaN or infinite, or the cache has another geometry.</exception>
     public void Logits(KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> logits)
     {
         CheckCache(cache);
         CheckLength(queries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(queries));
+        CheckFinite(queries, nameof(queries));
         cache.EnterRead();
         try
         {

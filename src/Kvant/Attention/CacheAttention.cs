@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Kernels;
 
 namespace Kvant.Attention;
 
@@ -48,7 +49,7 @@ public sealed partial class CacheAttention : IDisposable
     /// <param name="settings">How attention is computed; the defaults where null.</param>
     /// <param name="team">Threads that others use in turn; they stay the caller's, and the settings' number of threads does not matter then. Null
     /// for threads of its own.</param>
-    /// <exception cref="ArgumentException">Query heads do not divide into groups, or there is not one slope per query head.</exception>
+    /// <exception cref="ArgumentException">Query heads do not divide into groups, or there is not one slope per query head, or one is not finite.</exception>
     public CacheAttention(CacheGeometry geometry, AttentionSettings? settings = null, WorkerTeam? team = null)
     {
         ArgumentNullException.ThrowIfNull(geometry);
@@ -58,6 +59,8 @@ public sealed partial class CacheAttention : IDisposable
             throw new ArgumentException($"There are {geometry.QueryHeads} query heads; they must be a multiple of the {geometry.KvHeads} key-value heads.", nameof(geometry));
         if (Settings.Slopes is { } slopes && slopes.Count != geometry.QueryHeads)
             throw new ArgumentException($"There are {slopes.Count} slopes; there must be {geometry.QueryHeads}, one per query head.", nameof(settings));
+        if (Settings.Slopes is { } all && !all.All(float.IsFinite))
+            throw new ArgumentException($"A slope is {all.First(x => !float.IsFinite(x))}; slopes must be finite.", nameof(settings));
         _tokensPerPass = Math.Max(1, QueriesPerPass / geometry.GroupSize);
         _team = team ?? new WorkerTeam(Settings.Threads);
         _ownsTeam = team is null;
@@ -85,7 +88,7 @@ public sealed partial class CacheAttention : IDisposable
     /// <param name="logSumExp">Receives, per query head, the natural logarithm of the sum of e^logit, by which results over parts of a
     /// sequence can be merged; empty if it is not wanted.</param>
     /// <param name="sinkQueries">Other queries for the sinks, such as some that are rotated to another position; empty for the same.</param>
-    /// <exception cref="ArgumentException">A length is wrong, or the cache has another geometry.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, a number of a query is NaN or infinite, or the cache has another geometry.</exception>
     /// <exception cref="ObjectDisposedException">This object or the cache is disposed.</exception>
     public void Decode(
         KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> outputs, Span<float> logSumExp = default, ReadOnlySpan<float> sinkQueries = default)
@@ -97,6 +100,8 @@ public sealed partial class CacheAttention : IDisposable
             CheckLength(logSumExp.Length, Geometry.QueryHeads, 1, nameof(logSumExp));
         if (!sinkQueries.IsEmpty)
             CheckLength(sinkQueries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(sinkQueries));
+        CheckFinite(queries, nameof(queries));
+        CheckFinite(sinkQueries, nameof(sinkQueries));
         cache.EnterRead();
         try
         {
@@ -207,6 +212,15 @@ public sealed partial class CacheAttention : IDisposable
         ArgumentNullException.ThrowIfNull(cache);
         if (cache.Geometry != Geometry)
             throw new ArgumentException($"The cache is {cache.Geometry}; this attention is for {Geometry}.", nameof(cache));
+    }
+
+    // Integers and a running maximum would make plausible numbers of them.
+    private void CheckFinite(ReadOnlySpan<float> queries, string name)
+    {
+        if (Finiteness.All(queries))
+            return;
+        int i = Finiteness.FirstBad(queries);
+        throw new ArgumentException($"Query {i / Geometry.KeyDimension}, channel {i % Geometry.KeyDimension} is {queries[i]}; queries must be finite.", name);
     }
 
     private static void CheckLength(int found, int rows, int unit, string name)

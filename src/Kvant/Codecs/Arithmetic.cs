@@ -6,7 +6,7 @@ public enum Arithmetic
     /// <summary>32-bit floats: scores and sums equal those of decoded rows up to float rounding.</summary>
     Exact,
 
-    /// <summary>Small integers where the method has such kernels (queries in 8 bits, softmax weights in 7): several times faster, and at most
+    /// <summary>Small integers where the method has such kernels (queries and softmax weights in 8 bits): several times faster, and at most
     /// 2 % more error in the output than the codes make anyway. Methods without such kernels compute in floats.</summary>
     Fast,
 }

@@ -18,13 +18,14 @@ public abstract partial class Codec
     /// <summary>Turns queries into the basis of the codes, once per step, so that no cached row needs turning.</summary>
     /// <param name="queries">Queries one after the other, <see cref="Dimension"/> floats each; at most the capacity of <paramref name="prepared"/>.</param>
     /// <param name="prepared">Receives them; made by <see cref="CreatePreparedQueries"/>.</param>
-    /// <exception cref="ArgumentException">A length is wrong, or <paramref name="prepared"/> belongs to another shape.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or <paramref name="prepared"/> belongs to another shape.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Prepare(ReadOnlySpan<float> queries, PreparedQueries prepared)
     {
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
         int count = WholeBlocks(queries.Length, Dimension, nameof(queries));
+        RequireFinite(queries, "query", nameof(queries));
         prepared.Begin(this, count);
         using var scratch = new AlignedScratch(queries.Length);
         ToBasis(queries, scratch.Floats);

@@ -153,14 +153,11 @@ public abstract partial class Codec
             throw new ArgumentException($"The length is {found}; it must be {wanted}.", name);
     }
 
-    private void RequireFinite(ReadOnlySpan<float> rows)
+    private void RequireFinite(ReadOnlySpan<float> rows, string what = "row", string name = "rows")
     {
         if (Finiteness.All(rows))
             return;
-        for (int i = 0; i < rows.Length; i++)
-        {
-            if (!float.IsFinite(rows[i]))
-                throw new ArgumentException($"Row {i / Dimension}, channel {i % Dimension} is {rows[i]}; rows must be finite.", nameof(rows));
-        }
+        int i = Finiteness.FirstBad(rows);
+        throw new ArgumentException($"{char.ToUpperInvariant(what[0])}{what.AsSpan(1)} {i / Dimension}, channel {i % Dimension} is {rows[i]}; {name} must be finite.", name);
     }
 }

@@ -57,7 +57,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
         Codebook codebook = spec["code"] == "uniform" ? Codebook.Uniform(group, bits) : Codebook.LloydMax(group, bits);
         var quantizer = new SphereQuantizer(codebook, CommonSettings.ScaleOf(spec), spec.Integer("search"));
         return tiles && TurboQuantTileCodec.Takes(dimension, bits, trellis: false)
-            ? new TurboQuantTileCodec(rotation, quantizer, new TileTable(codebook.Centroids, bits), role == CodecRole.KeyTiles)
+            ? new TurboQuantTileCodec(rotation, quantizer, new TileTable(codebook.Centroids, bits, role == CodecRole.KeyTiles), role == CodecRole.KeyTiles)
             : new TurboQuantCodec(rotation, new SphereRowCoder(dimension, quantizer));
     }
 }

@@ -23,6 +23,18 @@ internal static unsafe class Finiteness
         }
     }
 
+    /// <summary>Where the first number is that is NaN or infinite; -1 if there is none.</summary>
+    public static int FirstBad(ReadOnlySpan<float> numbers)
+    {
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            if (!float.IsFinite(numbers[i]))
+                return i;
+        }
+
+        return -1;
+    }
+
     private static bool Scalar(float* numbers, int start, int length)
     {
         float sum = 0;

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Kvant.Kernels;
 
 /// <summary>
@@ -67,13 +69,23 @@ internal unsafe interface ITileSimd<TVector>
 
     static abstract void StoreFloats(TVector floats, float* destination);
 
-    static abstract TVector MaxFloats(TVector a, TVector b);
+    static abstract TVector AddFloats(TVector a, TVector b);
 
-    static abstract float Largest(TVector floats);
+    /// <summary>Of each of four registers of floats the largest sum of two neighbors, the first of which has an even place.</summary>
+    static abstract Vector128<float> LargestNeighbors(TVector a, TVector b, TVector c, TVector d);
 
-    /// <summary>destination[i] = the byte nearest to floats[i] * factor, which lies between 0 and 255.</summary>
-    static abstract void StoreBytes(float* floats, float factor, byte* destination);
+    /// <summary>The sum of each of four registers of floats.</summary>
+    static abstract Vector128<float> Sums(TVector a, TVector b, TVector c, TVector d);
 
-    /// <summary>destination[i] += ints[i] * factor.</summary>
-    static abstract void AddScaled(TVector ints, float factor, float* destination);
+    /// <summary>destination[i] = the whole part, a byte, of floats[i] * factor + carry[i]; returns what is behind the point.</summary>
+    static abstract TVector StoreBytes(float* floats, float factor, TVector carry, byte* destination);
+
+    /// <summary>floats + more * factor.</summary>
+    static abstract TVector AddScaledFloats(TVector floats, TVector more, float factor);
+
+    /// <summary>floats + ints * factor.</summary>
+    static abstract TVector AddScaled(TVector floats, TVector ints, float factor);
+
+    /// <summary>destination[i] += floats[i].</summary>
+    static abstract void AddFloats(TVector floats, float* destination);
 }

@@ -71,7 +71,8 @@ internal static unsafe class Softmax
             maximum = largest;
         }
 
-        sum = (sum * factor) + ToWeights(scores, scale, offset - maximum);
+        (float top, float rest) = Split(scale, offset, maximum);
+        sum = (sum * factor) + ToWeights(scores, scale, top, rest);
         return factor;
     }
 
@@ -97,6 +98,16 @@ internal static unsafe class Softmax
             factors[done] = Step(scores.Slice(done * rows, rows), map, 0, ref maxima[done], ref sums[done]);
     }
 
+    // score * scale + offset - maximum as (score - top) * scale + rest: the difference is small where it matters, while a product of a large score would
+    // round by more than a weight bears. The maximum itself may be rounded: it is the same number for all.
+    private static (float Top, float Remainder) Split(float scale, float offset, float maximum)
+    {
+        float top = (maximum - offset) / scale;
+        if (!float.IsFinite(top))
+            top = 0;
+        return (top, (float)(((double)top * scale) + offset - maximum));
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Four<TVector, TSimd>(float* s, int rows, float scale, float* maxima, float* sums, float* factors)
         where TVector : struct
@@ -117,14 +128,19 @@ internal static unsafe class Softmax
         Raise(TSimd.Largest(m1) * scale, maxima + 1, factors + 1);
         Raise(TSimd.Largest(m2) * scale, maxima + 2, factors + 2);
         Raise(TSimd.Largest(m3) * scale, maxima + 3, factors + 3);
-        TVector k = TSimd.Broadcast(scale), o0 = TSimd.Broadcast(-maxima[0]), o1 = TSimd.Broadcast(-maxima[1]), o2 = TSimd.Broadcast(-maxima[2]), o3 = TSimd.Broadcast(-maxima[3]);
+        (float top0, float rest0) = Split(scale, 0, maxima[0]);
+        (float top1, float rest1) = Split(scale, 0, maxima[1]);
+        (float top2, float rest2) = Split(scale, 0, maxima[2]);
+        (float top3, float rest3) = Split(scale, 0, maxima[3]);
+        TVector k = TSimd.Broadcast(scale), t0 = TSimd.Broadcast(-top0), t1 = TSimd.Broadcast(-top1), t2 = TSimd.Broadcast(-top2), t3 = TSimd.Broadcast(-top3);
+        TVector r0 = TSimd.Broadcast(rest0), r1 = TSimd.Broadcast(rest1), r2 = TSimd.Broadcast(rest2), r3 = TSimd.Broadcast(rest3);
         TVector a0 = TSimd.Broadcast(0), a1 = a0, a2 = a0, a3 = a0;
         for (int i = 0; i < rows; i += lanes)
         {
-            a0 = TSimd.Add(a0, Weight<TVector, TSimd>(s + i, k, o0));
-            a1 = TSimd.Add(a1, Weight<TVector, TSimd>(s1 + i, k, o1));
-            a2 = TSimd.Add(a2, Weight<TVector, TSimd>(s2 + i, k, o2));
-            a3 = TSimd.Add(a3, Weight<TVector, TSimd>(s3 + i, k, o3));
+            a0 = TSimd.Add(a0, Weight<TVector, TSimd>(s + i, t0, k, r0));
+            a1 = TSimd.Add(a1, Weight<TVector, TSimd>(s1 + i, t1, k, r1));
+            a2 = TSimd.Add(a2, Weight<TVector, TSimd>(s2 + i, t2, k, r2));
+            a3 = TSimd.Add(a3, Weight<TVector, TSimd>(s3 + i, t3, k, r3));
         }
 
         sums[0] = (sums[0] * factors[0]) + TSimd.Sum(a0);
@@ -143,11 +159,11 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Weight<TVector, TSimd>(float* score, TVector scale, TVector offset)
+    private static TVector Weight<TVector, TSimd>(float* score, TVector minusTop, TVector scale, TVector rest)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
-        TVector weight = Exp2<TVector, TSimd>(TSimd.MultiplyAdd(TSimd.Load(score), scale, offset));
+        TVector weight = Exp2<TVector, TSimd>(TSimd.MultiplyAdd(TSimd.Add(TSimd.Load(score), minusTop), scale, rest));
         TSimd.Store(weight, score);
         return weight;
     }
@@ -168,21 +184,21 @@ internal static unsafe class Softmax
         }
     }
 
-    // 2^(score * scale + offset), in place; returns the sum.
-    private static float ToWeights(Span<float> scores, float scale, float offset)
+    // 2^((score - top) * scale + rest), in place; returns the sum.
+    private static float ToWeights(Span<float> scores, float scale, float top, float rest)
     {
         fixed (float* s = scores)
         {
             int done = 0;
             float sum = 0;
             if (SimdSupport.Active == SimdWidth.Bits512)
-                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, scores.Length, scale, offset, ref done);
+                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, scores.Length, scale, top, rest, ref done);
             else if (SimdSupport.Active == SimdWidth.Bits256)
-                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, scores.Length, scale, offset, ref done);
+                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, scores.Length, scale, top, rest, ref done);
             if (SimdSupport.Active != SimdWidth.Scalar)
-                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, scores.Length, scale, offset, ref done);
+                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, scores.Length, scale, top, rest, ref done);
             for (int i = done; i < scores.Length; i++)
-                sum += s[i] = MathF.Pow(2, MathF.Max((s[i] * scale) + offset, Least));
+                sum += s[i] = MathF.Pow(2, MathF.Max(((s[i] - top) * scale) + rest, Least));
             return sum;
         }
     }
@@ -243,20 +259,16 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Weights<TVector, TSimd>(float* s, int count, float scale, float offset, ref int done)
+    private static float Weights<TVector, TSimd>(float* s, int count, float scale, float top, float rest, ref int done)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
         int lanes = TSimd.Lanes, i = done;
         if (i + lanes > count)
             return 0;
-        TVector scales = TSimd.Broadcast(scale), offsets = TSimd.Broadcast(offset), sum = TSimd.Broadcast(0);
+        TVector scales = TSimd.Broadcast(scale), minusTop = TSimd.Broadcast(-top), rests = TSimd.Broadcast(rest), sum = TSimd.Broadcast(0);
         for (; i + lanes <= count; i += lanes)
-        {
-            TVector weight = Exp2<TVector, TSimd>(TSimd.MultiplyAdd(TSimd.Load(s + i), scales, offsets));
-            TSimd.Store(weight, s + i);
-            sum = TSimd.Add(sum, weight);
-        }
+            sum = TSimd.Add(sum, Weight<TVector, TSimd>(s + i, minusTop, scales, rests));
 
         done = i;
         return TSimd.Sum(sum);

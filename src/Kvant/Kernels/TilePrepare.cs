@@ -24,7 +24,7 @@ internal static class TilePrepare
         Span<int> corrections = MemoryMarshal.Cast<float, int>(prepared[(query.Length / 4)..]);
         for (int g = 0; g < groups; g++)
             corrections[g] = -table.Magnitude * Round(query.Slice(g * length, length), factor, integers.Slice(g * length, length));
-        prepared[(query.Length / 4) + groups] = factor == 0 ? 0 : table.Unit / factor;
+        prepared[(query.Length / 4) + groups] = factor == 0 ? 0 : table.Units[0] / factor;
     }
 
     // Sixteen numbers at a time: a group is whole units. Moved up before the cut, so that halves round up on both sides of zero.

@@ -99,7 +99,7 @@ internal static unsafe class TileScores
         for (int tile = 0; tile < work.Tiles; tile++)
         {
             byte* block = work.Blocks + (tile * work.Shape.Bytes);
-            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), levels);
+            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), 0, levels);
             for (int q = first; q < first + TCount.Value; q++)
             {
                 TileQuery query = work.Query(q);

@@ -65,11 +65,11 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
             TileLayout.Unpack(units, dimension, table.Bits, keys, codes);
     }
 
-    /// <summary>The levels of a tile as integers, [row, coordinate].</summary>
-    public void UnpackIntegers(ReadOnlySpan<byte> units, Span<byte> integers)
+    /// <summary>The levels of a tile of a run as integers, [row, coordinate].</summary>
+    public void UnpackIntegers(ReadOnlySpan<byte> units, int tile, Span<byte> integers)
     {
         Unpack(units, integers);
         for (int i = 0; i < integers.Length; i += GroupLength)
-            table.LookUp(integers.Slice(i, GroupLength));
+            table.LookUp(integers.Slice(i, GroupLength), tile);
     }
 }

@@ -88,8 +88,11 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddScaled(Vector128<byte> ints, float factor, float* destination) =>
-        (Vector128.Load(destination) + (Vector128.ConvertToSingle(ints.AsInt32()) * Vector128.Create(factor))).Store(destination);
+    public static Vector128<byte> AddScaled(Vector128<byte> floats, Vector128<byte> ints, float factor) =>
+        Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(ints.AsInt32()), Vector128.Create(factor), floats.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddFloats(Vector128<byte> floats, float* destination) => (Vector128.Load(destination) + floats.AsSingle()).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> LoadHalves(ushort* source) => Simd128.Halves((byte*)source).AsByte();
@@ -101,21 +104,38 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static void StoreFloats(Vector128<byte> floats, float* destination) => floats.AsSingle().Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> MaxFloats(Vector128<byte> a, Vector128<byte> b) => Vector128.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+    public static Vector128<byte> AddFloats(Vector128<byte> a, Vector128<byte> b) => (a.AsSingle() + b.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector128<byte> floats)
+    public static Vector128<float> LargestNeighbors(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c, Vector128<byte> d)
     {
-        Vector128<float> four = floats.AsSingle();
-        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return MathF.Max(four[0], four[1]);
+        return Vector128.Create(Pair(a), Pair(b), Pair(c), Pair(d));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreBytes(float* floats, float factor, byte* destination)
+    private static float Pair(Vector128<byte> floats)
     {
-        Vector128<int> rounded = Vector128.ConvertToInt32Native((Vector128.Load(floats) * Vector128.Create(factor)) + Vector128.Create(0.5f));
-        Vector128<short> shorts = Vector128.Narrow(rounded, rounded);
+        Vector128<float> sums = floats.AsSingle() + Vector128.Shuffle(floats.AsSingle(), Vector128.Create(1, 0, 3, 2));
+        return Vector128.MaxNative(sums, Vector128.Shuffle(sums, Vector128.Create(2, 3, 0, 1))).ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c, Vector128<byte> d)
+    {
+        return Vector128.Create(Vector128.Sum(a.AsSingle()), Vector128.Sum(b.AsSingle()), Vector128.Sum(c.AsSingle()), Vector128.Sum(d.AsSingle()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> StoreBytes(float* floats, float factor, Vector128<byte> carry, byte* destination)
+    {
+        Vector128<float> sum = (Vector128.Load(floats) * Vector128.Create(factor)) + carry.AsSingle();
+        Vector128<int> whole = Vector128.ConvertToInt32Native(sum);
+        Vector128<short> shorts = Vector128.Narrow(whole, whole);
         *(int*)destination = Vector128.Narrow(shorts, shorts).AsInt32()[0];
+        return (sum - Vector128.Floor(sum)).AsByte();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> AddScaledFloats(Vector128<byte> floats, Vector128<byte> more, float factor) =>
+        Vector128.MultiplyAddEstimate(more.AsSingle(), Vector128.Create(factor), floats.AsSingle()).AsByte();
 }

@@ -71,8 +71,11 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddScaled(Vector256<byte> ints, float factor, float* destination) =>
-        (Vector256.Load(destination) + (Avx.ConvertToVector256Single(ints.AsInt32()) * Vector256.Create(factor))).Store(destination);
+    public static Vector256<byte> AddScaled(Vector256<byte> floats, Vector256<byte> ints, float factor) =>
+        Vector256.MultiplyAddEstimate(Avx.ConvertToVector256Single(ints.AsInt32()), Vector256.Create(factor), floats.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddFloats(Vector256<byte> floats, float* destination) => (Vector256.Load(destination) + floats.AsSingle()).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> LoadHalves(ushort* source) => Simd256.Halves((byte*)source).AsByte();
@@ -84,21 +87,35 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
     public static void StoreFloats(Vector256<byte> floats, float* destination) => floats.AsSingle().Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<byte> MaxFloats(Vector256<byte> a, Vector256<byte> b) => Vector256.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+    public static Vector256<byte> AddFloats(Vector256<byte> a, Vector256<byte> b) => (a.AsSingle() + b.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector256<byte> floats)
+    public static Vector128<float> LargestNeighbors(Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d)
     {
-        Vector128<float> four = Vector128.Max(floats.AsSingle().GetLower(), floats.AsSingle().GetUpper());
-        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return MathF.Max(four[0], four[1]);
+        Vector256<float> ab = Avx.HorizontalAdd(a.AsSingle(), b.AsSingle()), cd = Avx.HorizontalAdd(c.AsSingle(), d.AsSingle());
+        Vector256<float> four = Vector256.MaxNative(Avx.Shuffle(ab, cd, 0b10_00_10_00), Avx.Shuffle(ab, cd, 0b11_01_11_01));
+        return Vector128.MaxNative(four.GetLower(), four.GetUpper());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreBytes(float* floats, float factor, byte* destination)
+    public static Vector128<float> Sums(Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d)
     {
-        Vector256<int> rounded = Vector256.ConvertToInt32Native((Vector256.Load(floats) * Vector256.Create(factor)) + Vector256.Create(0.5f));
-        Vector128<short> shorts = Vector128.Narrow(rounded.GetLower(), rounded.GetUpper());
+        Vector256<float> ab = Avx.HorizontalAdd(a.AsSingle(), b.AsSingle()), cd = Avx.HorizontalAdd(c.AsSingle(), d.AsSingle());
+        Vector256<float> four = Avx.HorizontalAdd(ab, cd);
+        return four.GetLower() + four.GetUpper();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> StoreBytes(float* floats, float factor, Vector256<byte> carry, byte* destination)
+    {
+        Vector256<float> sum = (Vector256.Load(floats) * Vector256.Create(factor)) + carry.AsSingle();
+        Vector256<int> whole = Vector256.ConvertToInt32Native(sum);
+        Vector128<short> shorts = Vector128.Narrow(whole.GetLower(), whole.GetUpper());
         *(long*)destination = Vector128.Narrow(shorts, shorts).AsInt64()[0];
+        return (sum - Vector256.Floor(sum)).AsByte();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> AddScaledFloats(Vector256<byte> floats, Vector256<byte> more, float factor) =>
+        Vector256.MultiplyAddEstimate(more.AsSingle(), Vector256.Create(factor), floats.AsSingle()).AsByte();
 }

@@ -80,8 +80,11 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddScaled(Vector512<byte> ints, float factor, float* destination) =>
-        (Vector512.Load(destination) + (Avx512F.ConvertToVector512Single(ints.AsInt32()) * Vector512.Create(factor))).Store(destination);
+    public static Vector512<byte> AddScaled(Vector512<byte> floats, Vector512<byte> ints, float factor) =>
+        Vector512.MultiplyAddEstimate(Avx512F.ConvertToVector512Single(ints.AsInt32()), Vector512.Create(factor), floats.AsSingle()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddFloats(Vector512<byte> floats, float* destination) => (Vector512.Load(destination) + floats.AsSingle()).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> LoadHalves(ushort* source) => Simd512.Halves((byte*)source).AsByte();
@@ -93,21 +96,41 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static void StoreFloats(Vector512<byte> floats, float* destination) => floats.AsSingle().Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> MaxFloats(Vector512<byte> a, Vector512<byte> b) => Vector512.MaxNative(a.AsSingle(), b.AsSingle()).AsByte();
+    public static Vector512<byte> AddFloats(Vector512<byte> a, Vector512<byte> b) => (a.AsSingle() + b.AsSingle()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector512<byte> floats)
+    public static Vector128<float> LargestNeighbors(Vector512<byte> a, Vector512<byte> b, Vector512<byte> c, Vector512<byte> d)
     {
-        Vector256<float> half = Vector256.Max(floats.AsSingle().GetLower(), floats.AsSingle().GetUpper());
-        Vector128<float> four = Vector128.Max(half.GetLower(), half.GetUpper());
-        four = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return MathF.Max(four[0], four[1]);
+        // [a, a, b, b] and [c, c, d, d] of every 128 bits, neighbors apart, then [a, b, c, d].
+        Vector512<float> ab = Pairs(a, b), cd = Pairs(c, d);
+        Vector512<float> four = Vector512.MaxNative(Avx512F.Shuffle(ab, cd, 0b10_00_10_00), Avx512F.Shuffle(ab, cd, 0b11_01_11_01));
+        Vector256<float> two = Vector256.MaxNative(four.GetLower(), four.GetUpper());
+        return Vector128.MaxNative(two.GetLower(), two.GetUpper());
+    }
+
+    // Sums of neighbors: two of the first and two of the second for every 128 bits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Pairs(Vector512<byte> a, Vector512<byte> b) =>
+        Avx512F.Shuffle(a.AsSingle(), b.AsSingle(), 0b10_00_10_00) + Avx512F.Shuffle(a.AsSingle(), b.AsSingle(), 0b11_01_11_01);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Vector512<byte> a, Vector512<byte> b, Vector512<byte> c, Vector512<byte> d)
+    {
+        Vector512<float> ab = Pairs(a, b), cd = Pairs(c, d);
+        Vector512<float> four = Avx512F.Shuffle(ab, cd, 0b10_00_10_00) + Avx512F.Shuffle(ab, cd, 0b11_01_11_01);
+        Vector256<float> two = four.GetLower() + four.GetUpper();
+        return two.GetLower() + two.GetUpper();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreBytes(float* floats, float factor, byte* destination)
+    public static Vector512<byte> StoreBytes(float* floats, float factor, Vector512<byte> carry, byte* destination)
     {
-        Vector512<int> rounded = Vector512.ConvertToInt32Native((Vector512.Load(floats) * Vector512.Create(factor)) + Vector512.Create(0.5f));
-        Avx512F.ConvertToVector128Byte(rounded).Store(destination);
+        Vector512<float> sum = (Vector512.Load(floats) * Vector512.Create(factor)) + carry.AsSingle();
+        Avx512F.ConvertToVector128Byte(Vector512.ConvertToInt32Native(sum)).Store(destination);
+        return (sum - Vector512.Floor(sum)).AsByte();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> AddScaledFloats(Vector512<byte> floats, Vector512<byte> more, float factor) =>
+        Vector512.MultiplyAddEstimate(more.AsSingle(), Vector512.Create(factor), floats.AsSingle()).AsByte();
 }

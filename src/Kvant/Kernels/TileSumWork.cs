@@ -22,12 +22,16 @@ internal unsafe ref struct TileSumWork
 internal unsafe ref struct TileSumRun
 {
     public byte* Blocks;
+
+    /// <summary>Bytes from one to the next; 0 where one tile is added several times.</summary>
+    public int BlockStride;
+
     public int Tiles;
 
     /// <summary>[query, group, row], rows of <see cref="TileSums.RowsPerRun"/>.</summary>
     public byte* Weights;
 
-    /// <summary>[query, group]: what a product of integers is worth.</summary>
+    /// <summary>[group, tile, query], of <see cref="TileSums.TilesPerRun"/> tiles and four queries: what a product of integers is worth.</summary>
     public float* Factors;
 
     public float* Accumulators;

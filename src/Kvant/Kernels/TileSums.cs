@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -6,16 +8,16 @@ namespace Kvant.Kernels;
 /// <summary>Weighted sums over tiles of values, in integers: weights times the rows' scales in 7 bits, the levels of the codes in 8-bit integers.</summary>
 /// <remarks>
 /// <para>Lanes are coordinates and the bytes of a lane are four rows (<see cref="TileLayout"/>), so that the weights of four rows are one word for
-/// all lanes. Weights are taken relative to the largest of a run of tiles, anew for each run, and the sums return to floats at its end.</para>
+/// all lanes. Weights are integers in steps of their own for every tile (<see cref="TileWeights"/>), whose sums return to floats at its end.</para>
 /// <para>All arithmetic between those ends is exact, so that every width gives the same sums, those of the scalar loop.</para>
 /// </remarks>
 internal static unsafe class TileSums
 {
-    /// <summary>Tiles that share the factor of their weights: the fewer, the finer.</summary>
+    /// <summary>Tiles that are weighed together, and whose sums stay in registers.</summary>
     public const int TilesPerRun = 4;
 
     public const int RowsPerRun = TilesPerRun * TileLayout.Rows;
-    private const int QueriesAtOnce = 4;
+    public const int QueriesAtOnce = 4;
 
     /// <summary>Adds weighted tiles to accumulators.</summary>
     /// <param name="shape">What the tiles look like.</param>
@@ -48,7 +50,7 @@ internal static unsafe class TileSums
     private static void Run(in TileSumWork work)
     {
         byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
-        float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups];
+        float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups * TilesPerRun];
         byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun)]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
@@ -57,10 +59,13 @@ internal static unsafe class TileSums
             {
                 int left = work.Queries - done;
                 int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-                TileWeights.Run(work, tile, tiles, done, count, weights, factors);
+                int most = TileWeights.Run(work, tile, tiles, done, count, weights, factors);
+                if (most != 0 && work.Shape.Table.Stride != 0)
+                    AddApart(work, tile, done, most, weights, factors);
                 var run = new TileSumRun
                 {
                     Blocks = work.Blocks + ((nint)tile * work.Shape.Bytes),
+                    BlockStride = work.Shape.Bytes,
                     Tiles = tiles,
                     Weights = weights,
                     Factors = factors,
@@ -77,6 +82,45 @@ internal static unsafe class TileSums
 
                 done += count;
             }
+        }
+    }
+
+    // A tile whose rows together weigh less, where the largest row so far weighs 1, is no large part of the whole.
+    private const float Little = 0.5f;
+
+    // Levels of a tile become integers in one way, whose errors the other tiles of a run make good. A tile with much of what a query takes in few rows has no
+    // such others: it is added once in each way, a fourth of it, and has no part in the run.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddApart(in TileSumWork work, int firstTile, int firstQuery, int most, byte* weights, float* factors)
+    {
+        TileShape shape = work.Shape;
+        byte* copies = stackalloc byte[shape.Groups * RowsPerRun];
+        float* shares = stackalloc float[shape.Groups * TilesPerRun * QueriesAtOnce];
+        for (; most != 0; most &= most - 1)
+        {
+            int bit = BitOperations.TrailingZeroCount(most), tile = bit / QueriesAtOnce, query = bit % QueriesAtOnce;
+            float* own = work.Weights + ((nint)(firstQuery + query) * work.Stride) + ((firstTile + tile) * TileLayout.Rows);
+            if (TensorPrimitives.Sum(new ReadOnlySpan<float>(own, TileLayout.Rows)) < Little)
+                continue;
+            for (int i = 0; i < shape.Groups * TilesPerRun; i++)
+            {
+                int group = i / TilesPerRun, way = i % TilesPerRun;
+                Unsafe.CopyBlockUnaligned(
+                    copies + (i * TileLayout.Rows), weights + (((query * shape.Groups) + group) * RowsPerRun) + (tile * TileLayout.Rows), TileLayout.Rows);
+                shares[i * QueriesAtOnce] = factors[(((group * TilesPerRun) + tile) * QueriesAtOnce) + query] * shape.Table.Units[way] / (shape.Table.Units[tile] * TilesPerRun);
+            }
+
+            for (int group = 0; group < shape.Groups; group++)
+                factors[(((group * TilesPerRun) + tile) * QueriesAtOnce) + query] = 0;
+            Some<One>(work, new TileSumRun
+            {
+                Blocks = work.Blocks + ((nint)(firstTile + tile) * shape.Bytes),
+                BlockStride = 0,
+                Tiles = TilesPerRun,
+                Weights = copies,
+                Factors = shares,
+                Accumulators = work.Accumulators + ((nint)(firstQuery + query) * shape.Dimension),
+            });
         }
     }
 
@@ -113,22 +157,22 @@ internal static unsafe class TileSums
     {
         Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         Span<int> sums = stackalloc int[TCount.Value * work.Shape.Dimension];
-        sums.Clear();
         int length = work.Shape.Dimension / work.Shape.Groups;
         for (int tile = 0; tile < run.Tiles; tile++)
         {
-            byte* block = run.Blocks + ((nint)tile * work.Shape.Bytes);
-            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), levels);
+            byte* block = run.Blocks + ((nint)tile * run.BlockStride);
+            work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), tile, levels);
+            sums.Clear();
             for (int i = 0; i < levels.Length; i++)
             {
                 int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
                 for (int q = 0; q < TCount.Value; q++)
                     sums[(q * work.Shape.Dimension) + c] += (sbyte)levels[i] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
             }
-        }
 
-        for (int i = 0; i < sums.Length; i++)
-            run.Accumulators[i] += sums[i] * run.Factors[(i / work.Shape.Dimension * work.Shape.Groups) + (i % work.Shape.Dimension / length)];
+            for (int i = 0; i < sums.Length; i++)
+                run.Accumulators[i] += sums[i] * run.Factors[(((i % work.Shape.Dimension / length * TilesPerRun) + tile) * QueriesAtOnce) + (i / work.Shape.Dimension)];
+        }
     }
 
     // Compiled in full at the first call: a first token must not wait for the runtime to find out that this is hot.
@@ -141,9 +185,9 @@ internal static unsafe class TileSums
     {
         // Tables never move.
         byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
-        TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
+        int tableStride = work.Shape.Table.Stride;
         int units = work.Shape.Dimension / TileLayout.Coordinates, unitsPerGroup = units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
-        int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
+        int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = run.BlockStride, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
         for (int u = 0; u < units; u++)
         {
             int g = u / unitsPerGroup;
@@ -151,33 +195,39 @@ internal static unsafe class TileSums
             {
                 TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
                 byte* unit = run.Blocks + scaleBytes + (u * unitBytes), weights = run.Weights + (g * RowsPerRun);
+                float* factors = run.Factors + (g * TilesPerRun * QueriesAtOnce);
                 nint before = (u % unitsPerGroup == 0 ? unitsPerGroup - 1 : -1) * unitBytes;
                 byte* levels = run.Levels;
                 TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = tileBytes, Count = run.Tiles, BeforeFirst = before, Before = before, Part = part, Tables = tables, Levels = levels });
-                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += 8 * TSimd.Bytes)
+                byte* own = tables;
+                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += 8 * TSimd.Bytes, factors += QueriesAtOnce, own += tableStride)
                 {
                     TBits.Unpack<TVector, TSimd>(
-                        unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        unit + part,
+                        levels,
+                        TSimd.Load(own),
+                        TSimd.Load(own + TileTable.Length),
+                        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                     if (part == 0 && run.Ahead != 0)
                         TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
-                    a0 = Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7, a0);
+                    a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
                     if (TCount.Value > 1)
-                        a1 = Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7, a1);
+                        a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
                     if (TCount.Value > 2)
                     {
-                        a2 = Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7, a2);
-                        a3 = Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7, a3);
+                        a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
+                        a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
                     }
                 }
 
                 float* to = run.Accumulators + (u * TileLayout.Coordinates) + (part / sizeof(float));
-                TSimd.AddScaled(a0, run.Factors[g], to);
+                TSimd.AddFloats(a0, to);
                 if (TCount.Value > 1)
-                    TSimd.AddScaled(a1, run.Factors[groups + g], to + dimension);
+                    TSimd.AddFloats(a1, to + dimension);
                 if (TCount.Value > 2)
                 {
-                    TSimd.AddScaled(a2, run.Factors[(2 * groups) + g], to + (2 * dimension));
-                    TSimd.AddScaled(a3, run.Factors[(3 * groups) + g], to + (3 * dimension));
+                    TSimd.AddFloats(a2, to + (2 * dimension));
+                    TSimd.AddFloats(a3, to + (3 * dimension));
                 }
             }
         }
@@ -185,33 +235,17 @@ internal static unsafe class TileSums
 
     // 32 rows of 16 coordinates times the weights of one query.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Dot<TBits, TVector, TSimd>(
-        int* w, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7, TVector sum)
+    private static TVector Dot<TBits, TVector, TSimd>(int* w, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7)
         where TBits : ITileBits
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
-        if (TBits.Summands == 1)
-        {
-            return TSimd.AddInts(sum, TSimd.AddInts(Four<TVector, TSimd>(w, c0, c1, c2, c3), Four<TVector, TSimd>(w + 4, c4, c5, c6, c7)));
-        }
-
         TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
         TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
         TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));
         TVector p3 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 6), c6), TSimd.MultiplyAdd(TSimd.Broadcast(w + 7), c7));
         return TBits.Summands >= 4
-            ? TSimd.AddInts(sum, TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3))))
-            : TSimd.AddInts(TSimd.AddInts(sum, TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1))), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Four<TVector, TSimd>(int* w, TVector c0, TVector c1, TVector c2, TVector c3)
-        where TVector : struct
-        where TSimd : ITileSimd<TVector>
-    {
-        TVector s0 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0)), s1 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
-        TVector s2 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2)), s3 = TSimd.SumPairs(TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
-        return TSimd.AddInts(TSimd.AddInts(s0, s1), TSimd.AddInts(s2, s3));
+            ? TSimd.SumPairs(TSimd.AddShorts(TSimd.AddShorts(p0, p1), TSimd.AddShorts(p2, p3)))
+            : TSimd.AddInts(TSimd.AddInts(TSimd.SumPairs(p0), TSimd.SumPairs(p1)), TSimd.AddInts(TSimd.SumPairs(p2), TSimd.SumPairs(p3)));
     }
 }

@@ -12,28 +12,29 @@ internal sealed class TileTable
     /// <summary>Where behind the tables of a trellis code the patterns of <see cref="TrellisGather"/> begin.</summary>
     public const int PatternsAt = States + (States / 16 * Length);
 
-    private const int Steps = 200;
     private const int States = TrellisTable.States;
     private const int StateBits = 8;
 
     /// <summary>Makes the tables of a codebook.</summary>
     /// <param name="levels">The 2^<paramref name="bits"/> levels, in the order of the codes.</param>
     /// <param name="bits">2 to 4.</param>
-    public TileTable(ReadOnlySpan<float> levels, int bits)
+    /// <param name="keys">Of keys; else of values.</param>
+    public TileTable(ReadOnlySpan<float> levels, int bits, bool keys)
     {
         Bits = bits;
-        Magnitude = bits == 2 ? 10 : 63;
-        float factor = BestFactor(levels, Magnitude);
-        Unit = 1 / factor;
-        Signed = GC.AllocateArray<byte>(2 * Length, pinned: true);
-        Unsigned = GC.AllocateArray<byte>(2 * Length, pinned: true);
-        for (int i = 0; i < Length; i++)
+        Magnitude = (bits, keys) switch { (2, _) => 10, (_, true) => 63, _ => 84 };
+        // What the ways of all tiles have in common moves the scores of all keys alike; in values it would stay when many rows are averaged.
+        LevelIntegers[] ways = LevelIntegers.Choose(levels, Magnitude, keys ? 1 : TileSums.TilesPerRun);
+        for (int tile = 0; tile < Units.Length; tile++)
+            Units[tile] = ways[tile % ways.Length].Step;
+        Stride = keys ? 0 : 2 * Length;
+        Signed = GC.AllocateArray<byte>(ways.Length * 2 * Length, pinned: true);
+        Unsigned = GC.AllocateArray<byte>(Signed.Length, pinned: true);
+        for (int i = 0; i < Signed.Length; i++)
         {
-            sbyte first = Round(levels[i % levels.Length], factor), second = Round(levels[(i >> bits) % levels.Length], factor);
-            Signed[i] = (byte)first;
-            Signed[Length + i] = (byte)second;
-            Unsigned[i] = (byte)(first + Magnitude);
-            Unsigned[Length + i] = (byte)(second + Magnitude);
+            int code = i % Length >> (i % (2 * Length) < Length ? 0 : bits);
+            Signed[i] = (byte)ways[i / (2 * Length)].Integers[code % levels.Length];
+            Unsigned[i] = (byte)((sbyte)Signed[i] + Magnitude);
         }
     }
 
@@ -41,7 +42,8 @@ internal sealed class TileTable
     /// <param name="trellis">The code.</param>
     public TileTable(TrellisTable trellis)
     {
-        (Bits, Magnitude, Unit, IsTrellis) = (trellis.Bits, 63, trellis.Step, true);
+        (Bits, Magnitude, IsTrellis) = (trellis.Bits, 63, true);
+        Array.Fill(Units, trellis.Step);
         Signed = GC.AllocateArray<byte>(PatternsAt + TrellisGather.PatternBytes, pinned: true);
         Unsigned = GC.AllocateArray<byte>(Signed.Length, pinned: true);
         TrellisGather.WritePatterns(Bits, Signed.AsSpan(PatternsAt));
@@ -64,16 +66,18 @@ internal sealed class TileTable
     /// <summary>The largest integer of a query: products of two neighbors with levels, twice (at two bits without a trellis four times), fit 16 bits.</summary>
     public int QueryLimit => Magnitude < 63 ? 127 : 65;
 
-    /// <summary>The largest integer: 63, so that two products of neighbors with numbers below 128 fit 16 bits together; at two bits
-    /// 10, so that eight do. The rounding is part of the 2 % that integer arithmetic may add.</summary>
+    /// <summary>The largest integer. At two bits 10, so that eight products of neighbors fit 16 bits; else 63 in keys, so that two with queries of 65 fit, and 84 in
+    /// values: the finer the levels are, the coarser the weights (<see cref="NeighborLimit"/>), and both should lose as little.</summary>
     public int Magnitude { get; }
 
-    /// <summary>The largest integer of a weight: two products of neighbors with levels, twice, fit 16 bits; but once for the trellis code of four
-    /// bits, which loses so little that coarser weights would show.</summary>
-    public int WeightLimit => IsTrellis && Bits == 4 ? 255 : 127;
+    /// <summary>The largest sum of the weights of two neighboring rows: two of them with levels fit 16 bits, whatever rounding adds (less than 1 to each weight).</summary>
+    public int NeighborLimit => Math.Min(254, (short.MaxValue / (2 * Magnitude)) - 2);
 
-    /// <summary>The level of one integer step.</summary>
-    public float Unit { get; }
+    /// <summary>Bytes from the tables of a tile of values to those of the next; they begin anew with every run.</summary>
+    public int Stride { get; }
+
+    /// <summary>What an integer is worth, by tiles of a run.</summary>
+    public float[] Units { get; } = GC.AllocateArray<float>(TileSums.TilesPerRun, pinned: true);
 
     /// <summary>The integers, for the first field of a byte and then for the second.</summary>
     public byte[] Signed { get; }
@@ -81,38 +85,17 @@ internal sealed class TileTable
     /// <summary>The same plus <see cref="Magnitude"/>, for the operand that is unsigned.</summary>
     public byte[] Unsigned { get; }
 
-    /// <summary>Turns the codes of a row (or group) into their integers.</summary>
-    public void LookUp(Span<byte> codes)
+    /// <summary>Turns the codes of a row (or group) of a tile of a run into their integers.</summary>
+    public void LookUp(Span<byte> codes, int tile)
     {
+        ReadOnlySpan<byte> integers = Signed.AsSpan(tile * Stride);
         int state = 0;
         for (int i = IsTrellis ? codes.Length - ((StateBits + Bits - 1) / Bits) : codes.Length; i < codes.Length; i++)
             state = (state >> Bits) | (codes[i] << (StateBits - Bits));
         for (int i = 0; i < codes.Length; i++)
         {
             state = IsTrellis ? (state >> Bits) | (codes[i] << (StateBits - Bits)) : codes[i];
-            codes[i] = Signed[state];
+            codes[i] = integers[state];
         }
     }
-
-    // Of the factors that use most of the range, the one whose rounded levels err least.
-    private static float BestFactor(ReadOnlySpan<float> levels, int magnitude)
-    {
-        float largest = 0;
-        foreach (float level in levels)
-            largest = MathF.Max(largest, MathF.Abs(level));
-        (float best, double leastError) = (magnitude / largest, double.MaxValue);
-        for (int step = 0; step < Steps; step++)
-        {
-            float factor = magnitude / largest * (1 - (0.15f * step / Steps));
-            double error = 0;
-            foreach (float level in levels)
-                error += Math.Pow((Round(level, factor) / (double)factor) - level, 2) * Math.Exp(-0.5 * level * level);
-            if (error < leastError)
-                (best, leastError) = (factor, error);
-        }
-
-        return best;
-    }
-
-    private static sbyte Round(float level, float factor) => (sbyte)MathF.Round(level * factor);
 }

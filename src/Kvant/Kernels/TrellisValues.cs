@@ -6,8 +6,7 @@ namespace Kvant.Kernels;
 internal readonly unsafe struct TrellisValues<TBits> : ITrellisOrder
     where TBits : ICount
 {
-    // At four bits the levels are so fine that weights of 7 bits would show.
-    public static int Summands => TBits.Value == 4 ? 1 : 2;
+    public static int Summands => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LookUp<TVector, TSimd>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)

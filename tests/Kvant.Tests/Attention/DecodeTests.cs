@@ -230,9 +230,45 @@ public sealed class DecodeTests
         using var other = new KvCache(AttentionCases.Options(AttentionCases.Geometry(kvHeads: 1), "fp16"));
         Assert.Throws<ArgumentException>(() => attention.Decode(other, 0, queries, outputs));
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, new() { Slopes = [1, 2, 3] }));
+        Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, new() { Slopes = [1, 2, 3, float.NaN] }));
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry with { QueryHeads = 3 }));
         foreach (Action wrong in (Action[])[() => _ = new AttentionSettings { Scale = 0 }, () => _ = new AttentionSettings { Temperature = 0 }, () => _ = new AttentionSettings { SoftCap = -1 }, () => _ = new AttentionSettings { SlidingWindow = -1 }, () => _ = new AttentionSettings { Threads = 0 }, () => _ = new AttentionSettings { Scale = float.NaN }])
             Assert.Throws<ArgumentOutOfRangeException>(wrong);
+    }
+
+    [Theory]
+    [InlineData("turboquant:bits=4", Arithmetic.Fast)]
+    [InlineData("turboquant:bits=3,code=trellis", Arithmetic.Fast)]
+    [InlineData("turboquant:bits=4", Arithmetic.Exact)]
+    [InlineData("q8", Arithmetic.Fast)]
+    public void QueryThatIsNotFiniteIsRefusedWithItsPlace(string spec, Arithmetic arithmetic)
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var cache = new KvCache(AttentionCases.Options(geometry, spec));
+        AttentionCases.Append(cache, 200, seed: 2);
+        using var attention = new CacheAttention(geometry, new() { Arithmetic = arithmetic });
+        Codec keys = CodecCases.Create(spec, geometry.KeyDimension, CodecRole.KeyTiles);
+        PreparedQueries prepared = keys.CreatePreparedQueries(geometry.QueryHeads);
+        float[] good = AttentionCases.Queries(geometry, 1), outputs = new float[geometry.QueryHeads * geometry.ValueDimension], row = new float[geometry.KvHeads * geometry.KeyDimension];
+        foreach (float number in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+        {
+            float[] bad = [.. good];
+            bad[(2 * geometry.KeyDimension) + 5] = number;
+            foreach (Action call in (Action[])
+            [
+                () => attention.Decode(cache, 0, bad, outputs),
+                () => attention.Decode(cache, 0, good, outputs, default, bad),
+                () => attention.Logits(cache, 0, bad, new float[geometry.QueryHeads * 200]),
+                () => attention.Prefill(cache, 0, bad, row, row, outputs),
+                () => keys.Prepare(bad, prepared),
+            ])
+            {
+                Assert.Contains($"Query 2, channel 5 is {number}", Assert.Throws<ArgumentException>(call).Message, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.Equal(200, cache.LayerLength(0));
+        AttentionCases.AssertDecode(cache, s_exact, $"{spec} after refusals");
     }
 
     [Fact]

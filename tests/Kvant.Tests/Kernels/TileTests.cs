@@ -165,6 +165,8 @@ public sealed class TileTests
         float[] scores = new float[queries * rows];
         keys.Score(prepared, keyBlocks, scores, Arithmetic.Fast, keyBlocks);
         float[] weights = [.. TestRows.Gaussian(queries, rows, seed: 5).Select(MathF.Exp)], sums = new float[queries * values.Dimension];
+        for (int q = 1; q < queries; q += 2)
+            weights[(q * rows) + (q * 13 % rows)] = 1000; // a peak, whose tile is added apart
         values.Accumulate(weights, valueBlocks, sums, Arithmetic.Fast, valueBlocks);
         return (scores, sums);
     }
