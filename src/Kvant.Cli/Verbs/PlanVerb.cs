@@ -20,19 +20,20 @@ internal sealed class PlanVerb : Verb
     private readonly Option<string?> _policy = Policies.Option();
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _drafts = CommonOptions.Number("--drafts", 0, 0, int.MaxValue / 2, "Tokens of the longest draft that may be refused, in 16-bit floats beside the window");
     private readonly Option<long?> _memory = SpeedOptions.Size("--memory", "Also say the longest context that fits into this: a number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB.");
 
     public PlanVerb()
         : base("plan", "Say what the cache of a model takes with each method, and how long a context fits.")
     {
         _valueDimension.DefaultValueFactory = null;
-        foreach (Option option in (Option[])[_layers, _kvHeads, _dimension, _valueDimension, _context, _codecs, _keys, _values, _policy, _window, _sinks, _memory])
+        foreach (Option option in (Option[])[_layers, _kvHeads, _dimension, _valueDimension, _context, _codecs, _keys, _values, _policy, _window, _sinks, _drafts, _memory])
             Add(option);
     }
 
     public override string Details => """
             One row per pair of codecs, from many bytes to few. The bytes are those that a cache holds after so many tokens, everything
-            counted: codes, scales, the window and the sinks in 16-bit floats, and memory that waits for rows to come. bytes/token is
+            counted: codes, scales, the window, drafts and the sinks in 16-bit floats, and memory that waits for rows to come. bytes/token is
             that by token; x fp16 compares it with the same tokens in 16-bit floats. Without --codec, --keys and --values: the pairs
             of 'kvant evaluate'.
             """;
@@ -54,7 +55,7 @@ internal sealed class PlanVerb : Verb
             KeyDimension = dimension,
             ValueDimension = result.GetResult(_valueDimension) is null ? dimension : result.GetValue(_valueDimension),
         };
-        int context = result.GetValue(_context), window = result.GetValue(_window), sinks = result.GetValue(_sinks);
+        int context = result.GetValue(_context), window = result.GetValue(_window), sinks = result.GetValue(_sinks), drafts = result.GetValue(_drafts);
         long? memory = result.GetValue(_memory);
         List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
         string? policy = result.GetValue(_policy);
@@ -73,7 +74,7 @@ internal sealed class PlanVerb : Verb
 
         Row Plan(string keys, string values, LayerPolicy layers)
         {
-            var options = new KvCacheOptions { Geometry = geometry, Policy = layers, Window = window, Sinks = sinks };
+            var options = new KvCacheOptions { Geometry = geometry, Policy = layers, Window = window, Sinks = sinks, DraftTokens = drafts };
             return new(keys, values, CachePlan.For(options, context), memory is { } bytes ? LongestContext(options, bytes) : 0);
         }
     }

@@ -29,6 +29,34 @@ public sealed class PagePoolTests
         Assert.Equal((fork.Statistics.TotalBytes, 0), (pool.UsedBytes, fork.Statistics.SharedBytes));
     }
 
+    [Theory]
+    [InlineData("turboquant:bits=4", 300)]
+    [InlineData("turboquant:bits=3,mean=32", 290)] // cut into a block, which both close again
+    [InlineData("kivi|outlier", 200)]
+    public void ForksThatBothGrowKeepTheirOwn(string pair, int length)
+    {
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options(pair), tokens: 320), alone = CacheSamples.Cache(CacheSamples.Options(pair), tokens: 320);
+        cache.Truncate(length);
+        alone.Truncate(length);
+        byte[] frozen = alone.Freeze();
+        using KvCache fork = cache.Fork(), third = fork.Fork();
+        foreach ((KvCache one, int seed) in (IEnumerable<(KvCache, int)>)[(cache, 5), (fork, 6)])
+        {
+            for (int i = 0; i < 4; i++)
+                CacheSamples.Append(one, 20, seed + (10 * i));
+        }
+
+        foreach ((KvCache one, int seed) in (IEnumerable<(KvCache, int)>)[(cache, 5), (fork, 6)])
+        {
+            using KvCache wanted = KvCache.Thaw(frozen);
+            for (int i = 0; i < 4; i++)
+                CacheSamples.Append(wanted, 20, seed + (10 * i));
+            Assert.Equal(wanted.Freeze(), one.Freeze());
+        }
+
+        Assert.Equal(frozen, third.Freeze());
+    }
+
     [Fact]
     public void ForkOfACacheWithItsOwnPoolOutlivesIt()
     {
