@@ -8,21 +8,22 @@ namespace Kvant.Cli.Tests;
 public sealed class PlanVerbTests
 {
     [Theory]
-    [InlineData("turboquant:bits=4", "turboquant:bits=3", 64, 4, 300)]
-    [InlineData("kivi:bits=4", "q8_0", 0, 0, 257)]
-    [InlineData("fp32", "fp16", 1000, 8, 70)]
-    [InlineData("outlier:bits=2", "outlier:bits=2", 16, 4, 200)]
-    public void NumbersAreThoseOfACacheWithAsManyTokens(string keys, string values, int window, int sinks, int tokens)
+    [InlineData("turboquant:bits=4", "turboquant:bits=3", 64, 4, 48, 300)]
+    [InlineData("kivi:bits=4", "q8_0", 0, 0, 1, 257)]
+    [InlineData("fp32", "fp16", 1000, 8, 0, 70)]
+    [InlineData("outlier:bits=2", "outlier:bits=2", 16, 4, 0, 200)]
+    public void NumbersAreThoseOfACacheWithAsManyTokens(string keys, string values, int window, int sinks, int drafts, int tokens)
     {
         JsonElement row = Assert.Single(ToolResult.JsonOf(
             "plan", "--layers", "2", "--kv-heads", "3", "--dimension", "64", "--value-dimension", "96", "--keys", keys, "--values", values,
-            "--context", Text(tokens), "--window", Text(window), "--sinks", Text(sinks)).EnumerateArray());
+            "--context", Text(tokens), "--window", Text(window), "--sinks", Text(sinks), "--drafts", Text(drafts)).EnumerateArray());
         using var cache = new KvCache(new KvCacheOptions
         {
             Geometry = new() { Layers = 2, KvHeads = 3, KeyDimension = 64, ValueDimension = 96 },
             Policy = LayerPolicy.Uniform(2, CodecSpec.Parse(keys), CodecSpec.Parse(values)),
             Window = window,
             Sinks = sinks,
+            DraftTokens = drafts,
         });
         float[] rows = [.. Enumerable.Range(0, tokens * 3 * 96).Select(i => MathF.Sin(i))];
         for (int layer = 0; layer < 2; layer++)
