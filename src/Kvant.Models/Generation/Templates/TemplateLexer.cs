@@ -133,7 +133,12 @@ internal static class TemplateLexer
             at++;
             value.Append(text[at] switch
             {
-                'n' => "\n", 't' => "\t", 'r' => "\r", '\\' => "\\", '\'' => "'", '"' => "\"",
+                'n' => "\n",
+                't' => "\t",
+                'r' => "\r",
+                '\\' => "\\",
+                '\'' => "'",
+                '"' => "\"",
                 char other and not ('u' or 'U' or 'x' or 'N') => $"\\{other}",
                 char other => throw new TemplateException($"has the escape \\{other} in a string, which is not understood"),
             });
