@@ -36,20 +36,20 @@ internal sealed class BareRead : IDisposable
     public void Read(PlainRows rows) => Run(null, rows);
 
     /// <summary>The bytes that <see cref="Read(KvCache)"/> reads.</summary>
-    public static long Bytes(KvCache cache)
+    public static long Bytes(KvCache cache) => cache.Read(cache.Geometry.KvHeads, static (reader, heads) =>
     {
         long bytes = 0;
-        for (int head = 0; head < cache.Geometry.KvHeads; head++)
+        for (int head = 0; head < heads; head++)
         {
-            for (int i = 0; i < cache.RunCount(0); i++)
+            for (int i = 0; i < reader.RunCount(0); i++)
             {
-                CacheRun run = cache.Run(0, head, i);
+                CacheRun run = reader.Run(0, head, i);
                 bytes += run.Keys.Length + run.Values.Length;
             }
         }
 
         return bytes;
-    }
+    });
 
     public void Dispose() => _team.Dispose();
 
@@ -61,7 +61,6 @@ internal sealed class BareRead : IDisposable
 
     private void Work(int worker)
     {
-        int runs = _cache?.RunCount(0) ?? 0;
         for (int item = Interlocked.Increment(ref _next) - 1; item < _geometry.KvHeads * _splits; item = Interlocked.Increment(ref _next) - 1)
         {
             int head = item / _splits, split = item % _splits;
@@ -72,12 +71,18 @@ internal sealed class BareRead : IDisposable
                 continue;
             }
 
-            for (int i = runs * split / _splits; i < runs * (split + 1) / _splits; i++)
-            {
-                CacheRun run = _cache!.Run(0, head, i);
-                Add(worker, run.Keys);
-                Add(worker, run.Values);
-            }
+            _cache!.Read((Reads: this, worker, head, split), static (reader, part) => part.Reads.Add(reader, part.worker, part.head, part.split));
+        }
+    }
+
+    private void Add(CacheReader reader, int worker, int head, int split)
+    {
+        int runs = reader.RunCount(0);
+        for (int i = runs * split / _splits; i < runs * (split + 1) / _splits; i++)
+        {
+            CacheRun run = reader.Run(0, head, i);
+            Add(worker, run.Keys);
+            Add(worker, run.Values);
         }
     }
 

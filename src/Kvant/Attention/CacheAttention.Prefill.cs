@@ -31,6 +31,7 @@ public sealed partial class CacheAttention
     /// <param name="outputs">Receives [token, query head, value dimension].</param>
     /// <param name="logSumExp">Receives [token, query head] as in <see cref="Decode"/>; empty if it is not wanted.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, the cache has another geometry, or it refuses a row. The cache is then unchanged.</exception>
+    /// <exception cref="InvalidOperationException">Another call on this object is in progress.</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room. The cache is then unchanged.</exception>
     public void Prefill(
         KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs, Span<float> logSumExp = default)
@@ -44,6 +45,7 @@ public sealed partial class CacheAttention
         if (!logSumExp.IsEmpty)
             CheckLength(logSumExp.Length, tokens, Geometry.QueryHeads, nameof(logSumExp));
         CheckFinite(queries, nameof(queries));
+        using Turn.Taken turn = _turn.Take(this);
         _exactKeys ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.KeyDimension, CodecRole.Keys);
         _exactValues ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.ValueDimension, CodecRole.Values);
         Gather(keys, tokens, Geometry.KeyDimension, ref _chunkKeys);

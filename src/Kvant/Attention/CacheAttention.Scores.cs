@@ -12,11 +12,13 @@ public sealed partial class CacheAttention
     /// <param name="logits">Receives [query head, token] for the tokens and in the order of <see cref="KvCache.CopyPositions"/>; minus infinity
     /// where a head does not see a token.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number of a query is NaN or infinite, or the cache has another geometry.</exception>
+    /// <exception cref="InvalidOperationException">Another call on this object is in progress.</exception>
     public void Logits(KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> logits)
     {
         CheckCache(cache);
         CheckLength(queries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(queries));
         CheckFinite(queries, nameof(queries));
+        using Turn.Taken turn = _turn.Take(this);
         cache.EnterRead();
         try
         {
@@ -29,7 +31,7 @@ public sealed partial class CacheAttention
                 Fill(_passes[0], head, 0, 1);
                 for (int i = 0; i < _runs; i++)
                 {
-                    CacheRun run = cache.Run(layer, head, i);
+                    CacheRun run = new CacheReader(cache).Run(layer, head, i);
                     int position = run.FirstPosition + run.Dead;
                     int column = position < sinks ? position : sinks + position - Math.Max(sinks, firstLive);
                     _passes[0].Logits(run, false, logits[((head * group * tokens) + column)..], tokens);

@@ -11,7 +11,7 @@ namespace Kvant.Attention;
 /// <para>Softmax over scores in one pass, with a running maximum (FlashAttention's, Dao et al., 2022; Milakov and Gimelshein, 2018); queries that share a
 /// key-value head are scored together. Work goes to threads by key-value head, and by ranges of tokens where there are fewer heads than threads; the
 /// result depends on their number by float rounding alone.</para>
-/// <para>One call at a time; make one per thread of your own. It works for every cache of its geometry.</para>
+/// <para>One call at a time; a second one, of whatever kind, is refused: make one per thread of your own. It works for every cache of its geometry.</para>
 /// </remarks>
 public sealed partial class CacheAttention : IDisposable
 {
@@ -28,6 +28,8 @@ public sealed partial class CacheAttention : IDisposable
     private readonly PartialResults _partials;
     private readonly int _tokensPerPass;
 
+    private Turn _turn;
+
     // The call in progress, as the workers see it.
     private KvCache? _cache;
     private int _layer;
@@ -40,7 +42,6 @@ public sealed partial class CacheAttention : IDisposable
     private int _firstToken;
     private int _position;
     private bool _sinksApart;
-    private bool _disposed;
     private float[] _queries = [];
     private float[] _sinkQueries = [];
 
@@ -89,6 +90,7 @@ public sealed partial class CacheAttention : IDisposable
     /// sequence can be merged; empty if it is not wanted.</param>
     /// <param name="sinkQueries">Other queries for the sinks, such as some that are rotated to another position; empty for the same.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number of a query is NaN or infinite, or the cache has another geometry.</exception>
+    /// <exception cref="InvalidOperationException">Another call on this object is in progress.</exception>
     /// <exception cref="ObjectDisposedException">This object or the cache is disposed.</exception>
     public void Decode(
         KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> outputs, Span<float> logSumExp = default, ReadOnlySpan<float> sinkQueries = default)
@@ -102,6 +104,7 @@ public sealed partial class CacheAttention : IDisposable
             CheckLength(sinkQueries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(sinkQueries));
         CheckFinite(queries, nameof(queries));
         CheckFinite(sinkQueries, nameof(sinkQueries));
+        using Turn.Taken turn = _turn.Take(this);
         cache.EnterRead();
         try
         {
@@ -116,18 +119,18 @@ public sealed partial class CacheAttention : IDisposable
         }
     }
 
-    /// <summary>Ends the threads, unless they are shared; twice is fine.</summary>
+    /// <summary>Ends the threads, unless they are shared, after the call in progress; twice is fine.</summary>
+    /// <exception cref="InvalidOperationException">Called from within a call, which would wait for itself.</exception>
     public void Dispose()
     {
-        _disposed = true;
-        if (_ownsTeam)
+        if (_turn.End(this, within: _team.IsWorker) && _ownsTeam)
             _team.Dispose();
     }
 
     private void Begin(KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> sinkQueries, int tokens, int position)
     {
         (_cache, _layer, _tokens, _firstToken, _position) = (cache, layer, tokens, 0, position);
-        _runs = cache.RunCount(layer);
+        _runs = new CacheReader(cache).RunCount(layer);
         _blocks = (tokens + _tokensPerPass - 1) / _tokensPerPass;
         int units = Geometry.KvHeads * _blocks;
         _splits = Math.Clamp((_team.Size + units - 1) / units, 1, Math.Max(1, _runs / FewestPagesPerSplit));
@@ -188,10 +191,12 @@ public sealed partial class CacheAttention : IDisposable
         int from = (int)((long)_runs * split / _splits), to = (int)((long)_runs * (split + 1) / _splits);
         if (from == to)
             return;
-        CacheRun run = _cache!.Run(_layer, head, from);
+        // Under the lock of the thread that made the call.
+        var reader = new CacheReader(_cache!);
+        CacheRun run = reader.Run(_layer, head, from);
         for (int i = from; i < to; i++)
         {
-            CacheRun next = i + 1 < to ? _cache.Run(_layer, head, i + 1) : default;
+            CacheRun next = i + 1 < to ? reader.Run(_layer, head, i + 1) : default;
             pass.Absorb(run, _sinksApart && IsSinks(run), next.Keys, next.Values);
             run = next;
         }
@@ -208,7 +213,6 @@ public sealed partial class CacheAttention : IDisposable
 
     private void CheckCache(KvCache cache)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(cache);
         if (cache.Geometry != Geometry)
             throw new ArgumentException($"The cache is {cache.Geometry}; this attention is for {Geometry}.", nameof(cache));

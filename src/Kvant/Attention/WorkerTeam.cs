@@ -1,9 +1,11 @@
+using System.Runtime.ExceptionServices;
+
 namespace Kvant.Attention;
 
 /// <summary>
 /// A few threads that wait for work, so that a step costs neither a thread nor an allocation; the calling thread is one of them. Those who work
 /// in turn, such as the attention and the products of one model, should share a team: a thread that waits for its next step keeps a processor busy
-/// for a moment, and that of another team would take it from the one who has work. One call at a time.
+/// for a moment, and that of another team would take it from the one who has work. One call at a time; a second one is refused.
 /// </summary>
 public sealed class WorkerTeam : IDisposable
 {
@@ -11,18 +13,27 @@ public sealed class WorkerTeam : IDisposable
     private const int Looks = 2000;
 
     private readonly Worker[] _workers;
+    private readonly int _looks;
+    private Turn _turn;
     private Action<int>? _work;
     private int _round; // raised for each step
     private int _running;
-    private bool _disposed;
+    private bool _ended;
     private Exception? _failure;
 
     /// <summary>Starts the threads.</summary>
     /// <param name="size">Workers, the calling thread counted, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is less than 1.</exception>
     public WorkerTeam(int size)
+        : this(size, Looks)
+    {
+    }
+
+    /// <summary>Tests make threads sleep sooner.</summary>
+    internal WorkerTeam(int size, int looks)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
+        _looks = looks;
         _workers = new Worker[size - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -39,21 +50,45 @@ public sealed class WorkerTeam : IDisposable
     /// <summary>How many work at once, the calling thread counted.</summary>
     public int Size => _workers.Length + 1;
 
-    /// <summary>Does one step and returns when all workers are done.</summary>
+    /// <summary>Threads that sleep until the next step.</summary>
+    internal int Sleeping => _workers.Count(worker => Volatile.Read(ref worker.Asleep) == 1);
+
+    /// <summary>Does one step and returns when all workers are done. What a worker throws is thrown here, however many worked: that of the
+    /// first who failed. The team lives on.</summary>
     /// <param name="work">What each does; it gets its number, 0 for the calling thread.</param>
     /// <param name="alone">Whether the calling thread does it all, as number 0: waking others costs more than a small step.</param>
-    /// <exception cref="InvalidOperationException">A worker failed; the inner exception says how. The team lives on.</exception>
+    /// <exception cref="InvalidOperationException">Another call is in progress: that of another thread, or the one that this is called from.</exception>
     /// <exception cref="ObjectDisposedException">The team was ended.</exception>
     public void Run(Action<int> work, bool alone = false)
     {
         ArgumentNullException.ThrowIfNull(work);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Turn.Taken turn = _turn.Take(this);
         if (alone || _workers.Length == 0)
-        {
             work(0);
-            return;
-        }
+        else
+            RunTogether(work);
+    }
 
+    /// <summary>Ends the threads, after the step in progress; twice is fine.</summary>
+    /// <exception cref="InvalidOperationException">Called from within a step, which would wait for itself.</exception>
+    public void Dispose()
+    {
+        if (!_turn.End(this, within: IsWorker))
+            return;
+        Volatile.Write(ref _ended, true);
+        Wake();
+        foreach (Worker worker in _workers)
+        {
+            worker.Thread!.Join();
+            worker.Dispose();
+        }
+    }
+
+    /// <summary>Whether the calling thread is one of those that the team has started.</summary>
+    internal bool IsWorker => Array.Exists(_workers, worker => worker.Thread == Thread.CurrentThread);
+
+    private void RunTogether(Action<int> work)
+    {
         _work = work;
         Volatile.Write(ref _running, _workers.Length);
         Wake();
@@ -63,21 +98,7 @@ public sealed class WorkerTeam : IDisposable
             spinner.SpinOnce(sleep1Threshold: -1);
         _work = null;
         if (Interlocked.Exchange(ref _failure, null) is { } failure)
-            throw new InvalidOperationException($"A worker thread failed: {failure.Message}", failure);
-    }
-
-    /// <summary>Ends the threads; twice is fine.</summary>
-    public void Dispose()
-    {
-        if (_disposed)
-            return;
-        Volatile.Write(ref _disposed, true);
-        Wake();
-        foreach (Worker worker in _workers)
-        {
-            worker.Thread!.Join();
-            worker.Dispose();
-        }
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     private void Wake()
@@ -110,7 +131,7 @@ public sealed class WorkerTeam : IDisposable
         {
             AwaitRound(worker, seen);
             seen = Volatile.Read(ref _round);
-            if (Volatile.Read(ref _disposed))
+            if (Volatile.Read(ref _ended))
                 return;
             Do(number);
             Interlocked.Decrement(ref _running);
@@ -119,7 +140,7 @@ public sealed class WorkerTeam : IDisposable
 
     private void AwaitRound(Worker worker, int seen)
     {
-        for (int i = 0; i < Looks; i++)
+        for (int i = 0; i < _looks; i++)
         {
             if (Volatile.Read(ref _round) != seen)
                 return;

@@ -4,7 +4,7 @@ namespace Kvant.Caching;
 
 /// <summary>
 /// Compressed keys and values of neighboring tokens of one head, as they lie in memory, for code that attends to them in place.
-/// Valid until the next write to the cache.
+/// Valid while the cache is read: <see cref="CacheReader"/> gives it.
 /// </summary>
 public readonly ref struct CacheRun
 {

@@ -34,28 +34,51 @@ public sealed partial class KvCache
         }
     }
 
-    /// <summary>How many runs hold the living tokens of each head of a layer.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    public int RunCount(int layer)
+    /// <summary>Lets code look at the compressed bytes themselves, with their codecs, for attention of its own. What writes to the cache waits
+    /// until the code returns, so the bytes stay as they are as long as it can see them.</summary>
+    /// <typeparam name="TState">What the code gets beside the bytes; a ref struct may hold spans of the caller's.</typeparam>
+    /// <param name="state">Handed to the code, so that it needs no closure: a step allocates nothing then.</param>
+    /// <param name="reading">The code. It may read the cache in every way. It must not write to it, and must not wait for another thread that
+    /// reads or writes it: that one may be waiting for this reading to end.</param>
+    /// <exception cref="ObjectDisposedException">The cache is disposed.</exception>
+    public void Read<TState>(TState state, CacheReading<TState> reading)
+        where TState : allows ref struct
     {
-        RequireLayer(layer);
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return LayerReading.RunCount(_layers[layer]);
+        ArgumentNullException.ThrowIfNull(reading);
+        EnterRead();
+        try
+        {
+            reading(new CacheReader(this), state);
+        }
+        finally
+        {
+            ExitRead();
+        }
     }
 
-    /// <summary>The compressed bytes of neighboring tokens of a head, for code that attends to them in place: first the body, page by page,
-    /// then the sinks, then the window in one or two parts. Together the runs hold every living token once.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
-    /// <param name="head">0 to key-value heads - 1.</param>
-    /// <param name="index">0 to <see cref="RunCount"/> - 1.</param>
-    /// <returns>Views that are valid until the next write to the cache, or its end.</returns>
-    public CacheRun Run(int layer, int head, int index)
+    /// <inheritdoc cref="Read{TState}(TState, CacheReading{TState})"/>
+    /// <typeparam name="TState">What the code gets beside the bytes.</typeparam>
+    /// <typeparam name="TResult">What the code returns; never bytes of the cache.</typeparam>
+    public TResult Read<TState, TResult>(TState state, CacheReading<TState, TResult> reading)
+        where TState : allows ref struct
     {
-        RequireHead(head);
-        int count = RunCount(layer);
-        if ((uint)index >= (uint)count)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"There are {count} runs, counted from 0.");
-        return LayerReading.Run(_layers[layer], head, index);
+        ArgumentNullException.ThrowIfNull(reading);
+        EnterRead();
+        try
+        {
+            return reading(new CacheReader(this), state);
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
+
+    /// <summary>The memory of a layer, for those who hold the lock.</summary>
+    internal LayerMemory LayerAt(int layer)
+    {
+        RequireLayer(layer);
+        return _layers[layer];
     }
 
     private void RequireLiving(LayerExtent extent, int first, int count)

@@ -1,6 +1,6 @@
 namespace Kvant.Caching;
 
-// What changes the cache. Everything that can be refused is, before anything changes.
+// What changes the cache. Everything that can be refused is, before anything changes; a write on a thread that reads, first of all.
 public sealed partial class KvCache
 {
     /// <summary>Adds tokens to a layer: [token, key-value head, number], one token or many.</summary>
@@ -239,7 +239,12 @@ public sealed partial class KvCache
         return keys / keyLength;
     }
 
-    private void EnterWrite() => _lock.EnterWriteLock();
+    private void EnterWrite()
+    {
+        if (_lock.IsReadLockHeld)
+            throw new InvalidOperationException("This thread reads the cache, and what writes to it would wait for that: write when Read has returned.");
+        _lock.EnterWriteLock();
+    }
 
     private void ExitWrite()
     {

@@ -7,7 +7,8 @@ namespace Kvant.Caching;
 /// <remarks>
 /// <para>A row is rounded to the window's codec as it enters and waits there until a whole block leaves the window, so the bytes never
 /// depend on how tokens were split into calls. Positions are absolute and never move; rotary embeddings belong to the caller.</para>
-/// <para>One thread may write while others read; what writes waits for them. Memory is native: dispose the cache.</para>
+/// <para>One thread may write while others read; what writes waits for them, and is refused on a thread that reads (<see cref="Read{TState}"/>).
+/// Memory is native: dispose the cache.</para>
 /// <para>A call that is refused changes nothing.</para>
 /// </remarks>
 public sealed partial class KvCache : IDisposable
@@ -16,7 +17,7 @@ public sealed partial class KvCache : IDisposable
     private readonly CacheScratch _scratch = new();
     private readonly PagePool _pool;
 
-    // Recursive, so that those who read between EnterRead and ExitRead may call what locks by itself.
+    // Recursive, so that those who read may call what locks by itself.
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
     private bool _disposed;
 
@@ -89,6 +90,9 @@ public sealed partial class KvCache : IDisposable
             }
         }
     }
+
+    /// <summary>Writers that wait for readers; whoever begins to read waits for them.</summary>
+    internal int WaitingWrites => _lock.WaitingWriteCount;
 
     /// <summary>Tokens that one layer has; within a step the first layers are ahead.</summary>
     /// <param name="layer">0 to layers - 1.</param>
@@ -181,6 +185,7 @@ public sealed partial class KvCache : IDisposable
     }
 
     /// <summary>Returns all memory. Twice is fine.</summary>
+    /// <exception cref="InvalidOperationException">This thread reads the cache.</exception>
     public void Dispose()
     {
         EnterWrite();
@@ -223,7 +228,7 @@ public sealed partial class KvCache : IDisposable
             throw new ArgumentOutOfRangeException(nameof(layer), layer, $"There are layers 0 to {_layers.Length - 1}.");
     }
 
-    private void RequireHead(int head)
+    internal void RequireHead(int head)
     {
         if ((uint)head >= (uint)Geometry.KvHeads)
             throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {Geometry.KvHeads - 1}.");

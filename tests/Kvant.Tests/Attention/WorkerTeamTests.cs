@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Kvant.Attention;
 
 namespace Kvant.Tests.Attention;
@@ -12,12 +13,34 @@ public sealed class WorkerTeamTests
         int[] runs = new int[size];
         for (int step = 1; step <= 500; step++)
         {
-            // Now and then the team has gone to sleep.
-            if (step % 200 == 0)
-                Thread.Sleep(20);
             team.Run(worker => runs[worker]++);
             Assert.All(runs, count => Assert.Equal(step, count));
         }
+    }
+
+    [Fact]
+    public void SleepingWorkersAreWoken()
+    {
+        using var team = new WorkerTeam(3, looks: 0);
+        using var together = new Barrier(3);
+        for (int step = 0; step < 5; step++)
+        {
+            Patience.Until(() => team.Sleeping == 2, "workers go to sleep");
+            Patience.Start(() => team.Run(_ => together.SignalAndWait())).AssertEnds("a step that needs all workers");
+        }
+    }
+
+    [Fact]
+    public void NoWakeUpIsLostWhileWorkersFallAsleep()
+    {
+        using var team = new WorkerTeam(3, looks: 0);
+        int runs = 0;
+        Patience.Start(() =>
+        {
+            for (int step = 0; step < 1000; step++)
+                team.Run(_ => Interlocked.Increment(ref runs));
+        }).AssertEnds("steps that come as workers fall asleep");
+        Assert.Equal(3000, runs);
     }
 
     [Fact]
@@ -29,15 +52,100 @@ public sealed class WorkerTeamTests
         Assert.Equal([(0, Environment.CurrentManagedThreadId)], seen);
     }
 
+    [Theory, InlineData(1, false, 0), InlineData(3, true, 0), InlineData(3, false, 0), InlineData(3, false, 2)]
+    public void ErrorReachesTheCallerAsItWasThrownAndTheTeamLivesOn(int size, bool alone, int culprit)
+    {
+        using var team = new WorkerTeam(size);
+        for (int step = 0; step < 2; step++)
+        {
+            ArgumentOutOfRangeException error = Assert.Throws<ArgumentOutOfRangeException>(() => team.Run(worker => FailAs(culprit, worker), alone));
+            Assert.Contains(nameof(FailAs), error.StackTrace, StringComparison.Ordinal);
+            int runs = 0;
+            team.Run(_ => Interlocked.Increment(ref runs));
+            Assert.Equal(size, runs);
+        }
+    }
+
     [Fact]
-    public void AnErrorOfAnyWorkerReachesTheCallerAndTheTeamLivesOn()
+    public void WhenAllFailOneErrorReachesTheCallerAndNoneTheNextStep()
     {
         using var team = new WorkerTeam(3);
-        Exception error = Assert.Throws<InvalidOperationException>(() => team.Run(worker => ArgumentOutOfRangeException.ThrowIfEqual(worker, 2)));
-        Assert.IsType<ArgumentOutOfRangeException>(error.InnerException);
+        Assert.Throws<ArgumentOutOfRangeException>(() => team.Run(static worker => FailAs(worker, worker)));
+        team.Run(static _ => { });
+    }
+
+    [Fact]
+    public void SecondCallAtOnceIsRefusedAndTheFirstEndsWell()
+    {
+        using var team = new WorkerTeam(2);
+        using var open = new ManualResetEventSlim();
+        int runs = 0;
+        Patience.Job first = Patience.Start(() => team.Run(_ =>
+        {
+            Interlocked.Increment(ref runs);
+            open.Wait();
+        }));
+        Patience.Until(() => Volatile.Read(ref runs) == 2, "both workers are at work");
+        foreach (bool alone in (bool[])[false, true])
+            Assert.Contains("one at a time", Assert.Throws<InvalidOperationException>(() => team.Run(_ => runs++, alone)).Message, StringComparison.Ordinal);
+        open.Set();
+        first.AssertEnds("the first step");
+        Assert.Equal(2, runs);
+    }
+
+    [Theory, InlineData(0), InlineData(1)]
+    public void StepCannotCallItsOwnTeam(int worker)
+    {
+        using var team = new WorkerTeam(2);
+        Assert.Throws<InvalidOperationException>(() => team.Run(w => team.Run(static _ => { }, alone: w == worker)));
+        Assert.Contains("would wait for itself", Assert.Throws<InvalidOperationException>(() => team.Run(w =>
+        {
+            if (w == worker)
+                team.Dispose();
+        })).Message, StringComparison.Ordinal);
         int runs = 0;
         team.Run(_ => Interlocked.Increment(ref runs));
-        Assert.Equal(3, runs);
+        Assert.Equal(2, runs);
+    }
+
+    [Fact]
+    public void EndWaitsForTheStepInProgress()
+    {
+        var team = new WorkerTeam(3);
+        using var open = new ManualResetEventSlim();
+        int runs = 0;
+        Patience.Job step = Patience.Start(() => team.Run(worker =>
+        {
+            Interlocked.Increment(ref runs);
+            if (worker == 0)
+                open.Wait();
+        }));
+        Patience.Until(() => Volatile.Read(ref runs) == 3, "all workers are at work");
+        Patience.Job end = Patience.Start(team.Dispose);
+        end.AssertWaits("Dispose during a step");
+        open.Set();
+        step.AssertEnds("a step during which the team was disposed");
+        end.AssertEnds("Dispose after the step");
+        Assert.Throws<ObjectDisposedException>(() => team.Run(static _ => { }));
+    }
+
+    [Fact]
+    public void EndComesBetweenSteps()
+    {
+        for (int trial = 0; trial < 20; trial++)
+        {
+            var team = new WorkerTeam(3, looks: trial % 2 * 20);
+            int steps = 0;
+            Patience.Job caller = Patience.Start(() =>
+            {
+                while (true)
+                    team.Run(_ => Interlocked.Increment(ref steps));
+            });
+            Patience.Until(() => Volatile.Read(ref steps) > trial, "steps are done");
+            Patience.Start(team.Dispose).AssertEnds("Dispose between steps");
+            Assert.IsType<ObjectDisposedException>(caller.Failure("steps after the end"));
+            Assert.Equal(0, steps % 3);
+        }
     }
 
     [Fact]
@@ -47,6 +155,7 @@ public sealed class WorkerTeamTests
         team.Dispose();
         team.Dispose();
         Assert.Throws<ObjectDisposedException>(() => team.Run(static _ => { }));
+        Assert.Throws<ObjectDisposedException>(() => team.Run(static _ => { }, alone: true));
         Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
     }
 
@@ -59,4 +168,7 @@ public sealed class WorkerTeamTests
         team.Run(_ => Interlocked.Increment(ref runs));
         Assert.Equal(2, runs);
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void FailAs(int culprit, int worker) => ArgumentOutOfRangeException.ThrowIfEqual(worker, culprit);
 }

@@ -77,8 +77,6 @@ public sealed class CacheRefusalTests
         Assert.Contains("it must be 192", Assert.Throws<ArgumentException>(() => cache.Append(0, keys.AsSpan(128), values)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Append(1, keys, values));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Truncate(-1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => cache.Run(0, 2, 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => cache.Run(0, 0, cache.RunCount(0)));
         Assert.Throws<ArgumentException>(() => cache.CopyPositions(0, new int[149]));
         Assert.Throws<ArgumentException>(() => cache.Decode(0, 0, 0, 1, new float[63], new float[96]));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.ShouldTrim(-1));

@@ -18,21 +18,24 @@ public sealed class KvCacheTests
             using KvCache cache = CacheSamples.Cache(CacheSamples.Options(pair, window: window), tokens);
             cache.Evict(evicted);
             var positions = new SortedSet<int>();
-            for (int i = 0; i < cache.RunCount(0); i++)
+            cache.Read(positions, (reader, positions) =>
             {
-                CacheRun run = cache.Run(0, 1, i);
-                Assert.InRange(run.Dead, 0, run.Rows - 1);
-                float[] keys = run.KeyCodec.Decode(run.Keys), values = run.ValueCodec.Decode(run.Values);
-                Assert.Equal(run.Rows * CacheSamples.KeyDimension, keys.Length);
-                Assert.Equal(run.Rows * CacheSamples.ValueDimension, values.Length);
-                int first = run.FirstPosition + run.Dead, count = run.Rows - run.Dead;
-                float[] wantedKeys = new float[count * CacheSamples.KeyDimension], wantedValues = new float[count * CacheSamples.ValueDimension];
-                cache.Decode(0, 1, first, count, wantedKeys, wantedValues);
-                Assert.Equal(wantedKeys, keys[(run.Dead * CacheSamples.KeyDimension)..]);
-                Assert.Equal(wantedValues, values[(run.Dead * CacheSamples.ValueDimension)..]);
-                for (int p = first; p < first + count; p++)
-                    Assert.True(positions.Add(p), $"Position {p} lies in two runs.");
-            }
+                for (int i = 0; i < reader.RunCount(0); i++)
+                {
+                    CacheRun run = reader.Run(0, 1, i);
+                    Assert.InRange(run.Dead, 0, run.Rows - 1);
+                    float[] keys = run.KeyCodec.Decode(run.Keys), values = run.ValueCodec.Decode(run.Values);
+                    Assert.Equal(run.Rows * CacheSamples.KeyDimension, keys.Length);
+                    Assert.Equal(run.Rows * CacheSamples.ValueDimension, values.Length);
+                    int first = run.FirstPosition + run.Dead, count = run.Rows - run.Dead;
+                    float[] wantedKeys = new float[count * CacheSamples.KeyDimension], wantedValues = new float[count * CacheSamples.ValueDimension];
+                    cache.Decode(0, 1, first, count, wantedKeys, wantedValues);
+                    Assert.Equal(wantedKeys, keys[(run.Dead * CacheSamples.KeyDimension)..]);
+                    Assert.Equal(wantedValues, values[(run.Dead * CacheSamples.ValueDimension)..]);
+                    for (int p = first; p < first + count; p++)
+                        Assert.True(positions.Add(p), $"Position {p} lies in two runs.");
+                }
+            });
 
             int[] living = new int[cache.LiveTokens(0)];
             cache.CopyPositions(0, living);
@@ -152,7 +155,7 @@ public sealed class KvCacheTests
         Assert.Equal(0, pool.UsedBytes);
         Assert.Throws<ObjectDisposedException>(() => cache.Append(0, new float[128], new float[192]));
         Assert.Throws<ObjectDisposedException>(() => cache.Length);
-        Assert.Throws<ObjectDisposedException>(() => cache.RunCount(0));
+        Assert.Throws<ObjectDisposedException>(() => cache.Read(0, static (reader, _) => reader.RunCount(0)));
         Assert.Throws<ObjectDisposedException>(() => cache.Freeze());
         Assert.Throws<ObjectDisposedException>(() => cache.Fork());
         Assert.Throws<ObjectDisposedException>(() => cache.Truncate(0));
@@ -211,13 +214,11 @@ public sealed class KvCacheTests
             int reads = 0;
             while (!stop.IsCancellationRequested || reads == 0)
             {
-                float[] keys = new float[CacheSamples.KeyDimension], values = new float[CacheSamples.ValueDimension];
-                cache.EnterRead();
-                try
+                cache.Read(cache, static (reader, cache) =>
                 {
-                    for (int i = 0; i < cache.RunCount(0); i++)
+                    for (int i = 0; i < reader.RunCount(0); i++)
                     {
-                        CacheRun run = cache.Run(0, 1, i);
+                        CacheRun run = reader.Run(0, 1, i);
                         ReadOnlySpan<Half> numbers = MemoryMarshal.Cast<byte, Half>(run.Keys);
                         for (int n = 0; n < numbers.Length; n++)
                             Assert.True(run.FirstPosition + (n / CacheSamples.KeyDimension) == (int)numbers[n], $"Position {run.FirstPosition} and {n} numbers on is {numbers[n]}.");
@@ -225,15 +226,11 @@ public sealed class KvCacheTests
 
                     if (cache.Length > 0)
                     {
+                        float[] keys = new float[CacheSamples.KeyDimension], values = new float[CacheSamples.ValueDimension];
                         cache.Decode(0, 0, cache.Length - 1, 1, keys, values);
                         Assert.Equal(cache.Length - 1, (int)keys[0]);
                     }
-                }
-                finally
-                {
-                    cache.ExitRead();
-                }
-
+                });
                 reads++;
             }
         }, TestContext.Current.CancellationToken))];

@@ -2,9 +2,9 @@ using Kvant.Kernels;
 
 namespace Kvant.Tests.Kernels;
 
-/// <summary>Tests that set the width of the kernels; they run one after the other, beside no other test.</summary>
+/// <summary>Tests that set the width of the kernels; they run one after the other, beside no other test but those of <see cref="WidthLegs"/>.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class Widths
+public sealed class Widths : ICollectionFixture<WidthLegs>
 {
     public const string Name = "widths";
 
@@ -17,15 +17,21 @@ public sealed class Widths
     /// <summary>All widths; in a leg the scalar loops and the width that the process has.</summary>
     public static SimdWidth[] All { get; } = Environment.GetEnvironmentVariable(Expected) is null
         ? [SimdWidth.Scalar, SimdWidth.Bits128, SimdWidth.Bits256, SimdWidth.Bits512]
-        : [SimdWidth.Scalar, SimdSupport.Widest];
+        : [.. new[] { SimdWidth.Scalar, SimdSupport.Widest }.Distinct()];
+
+    /// <summary>All widths; in a leg the one that the process has, for tests that need no scalar loop to compare with.</summary>
+    public static SimdWidth[] Native { get; } = Environment.GetEnvironmentVariable(Expected) is null ? All : [SimdSupport.Widest];
 
     /// <summary>Runs an action at every width (those that the machine lacks are emulated) and returns the results.</summary>
-    internal static T[] AtEach<T>(Func<T> action)
+    internal static T[] AtEach<T>(Func<T> action) => At(All, action);
+
+    /// <summary>Runs an action at some widths and returns the results.</summary>
+    internal static T[] At<T>(SimdWidth[] widths, Func<T> action)
     {
         SimdWidth before = SimdSupport.Active;
         try
         {
-            return [.. All.Select(width =>
+            return [.. widths.Select(width =>
             {
                 SimdSupport.Active = width;
                 return action();
