@@ -37,7 +37,8 @@ internal sealed class LayerLayout
             _headFrontBytes += SideLayout.Align(size);
         }
 
-        FrontBytes = checked(Heads * _headFrontBytes);
+        // A layer without sinks, window and choices has a front all the same: pages that take no room have no place of their own.
+        FrontBytes = Math.Max(SideLayout.Align(1), checked(Heads * _headFrontBytes));
         PageBytes = checked((long)Heads * (keys.RunBytes + values.RunBytes));
     }
 

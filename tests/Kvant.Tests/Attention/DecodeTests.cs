@@ -168,31 +168,6 @@ public sealed class DecodeTests
     }
 
     [Fact]
-    public void StepAllocatesNothing()
-    {
-        CacheGeometry geometry = AttentionCases.Geometry(group: 4, keys: 128, values: 128);
-        foreach (string spec in (string[])["turboquant:bits=4", "fp32", "fp16", "q8", "kivi:bits=2", "outlier:bits=2"])
-        {
-            foreach (Arithmetic arithmetic in (Arithmetic[])[Arithmetic.Exact, Arithmetic.Fast])
-            {
-                using var cache = new KvCache(AttentionCases.Options(geometry, spec));
-                AttentionCases.Append(cache, 500, seed: 8);
-                using var attention = new CacheAttention(geometry, new() { Arithmetic = arithmetic });
-                float[] queries = AttentionCases.Queries(geometry, 1), outputs = new float[geometry.QueryHeads * 128], logSums = new float[geometry.QueryHeads];
-                long least = long.MaxValue;
-                for (int i = 0; i < 5 && least > 0; i++)
-                {
-                    long before = GC.GetAllocatedBytesForCurrentThread();
-                    attention.Decode(cache, 0, queries, outputs, logSums);
-                    least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
-                }
-
-                Assert.True(least == 0, $"{spec}, {arithmetic}: a step allocates {least} bytes.");
-            }
-        }
-    }
-
-    [Fact]
     public void LogitsAreThoseOfEveryLivingToken()
     {
         CacheGeometry geometry = AttentionCases.Geometry(group: 3);
@@ -286,32 +261,5 @@ public sealed class DecodeTests
         using var other = new CacheAttention(geometry, new() { Threads = 2 });
         cache.Dispose();
         Assert.Throws<ObjectDisposedException>(() => other.Decode(cache, 0, queries, outputs));
-    }
-
-    [Fact]
-    public async Task ReadersBesideAWriterSeeWholeTokens()
-    {
-        CacheGeometry geometry = AttentionCases.Geometry();
-        using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=4") with { Eviction = new Eviction.SlidingWindow(200) });
-        AttentionCases.Append(cache, 10, seed: 1);
-        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        bool done = false;
-        Task[] readers = [.. Enumerable.Range(0, 3).Select(reader => Task.Run(() =>
-        {
-            using var attention = new CacheAttention(geometry, new() { Threads = 1 + (reader % 2) }) { FewestSharedPairs = 0 };
-            float[] queries = AttentionCases.Queries(geometry, reader), outputs = new float[geometry.QueryHeads * 64];
-            while (!Volatile.Read(ref done) && !stop.IsCancellationRequested)
-            {
-                attention.Decode(cache, 0, queries, outputs);
-                // A mean of values cannot lie far outside them; torn pages would.
-                Assert.All(outputs, x => Assert.InRange(x, -8, 8));
-            }
-        }))];
-        for (int i = 0; i < 600; i++)
-            AttentionCases.Append(cache, 1 + (i % 3), seed: i);
-        Volatile.Write(ref done, true);
-        await Task.WhenAll(readers);
-        Assert.False(stop.IsCancellationRequested, "The writer or a reader waited for ever.");
-        AttentionCases.AssertDecode(cache, s_exact, "after the writer");
     }
 }

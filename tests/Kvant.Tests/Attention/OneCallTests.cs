@@ -33,10 +33,10 @@ public sealed class OneCallTests
         using KvCache other = Cache();
         float[] answer = [];
         Exception? refused = null;
-        WhileACallWaits(attention, first, a => answer = a, _ =>
+        WhileACallWaits(attention, first, a => answer = a, caller =>
         {
             // Calls on another cache go through until the first call has begun.
-            Patience.Until(() => (refused = Record.Exception(() => Call(attention, other, second, seed: 2))) is not null, "a second call is refused");
+            Patience.Until(() => (refused = Record.Exception(() => Call(attention, other, second, seed: 2))) is not null || !caller.IsAlive, "a second call is refused");
             return () => { };
         });
         Assert.Contains("one at a time", Assert.IsType<InvalidOperationException>(refused).Message, StringComparison.Ordinal);
@@ -52,9 +52,9 @@ public sealed class OneCallTests
             var attention = new CacheAttention(s_geometry, new() { Threads = 2 }) { FewestSharedPairs = 0 };
             using KvCache other = Cache();
             float[] answer = [];
-            WhileACallWaits(attention, kind, a => answer = a, _ =>
+            WhileACallWaits(attention, kind, a => answer = a, caller =>
             {
-                Patience.Until(() => Record.Exception(() => Call(attention, other, kind, seed: 2)) is not null, "the call has begun");
+                Patience.Until(() => Record.Exception(() => Call(attention, other, kind, seed: 2)) is not null || !caller.IsAlive, "the call has begun");
                 Patience.Job end = Patience.Start(attention.Dispose);
                 end.AssertWaits("Dispose during a call");
                 return () => end.AssertEnds("Dispose after the call");
@@ -94,7 +94,7 @@ public sealed class OneCallTests
     }
 
     // A call begins, and waits for the cache's lock: a writer waits for a reader, and who comes later waits for the writer.
-    private static void WhileACallWaits(CacheAttention attention, string kind, Action<float[]> answer, Func<KvCache, Action> meanwhile)
+    private static void WhileACallWaits(CacheAttention attention, string kind, Action<float[]> answer, Func<Patience.Job, Action> meanwhile)
     {
         using KvCache cache = Cache();
         using var reading = new ManualResetEventSlim();
@@ -110,7 +110,7 @@ public sealed class OneCallTests
         // It may find one of the calls on another cache in progress; then it comes again.
         Patience.Job caller = Patience.Start(() => Patience.Until(
             () => Record.Exception(() => answer(Call(attention, cache, kind, seed: 1))) is not InvalidOperationException, "the first call begins"));
-        Action after = meanwhile(cache);
+        Action after = meanwhile(caller);
         open.Set();
         reader.AssertEnds("the reader");
         writer.AssertEnds("the writer");

@@ -33,6 +33,8 @@ internal static class Patience
             _thread.Start();
         }
 
+        public bool IsAlive => _thread.IsAlive;
+
         /// <summary>Fails if the code ends although nothing lets it.</summary>
         public void AssertWaits(string what) => Assert.False(_thread.Join(50), $"It did not wait: {what}.");
 

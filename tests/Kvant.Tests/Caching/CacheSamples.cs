@@ -19,6 +19,23 @@ internal static class CacheSamples
         "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
     ];
 
+    /// <summary>What caches of several layers are tried with: <see cref="Pairs"/> in the first layer and others behind it, trellis codes, and presets.</summary>
+    public static TheoryData<string> Policies =>
+    [
+        .. Pairs.Select(p => p.Data), "turboquant:bits=3,code=trellis", "turboquant:bits=1,code=trellis|turboquant:bits=4,code=trellis,scale=leastsquares",
+        .. CachePreset.All.Select(p => p.Name),
+    ];
+
+    /// <summary>One of <see cref="Policies"/> for three layers: the pair, then two others that a seed finds; a preset as it is.</summary>
+    public static LayerPolicy Policy(string name, Random random)
+    {
+        if (CachePreset.Find(name) is { } preset)
+            return preset.ForLayers(3);
+        string[] pairs = [.. Pairs.Select(p => p.Data)];
+        return new([.. ((string[])[name, pairs[random.Next(pairs.Length)], pairs[random.Next(pairs.Length)]]).Select(pair => pair.Split('|'))
+            .Select(specs => new LayerSpecs(CodecSpec.Parse(specs[0]), CodecSpec.Parse(specs[^1])))]);
+    }
+
     public static KvCacheOptions Options(string pair, int sinks = 3, int window = 20, int layers = 1, Eviction? eviction = null, PagePool? pool = null, string? windowCodec = null, int drafts = 0)
     {
         string[] specs = pair.Split('|');
@@ -65,23 +82,32 @@ internal static class CacheSamples
         tokens.Keys.AsSpan((from * Heads * KeyDimension)..(to * Heads * KeyDimension)),
         tokens.Values.AsSpan((from * Heads * ValueDimension)..(to * Heads * ValueDimension)));
 
-    /// <summary>Fails unless the cache says, bit for bit, what the oracle says.</summary>
-    public static void AssertEqual(CacheOracle oracle, KvCache cache, string what)
+    /// <summary>Fails unless a layer of the cache says, bit for bit, what the oracle says.</summary>
+    public static void AssertEqual(CacheOracle oracle, KvCache cache, string what, int layer = 0)
     {
-        Assert.True(oracle.Length == cache.Length, $"{what}: {cache.Length} tokens, {oracle.Length} wanted.");
-        int[] wanted = oracle.Positions, positions = new int[cache.LiveTokens(0)];
-        cache.CopyPositions(0, positions);
+        Assert.True(oracle.Length == cache.LayerLength(layer), $"{what}: {cache.LayerLength(layer)} tokens, {oracle.Length} wanted.");
+        int[] wanted = oracle.Positions, positions = new int[cache.LiveTokens(layer)];
+        cache.CopyPositions(layer, positions);
         Assert.True(wanted.SequenceEqual(positions), $"{what}: positions {string.Join(' ', positions)}, {string.Join(' ', wanted)} wanted.");
-        Assert.True(oracle.ExactRows == cache.LayerStatistics(0).ExactRows, $"{what}: {cache.LayerStatistics(0).ExactRows} exact rows, {oracle.ExactRows} wanted.");
-        float[] key = new float[KeyDimension], value = new float[ValueDimension];
-        for (int head = 0; head < Heads; head++)
+        long exact = cache.LayerStatistics(layer).ExactRows;
+        Assert.True(oracle.ExactRows == exact, $"{what}: {exact} exact rows, {oracle.ExactRows} wanted.");
+        // A few rows at once: parts of blocks, parts of two blocks, across the borders of sinks, body and window.
+        const int Most = 7;
+        float[] keys = new float[Most * KeyDimension], values = new float[Most * ValueDimension];
+        for (int i = 0, count; i < wanted.Length; i += count)
         {
-            foreach (int position in wanted)
+            count = 1;
+            while (count < Math.Min(Most, wanted.Length - i) && wanted[i + count] == wanted[i] + count)
+                count++;
+            for (int head = 0; head < Heads; head++)
             {
-                cache.Decode(0, head, position, 1, key, value);
-                (float[] wantedKey, float[] wantedValue) = oracle.Row(head, position);
-                Assert.True(wantedKey.AsSpan().SequenceEqual(key), $"{what}: the key of head {head} at {position} differs.");
-                Assert.True(wantedValue.AsSpan().SequenceEqual(value), $"{what}: the value of head {head} at {position} differs.");
+                cache.Decode(layer, head, wanted[i], count, keys.AsSpan(0, count * KeyDimension), values.AsSpan(0, count * ValueDimension));
+                for (int row = 0; row < count; row++)
+                {
+                    (float[] wantedKey, float[] wantedValue) = oracle.Row(head, wanted[i] + row);
+                    Assert.True(keys.AsSpan(row * KeyDimension, KeyDimension).SequenceEqual(wantedKey), $"{what}: the key of layer {layer}, head {head} at {wanted[i] + row} differs.");
+                    Assert.True(values.AsSpan(row * ValueDimension, ValueDimension).SequenceEqual(wantedValue), $"{what}: the value of layer {layer}, head {head} at {wanted[i] + row} differs.");
+                }
             }
         }
     }

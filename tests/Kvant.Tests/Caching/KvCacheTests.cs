@@ -177,6 +177,20 @@ public sealed class KvCacheTests
     }
 
     [Fact]
+    public void ACacheOfBlocksAloneReturnsItsMemory()
+    {
+        using var pool = new PagePool();
+        for (int i = 0; i < 2; i++)
+        {
+            KvCacheOptions options = CacheSamples.Options("bf16", sinks: 0, window: 0, layers: 3, pool: pool);
+            using (KvCache cache = CacheSamples.Cache(options, tokens: 10 + i), other = cache.Fork())
+                Assert.Equal(cache.Statistics.TotalBytes, pool.UsedBytes);
+            pool.Trim();
+            Assert.Equal((0, 0), (pool.UsedBytes, pool.AllocatedBytes));
+        }
+    }
+
+    [Fact]
     public void AppendAllocatesNothing()
     {
         using var pool = new PagePool();

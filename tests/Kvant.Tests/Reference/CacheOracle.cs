@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Kvant.Caching;
 using Kvant.Codecs;
 
@@ -15,9 +16,9 @@ internal sealed class CacheOracle
     private readonly bool _half;
     private readonly Head[] _heads;
 
-    public CacheOracle(KvCacheOptions options)
+    public CacheOracle(KvCacheOptions options, int layer = 0)
     {
-        (_options, LayerSpecs specs) = (options, options.Policy[0]);
+        (_options, LayerSpecs specs) = (options, options.Policy[layer]);
         CacheGeometry geometry = options.Geometry;
         Codec keys = specs.Keys.CreateCodec(geometry.KeyDimension, CodecRole.KeyTiles), values = specs.Values.CreateCodec(geometry.ValueDimension, CodecRole.ValueTiles);
         _block = Math.Max(keys.RowsPerBlock, values.RowsPerBlock);
@@ -127,6 +128,9 @@ internal sealed class CacheOracle
 
         public List<(byte[] Keys, byte[] Values)> Blocks { get; private set; } = [];
 
+        // Decoded blocks, by their bytes: these never change.
+        private readonly ConditionalWeakTable<byte[], (float[] Key, float[] Value)[]> _decoded = [];
+
         // The block that was cut, and how many of its rows are left in the window.
         private (byte[] Keys, byte[] Values) _cut;
 
@@ -175,11 +179,11 @@ internal sealed class CacheOracle
             Left = Math.Min(Left, rows);
         }
 
-        public (float[] Key, float[] Value)[] Decode(int block)
+        public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block].Keys, _ =>
         {
             IEnumerable<float[]> decodedKeys = _chosenKeys!.Decode(Blocks[block].Keys).Chunk(keys.Dimension);
             return [.. decodedKeys.Zip(_chosenValues!.Decode(Blocks[block].Values).Chunk(values.Dimension))];
-        }
+        });
 
         public void Cut(int rows, int block, bool evicted, Rounding round)
         {
