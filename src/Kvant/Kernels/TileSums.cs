@@ -88,8 +88,8 @@ internal static unsafe class TileSums
     // A tile whose rows together weigh less, where the largest row so far weighs 1, is no large part of the whole.
     private const float Little = 0.5f;
 
-    // Levels of a tile become integers in one way, whose errors the other tiles of a run make good. Where few rows are much of what a query takes there are
-    // no such others: its tiles are added once in each way, a fourth of it, and have no part in the run.
+    // Levels of a tile become integers in one way, whose errors the other tiles of a run make good. A tile that is much of what a query takes has no
+    // such others: it is added once in each way, a fourth of it, and has no part in the run.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddApart(in TileSumWork work, int firstTile, int firstQuery, int most, byte* weights, float* factors)
     {

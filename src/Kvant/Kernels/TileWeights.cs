@@ -34,7 +34,7 @@ internal static unsafe class TileWeights
     /// <param name="queries">How many, 1, 2 or 4.</param>
     /// <param name="integers">Receives [query, group, row], rows of <see cref="TileSums.RowsPerRun"/>.</param>
     /// <param name="factors">Receives [group, tile, query], of <see cref="TileSums.TilesPerRun"/> tiles and four queries: what an integer times a step of the levels is worth.</param>
-    /// <returns>Bit 4t + q, for every tile t: whether few rows of some tile, or one alone, are much of what query q takes from the run.</returns>
+    /// <returns>Bit 4t + q: whether a tile t alone, or a few rows of it, are much of what query q takes from the run.</returns>
     public static int Run(in TileSumWork work, int tile, int tiles, int query, int queries, byte* integers, float* factors)
     {
         int most = 0;
@@ -212,18 +212,17 @@ internal static unsafe class TileWeights
         for (int tile = 0; tile < part.Tiles; tile++)
             sum += sums[tile];
         Vector128<float> share = (sum / (sum - lost)) & Vector128.GreaterThan(sum, Vector128.Create(Nothing));
-        Vector128<float> half = sum * Vector128.Create(0.5f), quarter = sum * Vector128.Create(0.25f), few = sum * Vector128.Create(0.125f / part.Limit);
+        Vector128<float> half = sum * Vector128.Create(0.5f), quarter = sum * Vector128.Create(0.25f), few = sum * Vector128.Create(0.2f / part.Limit);
         int most = 0;
         for (int tile = 0; tile < part.Tiles; tile++)
         {
             Vector128<float> worth = Vector128.Load(part.Factors + (4 * tile));
             (worth * (share * Vector128.Create(part.Units[tile]))).Store(part.Factors + (4 * tile));
             Vector128<float> much = Vector128.GreaterThan(sums[tile], half) | (Vector128.GreaterThan(sums[tile], quarter) & Vector128.GreaterThan(worth, few));
-            most |= (int)much.ExtractMostSignificantBits();
+            most |= (int)much.ExtractMostSignificantBits() << (4 * tile);
         }
 
-        // Without it the others of its run are too few to make good each other's.
-        return most * (0x1111 & ((1 << (4 * part.Tiles)) - 1));
+        return most;
     }
 
     // A run of tiles, one group of coordinates.
