@@ -12,7 +12,7 @@ internal static class Fresh
 
     /// <summary>What all seeds of this run follow from.</summary>
     public static int Run { get; } =
-        int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out int said) ? said : Random.Shared.Next();
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } said ? int.Parse(said, CultureInfo.InvariantCulture) : Random.Shared.Next();
 
     /// <summary>Tries a law.</summary>
     /// <param name="law">What it is about; other cases get other seeds.</param>
