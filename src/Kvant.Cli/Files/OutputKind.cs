@@ -33,11 +33,11 @@ internal sealed class OutputKind(string words, Func<string, bool> isOurs)
         return file.Metadata.ContainsKey(Formats.Trace.WriterKey) && file.Metadata.ContainsKey(Formats.Trace.VersionKey);
     });
 
-    /// <summary>A file of <c>kvant compress</c>.</summary>
+    /// <summary>A file of <c>kvant compress</c>; a cache that a program froze has no trace as its source.</summary>
     public static OutputKind Cache { get; } = new("a compressed cache of kvant", path =>
     {
-        using CompressedCacheFile file = CompressedCacheFile.Open(path);
-        return true;
+        using CacheFile file = CacheFile.Open(path);
+        return file.Source.ContainsKey(Formats.Trace.VersionKey);
     });
 
     /// <summary>Decoded vectors. The format has no room to say who wrote a file, so none is taken for ours.</summary>

@@ -19,15 +19,15 @@ internal sealed class CompressVerb : Verb
     private readonly Option<CodecSpec?> _boundaryKeys = CommonOptions.Spec("--boundary-keys", "The codec of the keys in those layers.");
     private readonly Option<CodecSpec?> _boundaryValues = CommonOptions.Spec("--boundary-values", "The codec of the values in those layers.");
 
-    private static readonly Column<CompressedCacheFile>[] Columns =
+    private static readonly Column<CacheFile>[] Columns =
     [
-        Column<CompressedCacheFile>.OfText("file", "file", f => f.Path),
-        Column<CompressedCacheFile>.OfInteger("tokens", "tokens", f => f.Layout.Tokens),
-        Column<CompressedCacheFile>.OfInteger("bytes", "cache bytes", f => f.Layout.EstimateMemory().TotalBytes),
-        Column<CompressedCacheFile>.OfInteger("fp16Bytes", "fp16 bytes", f => f.Layout.EstimateMemory().Fp16Bytes),
-        Column<CompressedCacheFile>.OfReal("bitsPerValue", "bits/value", "0.000", f => f.Layout.EstimateMemory().BitsPerValue),
-        Column<CompressedCacheFile>.OfReal("ratio", "x fp16", "0.00", f => f.Layout.EstimateMemory().CompressionRatio),
-        Column<CompressedCacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
+        Column<CacheFile>.OfText("file", "file", f => f.Path),
+        Column<CacheFile>.OfInteger("tokens", "tokens", f => f.Tokens),
+        CacheColumns.Bytes("cache bytes"),
+        CacheColumns.Fp16Bytes("fp16 bytes"),
+        CacheColumns.BitsPerValue("bits/value"),
+        CacheColumns.Ratio("x fp16"),
+        Column<CacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
     ];
 
     public CompressVerb()
@@ -39,8 +39,9 @@ internal sealed class CompressVerb : Verb
     }
 
     public override string Details => """
-            The file holds everything that is needed to decode it elsewhere: codecs, shape, seeds and checksums. The trace's
-            queries, if it has any, are carried along as they are. Rows that do not fill a block stay in 16-bit floats.
+            The file holds everything that is needed to decode it elsewhere: codecs, shape, seeds and checksums. A program can
+            thaw it into a cache. The trace's queries, if it has any, are carried along as they are. Rows that do not fill a
+            block (of keys or values) stay as they are.
             The first and last layers lose the most from coarse codes; --boundary-layers gives them codecs of their own.
             'kvant codecs' lists the codecs.
             """;
@@ -65,12 +66,12 @@ internal sealed class CompressVerb : Verb
             throw new UsageException($"--boundary-layers {boundary} is too much: the trace has {trace.Layers} layers, so at most {trace.Layers / 2} at each end");
         LayerPolicy policy = Policy(result, trace).WithBoundary(boundary, boundaryKeys, boundaryValues);
         terminal.WithProgress("compressing", json, done => Files.Write(output, path =>
-            CompressedCache.Compress(trace, path, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
-        using CompressedCacheFile written = CompressedCacheFile.Open(output);
+            CacheFile.Compress(trace, path, policy, new ShareProgress<int>(layers => (double)layers / trace.Layers, done), terminal.Cancellation)));
+        using CacheFile written = CacheFile.Open(output);
         Tables.Write(terminal, json, Columns, [written]);
     }
 
-    // A policy's sinks and window are of no use in a file, where everything is compressed; nor is it bound to the trace that it compresses.
+    // A policy's sinks and window are of no use for a file, where everything is compressed; nor is it bound to the trace that it compresses.
     private LayerPolicy Policy(ParseResult result, Trace trace) => (result.GetValue(_policy), result.GetValue(_keys), result.GetValue(_values)) switch
     {
         ({ } policy, null, null) => Policies.Load(

@@ -21,8 +21,9 @@ internal sealed class DecompressVerb : Verb
     }
 
     public override string Details => """
-            The trace has the decoded keys and values, the queries that were carried along and the metadata of the trace that
-            was compressed. Every checksum is verified; where one is wrong, no trace is written.
+            The trace has the decoded keys and values of all tokens that are not evicted, the queries that were carried along and
+            the metadata of the trace that was compressed. Caches that a program froze have neither of these two. Every checksum
+            is verified; where one is wrong, no trace is written.
             """;
 
     public override IReadOnlyList<string> Examples => ["kvant decompress cache.kvant -o decoded.safetensors"];
@@ -31,11 +32,11 @@ internal sealed class DecompressVerb : Verb
     {
         string input = result.GetRequiredValue(_input), output = result.GetRequiredValue(_output);
         ElementType type = result.GetValue(_type) == "f32" ? ElementType.F32 : ElementType.F16;
-        using CompressedCacheFile file = CompressedCacheFile.Open(input);
+        using CacheFile file = CacheFile.Open(input);
         try
         {
             terminal.WithProgress("decompressing", json, done => Files.Write(output, path =>
-                CompressedCache.Decompress(file, path, type, new ShareProgress<int>(layers => (double)layers / file.Layout.Geometry.Layers, done), "kvant decompress", terminal.Cancellation)));
+                file.Decompress(path, type, new ShareProgress<int>(layers => (double)layers / file.Options.Geometry.Layers, done), "kvant decompress", terminal.Cancellation)));
         }
         catch (ArgumentException e) when (type == ElementType.F16)
         {

@@ -11,26 +11,36 @@ internal sealed class InspectVerb : Verb
 {
     private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
 
-    private static readonly Column<CompressedCacheFile>[] Fields =
+    private static readonly Column<CacheFile>[] Fields =
     [
-        Column<CompressedCacheFile>.OfText("file", "file", f => f.Path),
-        Column<CompressedCacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
-        Column<CompressedCacheFile>.OfText("checksums", "checksums", _ => "ok"),
-        Column<CompressedCacheFile>.OfInteger("layers", "layers", f => f.Layout.Geometry.Layers),
-        Column<CompressedCacheFile>.OfInteger("kvHeads", "kv heads", f => f.Layout.Geometry.KvHeads),
-        Column<CompressedCacheFile>.OfInteger("queryHeads", "query heads", f => f.Layout.QueryHeads),
-        Column<CompressedCacheFile>.OfInteger("tokens", "tokens", f => f.Layout.Tokens),
-        Column<CompressedCacheFile>.OfInteger("keyDimension", "key dimension", f => f.Layout.Geometry.KeyDimension),
-        Column<CompressedCacheFile>.OfInteger("valueDimension", "value dimension", f => f.Layout.Geometry.ValueDimension),
-        Column<CompressedCacheFile>.OfValue("specs", "codecs", f => string.Join('\n', Runs(f.Layout.Policy).Select(Describe)), WriteSpecs),
-        Column<CompressedCacheFile>.OfInteger("keyBytes", "bytes of keys", f => f.Layout.EstimateMemory().KeyBytes),
-        Column<CompressedCacheFile>.OfInteger("valueBytes", "bytes of values", f => f.Layout.EstimateMemory().ValueBytes),
-        Column<CompressedCacheFile>.OfInteger("tailBytes", "bytes of rows outside blocks", f => f.Layout.EstimateMemory().TailBytes),
-        Column<CompressedCacheFile>.OfInteger("stateBytes", "bytes of per-head state", f => f.Layout.EstimateMemory().StateBytes),
-        Column<CompressedCacheFile>.OfInteger("bytes", "bytes in all", f => f.Layout.EstimateMemory().TotalBytes),
-        Column<CompressedCacheFile>.OfInteger("fp16Bytes", "bytes as fp16", f => f.Layout.EstimateMemory().Fp16Bytes),
-        Column<CompressedCacheFile>.OfReal("bitsPerValue", "bits per value", "0.000", f => f.Layout.EstimateMemory().BitsPerValue),
-        Column<CompressedCacheFile>.OfReal("ratio", "times smaller than fp16", "0.00", f => f.Layout.EstimateMemory().CompressionRatio),
+        Column<CacheFile>.OfText("file", "file", f => f.Path),
+        Column<CacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
+        Column<CacheFile>.OfText("checksums", "checksums", _ => "ok"),
+        Column<CacheFile>.OfText("identity", "belongs to", f => f.Options.Identity?.ToString() ?? "no identity"),
+        Column<CacheFile>.OfInteger("layers", "layers", f => f.Options.Geometry.Layers),
+        Column<CacheFile>.OfInteger("kvHeads", "kv heads", f => f.Options.Geometry.KvHeads),
+        Column<CacheFile>.OfInteger("queryHeads", "heads of carried queries", f => f.QueryHeads),
+        Column<CacheFile>.OfInteger("tokens", "tokens", f => f.Tokens),
+        Column<CacheFile>.OfInteger("liveRows", "living tokens, all layers", f => f.Statistics.LiveRows),
+        Column<CacheFile>.OfInteger("keyDimension", "key dimension", f => f.Options.Geometry.KeyDimension),
+        Column<CacheFile>.OfInteger("valueDimension", "value dimension", f => f.Options.Geometry.ValueDimension),
+        Column<CacheFile>.OfInteger("sinks", "sinks", f => f.Options.Sinks),
+        Column<CacheFile>.OfInteger("window", "window", f => f.Options.Window),
+        Column<CacheFile>.OfText("eviction", "eviction", f => f.Options.Eviction switch
+        {
+            Eviction.SlidingWindow sliding => $"newest {sliding.Tokens}",
+            Eviction.MaxTokens most => $"at most {most.Tokens}",
+            _ => "none",
+        }),
+        Column<CacheFile>.OfValue("specs", "codecs", f => string.Join('\n', Runs(f.Options.Policy).Select(Describe)), WriteSpecs),
+        Column<CacheFile>.OfInteger("keyBytes", "bytes of keys", f => f.Statistics.KeyCodeBytes + f.Statistics.KeyScaleBytes),
+        Column<CacheFile>.OfInteger("valueBytes", "bytes of values", f => f.Statistics.ValueCodeBytes + f.Statistics.ValueScaleBytes),
+        Column<CacheFile>.OfInteger("tailBytes", "bytes of rows outside blocks", f => f.Statistics.WindowBytes + f.Statistics.SinkBytes),
+        Column<CacheFile>.OfInteger("stateBytes", "bytes of per-head state", f => f.Statistics.StateBytes),
+        CacheColumns.Bytes("bytes in all"),
+        CacheColumns.Fp16Bytes("bytes as fp16"),
+        CacheColumns.BitsPerValue("bits per value"),
+        CacheColumns.Ratio("times smaller than fp16"),
     ];
 
     private static readonly Column<LayerRun>[] RunFields =
@@ -51,20 +61,21 @@ internal sealed class InspectVerb : Verb
     }
 
     public override string Details => """
-            Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats. All checksums are verified:
-            a damaged file ends with exit code 1 and the name of the damaged tensor.
+            Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats; of files that 'kvant compress'
+            wrote and of caches that a program froze. All checksums are verified: a damaged file ends with exit code 1 and the
+            layer that is damaged.
             """;
 
     public override IReadOnlyList<string> Examples => ["kvant inspect cache.kvant", "kvant inspect cache.kvant --json | jq .ratio"];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        using CompressedCacheFile file = CompressedCacheFile.Open(result.GetRequiredValue(_input));
-        file.VerifyChecksums();
+        using CacheFile file = CacheFile.Open(result.GetRequiredValue(_input));
+        file.Verify(terminal.Cancellation);
         Tables.WriteOne(terminal, json, Fields, file);
     }
 
-    private static List<LayerRun> Runs(LayerPolicy policy)
+    private static List<LayerRun> Runs(IReadOnlyList<LayerSpecs> policy)
     {
         List<LayerRun> runs = [];
         for (int layer = 0; layer < policy.Count; layer++)
@@ -81,10 +92,10 @@ internal sealed class InspectVerb : Verb
     private static string Describe(LayerRun run) =>
         $"{(run.First == run.Last ? $"layer {run.First}" : $"layers {run.First} to {run.Last}")}: keys {run.Specs.Keys}, values {run.Specs.Values}";
 
-    private static void WriteSpecs(Utf8JsonWriter json, CompressedCacheFile file)
+    private static void WriteSpecs(Utf8JsonWriter json, CacheFile file)
     {
         json.WriteStartArray();
-        foreach (LayerRun run in Runs(file.Layout.Policy))
+        foreach (LayerRun run in Runs(file.Options.Policy))
             Json.WriteObject(json, RunFields, run);
         json.WriteEndArray();
     }

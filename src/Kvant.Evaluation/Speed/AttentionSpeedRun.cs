@@ -1,6 +1,7 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 
 namespace Kvant.Evaluation.Speed;
 

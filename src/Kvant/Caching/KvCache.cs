@@ -26,13 +26,14 @@ public sealed partial class KvCache : IDisposable
     /// <exception cref="ArgumentException">The policy has another number of layers than the geometry, a codec does not take the dimension,
     /// query heads do not divide into groups, or the eviction keeps nothing beside the sinks.</exception>
     public KvCache(KvCacheOptions options)
-        : this(options, options?.Pool ?? new PagePool())
+        : this(options, LayerLayouts.Create(options))
     {
     }
 
-    private KvCache(KvCacheOptions options, PagePool pool)
+    /// <summary>As above, with layouts that the options made before.</summary>
+    internal KvCache(KvCacheOptions options, LayerLayout[] layouts)
     {
-        LayerLayout[] layouts = LayerLayouts.Create(options);
+        PagePool pool = options.Pool ?? new PagePool();
         // A list of the caller's may change later; what the layers are made of may not.
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         _layers = Array.ConvertAll(layouts, layout => new LayerMemory(layout, pool));
@@ -47,6 +48,12 @@ public sealed partial class KvCache : IDisposable
 
     /// <summary>How the cache stores its sequence.</summary>
     public KvCacheOptions Options { get; }
+
+    /// <summary>What the layers hold, for those who read or write it as bytes.</summary>
+    internal LayerMemory[] Layers => _layers;
+
+    /// <summary>Buffers of whoever may write.</summary>
+    internal CacheScratch Scratch => _scratch;
 
     /// <summary>The shape of the model's cache.</summary>
     public CacheGeometry Geometry => Options.Geometry;

@@ -50,9 +50,9 @@ internal readonly ref struct LayerAppend<T, TElements>
                 CloseCutBlock(side, side == 0 ? staged[..StagedBytes(0)] : staged[StagedBytes(0)..]);
             for (int row = wasCut ? first + _layout.BlockRows : first; row < _after.BodyRows;)
             {
-                int end = Math.Min(_after.BodyRows, row - (row % SideLayout.PageRows) + SideLayout.PageRows);
-                CloseBlocks(side, row, end, chosen);
-                row = end;
+                int count = Math.Min(_after.BodyRows - row, SideLayout.PageRows - (row % SideLayout.PageRows));
+                CloseBlocks(side, row, row + count, chosen);
+                row += count;
             }
         }
 

@@ -106,6 +106,7 @@ internal sealed class LayerLayout
         int waiting = Rows(extent) - extent.BodyRows;
         bool waits = StoredRows(extent) == 0 && waiting < CalibrationRows;
         return waiting >= 0 && (waits || waiting < _waiting + BlockRows) && extent.CutRows >= 0 && extent.CutRows <= Math.Min(waiting, BlockRows - 1)
+            && (extent.CutRows == 0 || extent.BodyRows <= int.MaxValue - BlockRows)
             && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length);
     }
 

@@ -5,6 +5,15 @@ namespace Kvant.Caching;
 /// <summary>Reads a layer: its rows as numbers, its runs as bytes.</summary>
 internal static class LayerReading
 {
+    /// <summary>Turns all living tokens of a head back into numbers: the sinks, then those that are not evicted.</summary>
+    public static void DecodeLiving(LayerMemory layer, int side, int head, Span<float> numbers)
+    {
+        LayerExtent extent = layer.Extent;
+        int sinks = SinkRows(layer), dimension = layer.Layout.Sides[side].Dimension;
+        Decode(layer, side, head, 0, sinks, numbers[..(sinks * dimension)]);
+        Decode(layer, side, head, extent.FirstLive, (numbers.Length / dimension) - sinks, numbers[(sinks * dimension)..]);
+    }
+
     /// <summary>Turns living tokens of a head back into numbers.</summary>
     public static void Decode(LayerMemory layer, int side, int head, int first, int count, Span<float> numbers)
     {
@@ -52,7 +61,7 @@ internal static class LayerReading
         if (index < endPage - firstPage)
         {
             int page = firstPage + index, first = Math.Max(layout.FirstBlockRow(extent), page * SideLayout.PageRows);
-            int rows = Math.Min(extent.BodyRows, (page + 1) * SideLayout.PageRows) - first;
+            int rows = Math.Min(extent.BodyRows - first, SideLayout.PageRows - (first % SideLayout.PageRows));
             return new()
             {
                 KeyCodec = layer.Codec(0, head),
@@ -95,8 +104,8 @@ internal static class LayerReading
         int first = Math.Max(layer.Extent.BodyRows, layout.FirstLiveRow(layer.Extent)), end = layout.Rows(layer.Extent);
         if (first >= end)
             return (first, 0);
-        int wrap = Math.Min(end, first - (first % layout.RingRows) + layout.RingRows);
-        return part == 0 ? (first, wrap - first) : (wrap, end - wrap);
+        int count = Math.Min(end - first, layout.RingRows - (first % layout.RingRows));
+        return part == 0 ? (first, count) : (first + count, end - first - count);
     }
 
     // Rows of one page; blocks are decoded whole.
@@ -104,7 +113,7 @@ internal static class LayerReading
     {
         SideLayout kind = layer.Layout.Sides[side];
         int dimension = kind.Dimension, block = kind.Codec.RowsPerBlock, end = row + (numbers.Length / dimension);
-        int first = row - (row % block), last = (end + block - 1) / block * block;
+        int first = row - (row % block), last = ((end - 1) / block * block) + block;
         ReadOnlySpan<byte> blocks = layer.Body(side, head, first, last - first);
         if (first == row && last == end)
         {

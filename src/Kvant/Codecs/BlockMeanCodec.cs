@@ -62,6 +62,8 @@ internal sealed class BlockMeanCodec : CenteredCodec
         ArrayPool<byte>.Shared.Return(rented);
     }
 
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => Inner.AreFinite(block[.._meanAt]) && Mean.AreFinite(block[_meanAt..]);
+
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {
         Inner.DecodePart(block[.._meanAt], rows);

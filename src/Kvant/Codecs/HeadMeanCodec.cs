@@ -87,6 +87,8 @@ internal sealed class HeadMeanCodec : CenteredCodec
         Inner.ReencodePart(scratch.Floats, cut, kept, block);
     }
 
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => Inner.AreFinite(block);
+
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {
         Inner.DecodePart(block, rows);

@@ -76,6 +76,8 @@ internal static class KiviCodec
 
         public override int ScaleBytesPerBlock => Dimension * ParameterBytes;
 
+        private protected override bool ScalesLead => true;
+
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => EncodeChannels(rows, [], block);
 
         // A channel keeps minimum and step where they suit its new numbers: then those that are left keep their codes. A number outside their
@@ -176,6 +178,8 @@ internal static class KiviCodec
             ParameterBytes);
 
         public override int ScaleBytesPerBlock => _groups * ParameterBytes;
+
+        private protected override bool ScalesLead => true;
 
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
         {

@@ -30,6 +30,8 @@ internal sealed class Polar32Codec : RotatedCodec
 
     public override int ScaleBytesPerBlock => _coder.ScaleBytes;
 
+    private protected override bool ScalesLead => true;
+
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks) => _coder.Encode(rows, blocks);
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);

@@ -50,6 +50,8 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
 
     public override int ScaleBytesPerBlock => _codesAt;
 
+    private protected override bool ScalesLead => true;
+
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
         for (int i = 0, at = 0; i < rows.Length; i += Dimension, at += BytesPerBlock)

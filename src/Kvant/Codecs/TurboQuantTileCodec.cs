@@ -30,6 +30,8 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     /// <inheritdoc/>
     public override int ScaleBytesPerBlock => _shape.ScaleBytes;
 
+    private protected override bool ScalesLead => true;
+
     /// <summary>Whether rows of this shape can lie in tiles.</summary>
     public static bool Takes(int dimension, int bits, bool trellis) =>
         (bits is >= 2 and <= 4 || (trellis && bits == 1)) && dimension % TileLayout.Coordinates == 0 && dimension <= 1024;

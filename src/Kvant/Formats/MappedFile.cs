@@ -25,10 +25,7 @@ public sealed unsafe class MappedFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         ElementTypes.RequireLittleEndian();
         Path = path;
-        // .NET calls this a lack of permission.
-        if (Directory.Exists(path)) throw new IOException($"{path} is a folder; a file is wanted");
-        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        if (!stream.CanSeek) throw new InvalidDataException($"{path}: not a regular file");
+        using FileStream stream = OpenStream(path);
         Length = stream.Length;
         if (Length == 0) throw InvalidData(0, "the file is empty");
         _map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
@@ -44,6 +41,18 @@ public sealed unsafe class MappedFile : IDisposable
 
     /// <summary>The length of the whole file in bytes.</summary>
     public long Length { get; }
+
+    /// <summary>Opens a regular file for reading from front to back or by position.</summary>
+    internal static FileStream OpenStream(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        // .NET calls this a lack of permission.
+        if (Directory.Exists(path)) throw new IOException($"{path} is a folder; a file is wanted");
+        FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        if (stream.CanSeek) return stream;
+        stream.Dispose();
+        throw new InvalidDataException($"{path}: not a regular file");
+    }
 
     /// <summary>Bytes of the file, without a copy; they may be read until <see cref="Dispose"/>.</summary>
     /// <param name="offset">The first byte, counted from the start of the file.</param>

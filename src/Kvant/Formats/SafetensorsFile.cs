@@ -13,13 +13,11 @@ public sealed class SafetensorsFile : IDisposable
 {
     private readonly MappedFile _file;
     private readonly SafetensorsHeader _header;
-    private readonly int _headerLength;
 
     private SafetensorsFile(MappedFile file)
     {
         _file = file;
-        _headerLength = HeaderLength(file);
-        _header = SafetensorsHeader.Parse(file, _headerLength);
+        _header = SafetensorsHeader.Parse(file, HeaderLength(file));
     }
 
     /// <summary>The file's path as it was given.</summary>
@@ -33,9 +31,6 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>All tensors in the order of their bytes.</summary>
     public IReadOnlyList<TensorInfo> Tensors => _header.Tensors;
-
-    /// <summary>The raw JSON header with its padding, for checksums.</summary>
-    internal ReadOnlySpan<byte> Header => _file.Bytes(SafetensorsHeader.Start, _headerLength);
 
     /// <summary>Opens a file and checks its whole header.</summary>
     /// <exception cref="InvalidDataException">The file is no valid safetensors file; the message names the byte.</exception>

@@ -17,7 +17,6 @@ public sealed class SafetensorsWriter : IDisposable
 {
     private readonly AtomicFile _file;
     private readonly IReadOnlyList<TensorDeclaration> _tensors;
-    private readonly int _headerLength;
     private int _current = -1;
     private long _left;
     private bool _failed;
@@ -26,7 +25,6 @@ public sealed class SafetensorsWriter : IDisposable
     {
         _file = file;
         _tensors = tensors;
-        _headerLength = header.Length;
         WriteHeader(header);
         MoveToNextTensor();
     }
@@ -90,15 +88,6 @@ public sealed class SafetensorsWriter : IDisposable
             throw new InvalidOperationException($"the file is not complete: {missing}");
         }
         _file.Commit();
-    }
-
-    /// <summary>As <see cref="Commit"/>, with a header that changed since but kept its length: checksums are known last.</summary>
-    internal void CommitHeader(byte[] header)
-    {
-        if (header.Length != _headerLength) throw new InvalidOperationException($"the header has {header.Length} bytes, {_headerLength} were reserved");
-        _file.Stream.Position = 0;
-        WriteHeader(header);
-        Commit();
     }
 
     /// <summary>Removes the temporary file unless it was committed. May be called twice.</summary>

@@ -110,6 +110,13 @@ public sealed class Trace : IDisposable
 
     internal void Read(int layer, HeadKind kind, int head, Span<float> destination)
     {
+        HeadRows.RequireLength(destination.Length, Tokens, kind == HeadKind.Value ? ValueDimension : KeyDimension, nameof(destination));
+        Read(layer, kind, head, 0, destination);
+    }
+
+    /// <summary>Reads some tokens of one head, as many as the destination holds.</summary>
+    internal void Read(int layer, HeadKind kind, int head, int firstToken, Span<float> destination)
+    {
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, Layers);
         TensorInfo tensor = kind switch
@@ -121,9 +128,8 @@ public sealed class Trace : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(head);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(head, tensor.Shape[0]);
         int dimension = (int)tensor.Shape[2];
-        HeadRows.RequireLength(destination.Length, Tokens, dimension, nameof(destination));
-        _file.ReadSingles(tensor, (long)head * destination.Length, destination);
-        HeadRows.RequireFinite(_file.Path, tensor.Name, layer, head, dimension, destination);
+        _file.ReadSingles(tensor, (((long)head * Tokens) + firstToken) * dimension, destination);
+        HeadRows.RequireFinite(_file.Path, tensor.Name, layer, head, dimension, destination, firstToken);
     }
 
     private static float ReadSoftmaxScale(SafetensorsFile file, int keyDimension)

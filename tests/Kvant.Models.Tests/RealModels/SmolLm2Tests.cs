@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
 using Kvant.Models.Tokenizers;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Formats;
 
 namespace Kvant.Tests.Attention;
 

@@ -1,5 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Formats;
 
 namespace Kvant.Tests.Caching;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Kvant.Caching;
+using Kvant.Formats;
 using Kvant.Memory;
 using Kvant.Tests.Kernels;
 

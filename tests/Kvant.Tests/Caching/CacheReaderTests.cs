@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Formats;
 using Kvant.Tests.Attention;
 
 namespace Kvant.Tests.Caching;

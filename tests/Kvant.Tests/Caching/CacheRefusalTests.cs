@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Formats;
 
 namespace Kvant.Tests.Caching;
 

@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 
 namespace Kvant.Tests.Caching;
 

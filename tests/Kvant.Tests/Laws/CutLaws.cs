@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Formats;
 using Kvant.Tests.Caching;
 
 namespace Kvant.Tests.Laws;

@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 using Kvant.Tests.Attention;
 using Kvant.Tests.Caching;
 using Kvant.Tests.Reference;

@@ -1,0 +1,211 @@
+using System.Globalization;
+using Kvant.Caching;
+using Kvant.Codecs;
+
+namespace Kvant.Formats;
+
+/// <summary>A layer in a cache file: which tensors it has and how its memory goes there and back.</summary>
+internal static class LayerFormat
+{
+    private const int Alignment = 8;
+
+    // In the order of the file: what has numbers of several bytes before what has not.
+    private enum Section
+    {
+        Sinks,
+        Window,
+        Queries,
+        State,
+        Blocks,
+    }
+
+    /// <summary>The tensors of a layer, in the order of the file; empty ones are not there.</summary>
+    /// <exception cref="ArgumentException">One is too large for a file.</exception>
+    public static List<TensorDeclaration> Tensors(CacheHeader header, int layer)
+    {
+        LayerLayout layout = header.Layouts[layer];
+        LayerExtent extent = header.Extents[layer];
+        int window = layout.Rows(extent) - extent.BodyRows, blocks = layout.StoredRows(extent) - layout.FirstBlockRow(extent);
+        List<TensorDeclaration> tensors = [];
+        foreach (Section section in Enum.GetValues<Section>())
+        {
+            if (section == Section.Queries && header.Queries is { } type)
+                Add("query", type, header.Options.Geometry.QueryHeads, extent.Length, layout.Sides[0].Dimension);
+            for (int side = 0; side < 2 && section != Section.Queries; side++)
+            {
+                SideLayout kind = layout.Sides[side];
+                string name = side == 0 ? "key" : "value";
+                ElementType rows = WindowRows.IsHalf(kind.WindowCodec) ? ElementType.F16 : ElementType.F32;
+                switch (section)
+                {
+                    case Section.Sinks:
+                        Add($"{name}.sinks", rows, layout.Heads, Math.Min(layout.Sinks, extent.Length), kind.Dimension);
+                        break;
+                    case Section.Window:
+                        Add($"{name}.window", rows, layout.Heads, window, kind.Dimension);
+                        break;
+                    case Section.State:
+                        Add($"{name}.state", ElementType.U8, layout.Heads, layout.IsCalibrated(extent) ? kind.Codec.StateBytes : 0);
+                        break;
+                    default:
+                        Add($"{name}.blocks", ElementType.U8, layout.Heads, blocks / kind.Codec.RowsPerBlock, kind.Codec.BytesPerBlock);
+                        break;
+                }
+            }
+        }
+
+        // The checksum ends where the next layer may begin.
+        long end = tensors.Sum(tensor => tensor.ByteLength()) + sizeof(uint);
+        Add("crc32c", ElementType.U8, sizeof(uint) + ((Alignment - (end % Alignment)) % Alignment));
+        return tensors;
+
+        void Add(string name, ElementType element, params long[] shape)
+        {
+            if (!shape.Contains(0))
+                tensors.Add(new(string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{name}"), element, shape));
+        }
+    }
+
+    /// <summary>Where the queries of a layer begin in the file.</summary>
+    public static long QueryOffset(CacheHeader header, int layer) =>
+        header.LayerOffset(layer) + Tensors(header, layer).TakeWhile(tensor => !IsQuery(tensor)).Sum(tensor => tensor.ByteLength());
+
+    /// <summary>Writes a layer, queries as they come.</summary>
+    /// <param name="header">The file's header.</param>
+    /// <param name="layer">Which of its layers.</param>
+    /// <param name="memory">What it holds.</param>
+    /// <param name="writer">Receives it.</param>
+    /// <param name="queries">Writes the queries, where the header has some.</param>
+    public static void Write(CacheHeader header, int layer, LayerMemory memory, ChecksummedWriter writer, Action<ChecksummedWriter>? queries = null)
+    {
+        foreach (Section section in Enum.GetValues<Section>())
+        {
+            if (section == Section.Queries)
+                queries?.Invoke(writer);
+            foreach (Part part in Parts(memory.Layout, header.Extents[layer], section))
+                writer.Write(BytesOf(memory, section, part));
+        }
+
+        writer.WriteChecksum((int)Tensors(header, layer)[^1].ByteLength());
+    }
+
+    /// <summary>Fills an empty layer. Bounded pieces go straight to where they belong; nothing of them is used before the checksum is right.</summary>
+    /// <param name="header">The file's header.</param>
+    /// <param name="layer">Which of its layers.</param>
+    /// <param name="reader">Stands where it begins.</param>
+    /// <param name="memory">Receives it.</param>
+    /// <param name="scratch">Buffers.</param>
+    /// <exception cref="InvalidDataException">The bytes are damaged or cannot be what a cache wrote.</exception>
+    public static void Read(CacheHeader header, int layer, ref ChecksummedReader reader, LayerMemory memory, CacheScratch scratch)
+    {
+        long offset = reader.Position;
+        List<TensorDeclaration> tensors = Tensors(header, layer);
+        LayerExtent extent = header.Extents[layer];
+        memory.Reserve(extent, writesFront: true, scratch.Reserved);
+        scratch.InstallReserved();
+        memory.Become(extent);
+        foreach (Section section in Enum.GetValues<Section>())
+        {
+            if (section == Section.Queries && tensors.Find(IsQuery) is { } queries)
+                reader.Skip(queries.ByteLength());
+            foreach (Part part in Parts(memory.Layout, extent, section))
+                reader.Read(BytesOf(memory, section, part));
+        }
+
+        reader.RequireChecksum((int)tensors[^1].ByteLength(), $"layer {layer}, from byte {offset} on,");
+        try
+        {
+            Restore(memory);
+            RequireUsable(memory, scratch);
+        }
+        catch (ArgumentException refused)
+        {
+            throw reader.InvalidData($"layer {layer}, from byte {offset} on: {refused.Message}", refused);
+        }
+    }
+
+    private static bool IsQuery(TensorDeclaration tensor) => tensor.Name.EndsWith(".query", StringComparison.Ordinal);
+
+    // Pieces of a section that lie together in memory, side by side and head by head.
+    private static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
+    {
+        int rows = layout.Rows(extent), sinks = Math.Min(layout.Sinks, extent.Length);
+        for (int side = 0; side < 2; side++)
+        {
+            for (int head = 0; head < layout.Heads; head++)
+            {
+                if (section == Section.Sinks && sinks > 0)
+                    yield return new(side, head, 0, sinks);
+                if (section == Section.State && layout.IsCalibrated(extent) && layout.Sides[side].Codec.StateBytes > 0)
+                    yield return new(side, head, 0, 0);
+                (int row, int end, int unit) = section switch
+                {
+                    Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
+                    Section.Window => (extent.BodyRows, rows, layout.RingRows),
+                    _ => (0, 0, 1),
+                };
+                for (int count; row < end; row += count)
+                {
+                    count = Math.Min(end - row, unit - (row % unit));
+                    yield return new(side, head, section == Section.Window ? row % unit : row, count);
+                }
+            }
+        }
+    }
+
+    private static Span<byte> BytesOf(LayerMemory memory, Section section, Part part) => section switch
+    {
+        Section.Sinks => memory.Sinks(part.Side, part.Head, part.First, part.Count),
+        Section.Window => memory.Ring(part.Side, part.Head, part.First, part.Count),
+        Section.State => memory.State(part.Side, part.Head),
+        _ => memory.Body(part.Side, part.Head, part.First, part.Count),
+    };
+
+    private static void Restore(LayerMemory memory)
+    {
+        LayerLayout layout = memory.Layout;
+        if (!layout.IsCalibrated(memory.Extent))
+            return;
+        var codecs = new Codec[2][];
+        for (int side = 0; side < 2; side++)
+        {
+            codecs[side] = new Codec[layout.Heads];
+            for (int head = 0; head < layout.Heads; head++)
+                codecs[side][head] = layout.Sides[side].Codec.WithState(memory.State(side, head));
+        }
+
+        memory.Calibrate(codecs);
+    }
+
+    // Rows must be such as Append lets in, for those that wait will be encoded; blocks must decode to numbers, for a cut brings them back.
+    private static void RequireUsable(LayerMemory memory, CacheScratch scratch)
+    {
+        foreach (Section section in (Section[])[Section.Sinks, Section.Window])
+        {
+            foreach (Part part in Parts(memory.Layout, memory.Extent, section))
+                RequireRows(memory.Layout.Sides[part.Side], BytesOf(memory, section, part), section, part, scratch);
+        }
+
+        foreach (Part part in Parts(memory.Layout, memory.Extent, Section.Blocks))
+        {
+            if (!memory.Codec(part.Side, part.Head).AreFinite(BytesOf(memory, Section.Blocks, part)))
+                throw new ArgumentException($"{Name(part)}: a block of rows {part.First} to {part.First + part.Count - 1} does not decode to finite numbers.");
+        }
+    }
+
+    private static void RequireRows(SideLayout kind, ReadOnlySpan<byte> stored, Section section, Part part, CacheScratch scratch)
+    {
+        for (int i = 0; i < stored.Length; i += kind.RowBytes)
+        {
+            Span<float> row = scratch.Token(kind.Dimension);
+            WindowRows.LoadUntrusted(stored.Slice(i, kind.RowBytes), WindowRows.IsHalf(kind.WindowCodec), row);
+            if (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is { } reason)
+                throw new ArgumentException($"{Name(part)}, {section}, row {part.First + (i / kind.RowBytes)}: {reason}");
+        }
+    }
+
+    private static string Name(Part part) => $"{(part.Side == 0 ? "Keys" : "Values")} of head {part.Head}";
+
+    // State: all of it; sinks and blocks: rows; window: slots.
+    private readonly record struct Part(int Side, int Head, int First, int Count);
+}
