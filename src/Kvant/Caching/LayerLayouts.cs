@@ -2,12 +2,9 @@ using Kvant.Codecs;
 
 namespace Kvant.Caching;
 
-/// <summary>Makes the layouts of all layers; layers of the same specs share theirs.</summary>
+/// <summary>Makes the layouts of all layers; layers of the same specs share theirs, and their codecs with all others.</summary>
 internal static class LayerLayouts
 {
-    // Making a codec takes time, and a small frozen file must not ask for thousands.
-    private const int MostSpecs = 256;
-
     private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
     private static readonly CodecSpec s_fp32 = CodecSpec.Parse("fp32");
 
@@ -24,11 +21,9 @@ internal static class LayerLayouts
         if (options.Eviction.Kept(options.Sinks) < 1)
             throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {options.Eviction}.", nameof(options));
 
-        int specs = options.Policy.SelectMany(layer => (CodecSpec[])[layer.Keys, layer.Values]).Distinct().Count();
-        if (specs > MostSpecs)
-            throw new ArgumentException($"The policy has {specs} different specs; at most {MostSpecs} are possible.", nameof(options));
-
+        PolicyCost.RequireFewSpecs(options.Policy);
         Dictionary<LayerSpecs, LayerLayout> known = [];
+        Dictionary<(CodecSpec, int, CodecRole), Codec> codecs = [];
         var layouts = new LayerLayout[geometry.Layers];
         for (int layer = 0; layer < layouts.Length; layer++)
         {
@@ -38,8 +33,8 @@ internal static class LayerLayouts
                 CodecSpec window = options.WindowCodec ?? (pair.Keys == s_fp32 || pair.Values == s_fp32 ? s_fp32 : s_fp16);
                 layout = new LayerLayout(
                     options,
-                    Side(pair.Keys, window, geometry.KeyDimension, CodecRole.Keys, CodecRole.KeyTiles),
-                    Side(pair.Values, window, geometry.ValueDimension, CodecRole.Values, CodecRole.ValueTiles));
+                    Side(pair.Keys, window, geometry.KeyDimension, CodecRole.KeyTiles),
+                    Side(pair.Values, window, geometry.ValueDimension, CodecRole.ValueTiles));
                 known.Add(pair, layout);
             }
 
@@ -47,12 +42,11 @@ internal static class LayerLayouts
         }
 
         return layouts;
-    }
 
-    // Tiles hold what rows hold, in another order, and so have as many bytes of scales.
-    private static SideLayout Side(CodecSpec spec, CodecSpec window, int dimension, CodecRole rows, CodecRole tiles)
-    {
-        Codec plain = spec.CreateCodec(dimension, rows);
-        return new(spec.CreateCodec(dimension, tiles), window.CreateCodec(dimension), (double)plain.ScaleBytesPerBlock / plain.RowsPerBlock);
+        SideLayout Side(CodecSpec spec, CodecSpec window, int dimension, CodecRole role) => new(Codec(spec, dimension, role), Codec(window, dimension, CodecRole.Rows));
+
+        // Codecs do not change, so layers share them.
+        Codec Codec(CodecSpec spec, int dimension, CodecRole role) =>
+            codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);
     }
 }

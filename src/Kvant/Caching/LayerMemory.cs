@@ -93,7 +93,10 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         ref NativePage? place = ref reserved.Page < 0 ? ref _front : ref _pages[reserved.Page - _firstPage];
         if (place is { } old)
         {
-            reserved.Memory.CopyFrom(old);
+            if (reserved.Page < 0)
+                CopyFront(old, reserved.Memory);
+            else
+                reserved.Memory.CopyFrom(old);
             pool.Return(old);
         }
 
@@ -155,6 +158,27 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         foreach (NativePage? page in _pages)
             shared += page is { Users: > 1 } ? page.Bytes : 0;
         return layout.Statistics(Extent, shared);
+    }
+
+    // What is there, not all that there is room for: a window may be much larger than the sequence, and memory that nobody touched costs nothing.
+    private void CopyFront(NativePage from, NativePage to)
+    {
+        int sinks = Math.Min(layout.Sinks, Extent.Length), rows = layout.Rows(Extent) - Extent.BodyRows, slot = Extent.BodyRows % layout.RingRows;
+        int untilEnd = Math.Min(rows, layout.RingRows - slot);
+        for (int side = 0; side < 2; side++)
+        {
+            int rowBytes = layout.Sides[side].RowBytes, state = layout.IsCalibrated(Extent) ? layout.Sides[side].Codec.StateBytes : 0;
+            for (int head = 0; head < layout.Heads; head++)
+            {
+                long ring = layout.RingOffset(side, head);
+                Copy(layout.SinkOffset(side, head), sinks * rowBytes);
+                Copy(ring + ((long)slot * rowBytes), untilEnd * rowBytes);
+                Copy(ring, (rows - untilEnd) * rowBytes);
+                Copy(layout.StateOffset(side, head), state);
+            }
+        }
+
+        void Copy(long start, int length) => from.Slice(start, length).CopyTo(to.Slice(start, length));
     }
 
     private bool NeedsFront(LayerExtent after, bool writesFront) => after.Length > 0 && (_front is null || (writesFront && _front.Users > 1));

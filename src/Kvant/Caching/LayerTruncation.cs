@@ -5,6 +5,9 @@ namespace Kvant.Caching;
 /// <summary>Cuts a layer. Memory is behind it; a codec that fails leaves the layer as it was.</summary>
 internal static class LayerTruncation
 {
+    // From the largest float to what can always be encoded at the largest dimension: .875^620 < 512 / 3.4e38.
+    private const int MostTries = 620;
+
     /// <summary>Whether a cut writes rows to the window: those that stay of a block that it goes through.</summary>
     public static bool WritesFront(LayerLayout layout, LayerExtent before, LayerExtent after) =>
         after.BodyRows < before.BodyRows && layout.Rows(after) > after.BodyRows;
@@ -65,11 +68,17 @@ internal static class LayerTruncation
         layer.Become(after);
     }
 
-    // A decoded row may be a little larger than the row was. Where that makes it too large to be stored once more, it is made smaller.
+    // A decoded row may be a little larger than the row was. Where that makes it too large to be stored once more, it is made smaller. No number takes
+    // more tries than the largest one; a row that is still refused then is none.
     private static void Keep(SideLayout kind, Span<float> row, Span<byte> place, CacheScratch scratch)
     {
-        while (!Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is not null)
+        for (int tries = 0; !Door.IsAtMost(row, Door.AlwaysEncodable(kind.Dimension)) && Door.Refusal(kind, row, scratch) is not null; tries++)
+        {
+            if (tries == MostTries)
+                row.Clear();
             TensorPrimitives.Multiply(row, 0.875f, row);
+        }
+
         WindowRows.Store(row, WindowRows.IsHalf(kind.WindowCodec), place);
     }
 }

@@ -6,8 +6,7 @@ namespace Kvant.Caching;
 /// <summary>How the keys, or the values, of a layer are stored.</summary>
 /// <param name="codec">The body's codec; not calibrated.</param>
 /// <param name="window">The codec of sinks and window: fp16 or fp32.</param>
-/// <param name="scaleBytesPerRow">Bytes of a row in the body that are not codes.</param>
-internal sealed class SideLayout(Codec codec, Codec window, double scaleBytesPerRow)
+internal sealed class SideLayout(Codec codec, Codec window)
 {
     /// <summary>Rows in a page.</summary>
     public const int PageRows = 128;
@@ -32,7 +31,7 @@ internal sealed class SideLayout(Codec codec, Codec window, double scaleBytesPer
     public long BlockBytes(long rows) => rows / Codec.RowsPerBlock * Codec.BytesPerBlock;
 
     /// <summary>What of <see cref="BlockBytes"/> is not codes.</summary>
-    public long ScaleBytes(long rows) => (long)(rows * scaleBytesPerRow);
+    public long ScaleBytes(long rows) => rows / Codec.RowsPerBlock * Codec.ScaleBytesPerBlock;
 
     /// <summary>Rounds up to where a cache line begins.</summary>
     public static long Align(long bytes) => (bytes + NativePage.Alignment - 1) / NativePage.Alignment * NativePage.Alignment;

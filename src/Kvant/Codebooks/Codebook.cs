@@ -59,6 +59,15 @@ public sealed class Codebook
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     public static Codebook Uniform(int dimension, int bits) => Get(dimension, bits, uniform: true);
 
+    /// <summary>About how many steps of two nanoseconds it takes to make one, found without making it: an integral over the density is a sum of d / 2
+    /// terms with a division each, and a codebook asks for two per level each time that its error is looked at.</summary>
+    internal static long Steps(int dimension, int bits, bool uniform)
+    {
+        const int perTerm = 6;
+        int looks = uniform ? UniformGrid.Looks : LloydMaxConstants.Find(dimension, bits).IsEmpty ? Codebooks.LloydMax.Looks : 1;
+        return (long)perTerm * looks * (1 << (bits - 1)) * dimension;
+    }
+
     /// <summary>The expected squared error of a unit vector under positive levels for unit vectors.</summary>
     internal static double Error(SphereDensity density, double[] levels)
     {

@@ -9,6 +9,9 @@ namespace Kvant.Codebooks;
 /// meets the conditions less well than before, is halved until it does not.</remarks>
 internal static class LloydMax
 {
+    /// <summary>How often all levels are looked at: 20 times for where to begin (60 integrals, of a third of the length), the rest for a dozen steps.</summary>
+    public const int Looks = 45;
+
     private const int MaxSteps = 100;
     private const double SmallestShare = 1e-3;
 

@@ -3,6 +3,9 @@ namespace Kvant.Codebooks;
 /// <summary>Evenly spaced levels, ±(k + 1/2) steps, with the step of least squared error for the distribution.</summary>
 internal static class UniformGrid
 {
+    /// <summary>How often the error is looked at.</summary>
+    public const int Looks = 82;
+
     /// <summary>The positive levels for unit vectors of the density's dimension, ascending.</summary>
     /// <param name="density">The distribution.</param>
     /// <param name="bits">1 to 8.</param>
@@ -14,7 +17,7 @@ internal static class UniformGrid
         double low = 1e-3 / count, high = 1.0 / count;
         double a = high - (golden * (high - low)), b = low + (golden * (high - low));
         double errorA = Error(a), errorB = Error(b);
-        for (int i = 0; i < 80; i++)
+        for (int i = 0; i < Looks - 2; i++)
         {
             if (errorA < errorB)
             {

@@ -97,8 +97,7 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     /// <exception cref="ArgumentException">The method does not take this dimension; the message says which it takes.</exception>
     public Codec CreateCodec(int dimension, CodecRole role = CodecRole.Rows)
     {
-        if (dimension is < 1 or > Codec.MaxDimension)
-            throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"A row has 1 to {Codec.MaxDimension} numbers.");
+        RequireDimension(dimension);
         try
         {
             return Method.Create(this, dimension, role);
@@ -122,6 +121,15 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
         }
     }
 
+    /// <summary>About how many steps <see cref="CreateCodec"/> takes; see <see cref="CodecMethod.Steps"/>.</summary>
+    /// <param name="dimension">Numbers in a row.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are no such rows.</exception>
+    internal long StepsToCreate(int dimension)
+    {
+        RequireDimension(dimension);
+        return Method.Steps(this, dimension);
+    }
+
     internal int Integer(string setting) => int.Parse(this[setting], CultureInfo.InvariantCulture);
 
     internal ulong Seed() => ulong.Parse(this["seed"], CultureInfo.InvariantCulture);
@@ -143,6 +151,12 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
 
     /// <inheritdoc/>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(FullText);
+
+    private static void RequireDimension(int dimension)
+    {
+        if (dimension is < 1 or > Codec.MaxDimension)
+            throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"A row has 1 to {Codec.MaxDimension} numbers.");
+    }
 
     private static int IndexOf(CodecMethod method, string setting)
     {

@@ -11,19 +11,14 @@ namespace Kvant.Codecs;
 /// chosen channels, then that of the others.</remarks>
 internal sealed class OutlierCodec : RotatedCodec
 {
-    private readonly CodecSpec _spec;
     private readonly byte[] _mask; // empty before calibration
     private readonly Part _chosen;
     private readonly Part _rest;
 
-    private OutlierCodec(CodecSpec spec, int dimension, byte[] mask)
-        : this(spec, mask, Order(spec, dimension, mask), new Part(spec, Channels(spec), 1), new Part(spec, dimension - Channels(spec), 0))
-    {
-    }
-
-    private OutlierCodec(CodecSpec spec, byte[] mask, int[] order, Part chosen, Part rest)
-        : base(new SplitRotation(order, chosen.Rotation, rest.Rotation), 1, chosen.Coder.Bytes + rest.Coder.Bytes) =>
-        (_spec, _mask, _chosen, _rest) = (spec, mask, chosen, rest);
+    // All heads share the parts: only the order of the channels is a head's own.
+    private OutlierCodec(byte[] mask, Part chosen, Part rest)
+        : base(new SplitRotation(Order(mask, chosen, rest), chosen.Rotation, rest.Rotation), 1, chosen.Coder.Bytes + rest.Coder.Bytes) =>
+        (_mask, _chosen, _rest) = (mask, chosen, rest);
 
     public static CodecMethod Method { get; } = new(
         "outlier",
@@ -34,7 +29,10 @@ internal sealed class OutlierCodec : RotatedCodec
             CommonSettings.Seed,
             CommonSettings.Scale,
         ],
-        (spec, dimension, _) => Create(spec, dimension));
+        (spec, dimension, _) => Create(spec, dimension))
+    {
+        Steps = (spec, dimension) => Part.Steps(spec, Channels(spec), 1) + Part.Steps(spec, Math.Max(1, dimension - Channels(spec)), 0),
+    };
 
     public override int CalibrationRows => 128;
 
@@ -52,7 +50,7 @@ internal sealed class OutlierCodec : RotatedCodec
         byte[] mask = new byte[StateBytes];
         foreach (int channel in Enumerable.Range(0, Dimension).OrderByDescending(c => energy[c]).ThenBy(c => c).Take(_chosen.Rotation.Dimension))
             mask[channel / 8] |= (byte)(1 << (channel % 8));
-        return new OutlierCodec(_spec, Dimension, mask);
+        return new OutlierCodec(mask, _chosen, _rest);
     }
 
     protected override Codec RestoreState(ReadOnlySpan<byte> state)
@@ -62,7 +60,7 @@ internal sealed class OutlierCodec : RotatedCodec
             found += IsSet(state, c) ? c < Dimension ? 1 : Dimension : 0;
         if (found != _chosen.Rotation.Dimension)
             throw new ArgumentException($"The state does not name {_chosen.Rotation.Dimension} of {Dimension} channels.", nameof(state));
-        return new OutlierCodec(_spec, Dimension, state.ToArray());
+        return new OutlierCodec(state.ToArray(), _chosen, _rest);
     }
 
     protected override void EncodeRotated(Span<float> rows, Span<byte> blocks)
@@ -84,7 +82,7 @@ internal sealed class OutlierCodec : RotatedCodec
     {
         if (dimension < Channels(spec) + 3)
             throw new ArgumentException($"the dimension must be at least {Channels(spec) + 3}.", nameof(dimension));
-        return new OutlierCodec(spec, dimension, []);
+        return new OutlierCodec([], new Part(spec, Channels(spec), 1), new Part(spec, dimension - Channels(spec), 0));
     }
 
     private static int Channels(CodecSpec spec) => spec.Integer("channels");
@@ -92,8 +90,8 @@ internal sealed class OutlierCodec : RotatedCodec
     private static bool IsSet(ReadOnlySpan<byte> mask, int channel) => (mask[channel / 8] >> (channel % 8) & 1) != 0;
 
     // The chosen channels, then the others; before calibration any order, for nothing can be encoded yet.
-    private static int[] Order(CodecSpec spec, int dimension, byte[] mask) =>
-        [.. Enumerable.Range(0, dimension).OrderByDescending(c => mask.Length == 0 ? c < Channels(spec) : IsSet(mask, c))];
+    private static int[] Order(byte[] mask, Part chosen, Part rest) => [.. Enumerable.Range(0, chosen.Rotation.Dimension + rest.Rotation.Dimension)
+        .OrderByDescending(c => mask.Length == 0 ? c < chosen.Rotation.Dimension : IsSet(mask, c))];
 
     private sealed class Part(CodecSpec spec, int dimension, int extraBits)
     {
@@ -102,5 +100,8 @@ internal sealed class OutlierCodec : RotatedCodec
         public SphereRowCoder Coder { get; } = new(
             dimension,
             new SphereQuantizer(Codebook.LloydMax(dimension, spec.Integer("bits") + extraBits), CommonSettings.ScaleOf(spec)));
+
+        public static long Steps(CodecSpec spec, int dimension, int extraBits) =>
+            HadamardRotation.Steps(dimension) + Codebook.Steps(dimension, spec.Integer("bits") + extraBits, uniform: false);
     }
 }

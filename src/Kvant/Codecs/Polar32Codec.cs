@@ -26,7 +26,10 @@ internal sealed class Polar32Codec : RotatedCodec
             CodecSetting.Choice("norm", "l2", ["max", "l2"], "the block's scale: from its largest number or its norm"),
             CommonSettings.Seed,
         ],
-        (spec, dimension, _) => Create(spec, dimension));
+        (spec, dimension, _) => Create(spec, dimension))
+    {
+        Steps = (spec, _) => HadamardRotation.Steps(BlockLength) + Codebook.Steps(BlockLength, spec.Integer("bits"), uniform: false),
+    };
 
     public override int ScaleBytesPerBlock => _coder.ScaleBytes;
 

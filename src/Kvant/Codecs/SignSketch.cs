@@ -59,6 +59,10 @@ internal sealed class SignSketch
     /// <summary>Signs, m.</summary>
     public int Length { get; }
 
+    /// <summary>Steps to make one: each number drawn, and kept; rows of rotations take whole rotations.</summary>
+    public static long Steps(string kind, int dimension, int length) =>
+        (16L * length * dimension) + (kind == "orthogonal" ? (length + dimension - 1) / dimension * HaarRotation.Steps(dimension) : 0);
+
     /// <summary>S x.</summary>
     /// <param name="vector">d floats.</param>
     /// <param name="projections">Receives m floats.</param>

@@ -39,6 +39,9 @@ internal sealed class TrellisQuantizer : IRowQuantizer
         (Dimension, _rule, _table) = (dimension, rule, new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
     }
 
+    /// <summary>Steps to make one: its tables, which serve every dimension.</summary>
+    public static long Steps => 1 << 16;
+
     /// <inheritdoc/>
     public int Dimension { get; }
 

@@ -30,7 +30,11 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CommonSettings.Mean,
             CommonSettings.MeanBits,
         ],
-        CenteredCodec.Around(Create));
+        CenteredCodec.Around(Create))
+    {
+        Steps = (spec, dimension) => RotationCatalog.Steps(spec["rotation"], dimension)
+            + (spec["code"] == "trellis" ? TrellisQuantizer.Steps : Codebook.Steps(GroupLength(spec, dimension), spec.Integer("bits"), spec["code"] == "uniform")),
+    };
 
     public override int ScaleBytesPerBlock => _coder.ScaleBytes;
 
@@ -40,9 +44,11 @@ internal sealed class TurboQuantCodec : RotatedCodec
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows) => _coder.Decode(block, rows);
 
+    private static int GroupLength(CodecSpec spec, int dimension) => spec.Integer("group") is > 0 and int group ? group : dimension;
+
     private static RotatedCodec Create(CodecSpec spec, int dimension, CodecRole role)
     {
-        int bits = spec.Integer("bits"), group = spec.Integer("group") == 0 ? dimension : spec.Integer("group");
+        int bits = spec.Integer("bits"), group = GroupLength(spec, dimension);
         CommonSettings.RequireMultiple(dimension, group);
         Rotation rotation = RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
         bool tiles = role is CodecRole.KeyTiles or CodecRole.ValueTiles;

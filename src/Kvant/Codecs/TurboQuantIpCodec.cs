@@ -44,7 +44,12 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
             CommonSettings.Rotation("hadamard"),
             CommonSettings.Seed,
         ],
-        (spec, dimension, _) => new TurboQuantIpCodec(spec, dimension, spec.Integer("length") == 0 ? dimension : spec.Integer("length")));
+        (spec, dimension, _) => new TurboQuantIpCodec(spec, dimension, SketchLength(spec, dimension)))
+    {
+        Steps = (spec, dimension) => RotationCatalog.Steps(spec["rotation"], dimension)
+            + SignSketch.Steps(spec["sketch"], dimension, SketchLength(spec, dimension))
+            + (LevelBits(spec) == 0 ? 0 : Codebook.Steps(dimension, LevelBits(spec), uniform: false)),
+    };
 
     public override int PreparedLength => Dimension + _sketch.Length;
 
@@ -86,6 +91,8 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
             }
         }
     }
+
+    private static int SketchLength(CodecSpec spec, int dimension) => spec.Integer("length") is > 0 and int length ? length : dimension;
 
     // One bit per number goes to the signs; at 1 bit there are no codes, and no scale of theirs.
     private static int LevelBits(CodecSpec spec) => spec.Integer("bits") - 1;

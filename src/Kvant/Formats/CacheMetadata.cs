@@ -116,6 +116,7 @@ internal sealed class CacheMetadata
                 : Eviction.None,
             Identity = Identity(),
         };
+        PolicyCost.RequireFewSteps(options.Policy, options.Geometry);
         LayerLayout[] layouts = LayerLayouts.Create(options);
         var extents = new LayerExtent[layers];
         for (int layer = 0; layer < layers; layer++)

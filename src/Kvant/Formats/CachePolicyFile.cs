@@ -119,12 +119,12 @@ public static class CachePolicyFile
         LayerSpecs[] layers = [.. json.GetProperty("layers").EnumerateArray().Select(layer => new LayerSpecs(Spec(layer, "keys"), Spec(layer, "values")))];
         if (layers.Length != geometry.Layers)
             throw new InvalidDataException($"{layers.Length} layers found, {geometry.Layers} wanted by the geometry");
+        PolicyCost.RequireFewSteps(layers, geometry);
         // Whoever chose codecs that do not take the dimensions should hear of it here, not in the middle of a run.
-        foreach (LayerSpecs layer in layers.Distinct())
-        {
-            layer.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys);
-            layer.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values);
-        }
+        foreach (CodecSpec keys in layers.Select(layer => layer.Keys).Distinct())
+            keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys);
+        foreach (CodecSpec values in layers.Select(layer => layer.Values).Distinct())
+            values.CreateCodec(geometry.ValueDimension, CodecRole.Values);
 
         return new CachePolicy
         {

@@ -28,6 +28,9 @@ internal sealed class HaarRotation : Rotation
         }
     }
 
+    /// <summary>Steps to make one: two passes, in each d^2 / 2 pairs of rows, and for each pair a dot product and a subtraction.</summary>
+    public static long Steps(int dimension) => 2L * dimension * dimension * dimension;
+
     /// <summary>An orthogonal matrix, row by row.</summary>
     internal static float[] Matrix(int dimension, SeededRandom random)
     {

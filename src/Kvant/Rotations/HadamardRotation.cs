@@ -39,6 +39,13 @@ internal sealed class HadamardRotation : Rotation
             Array.Copy(_signs, (rounds - round) * dimension, _back, round * dimension, dimension);
     }
 
+    /// <summary>Steps to make one: the signs, and the mix of the segments.</summary>
+    public static long Steps(int dimension)
+    {
+        int segments = dimension / (dimension & -dimension);
+        return (32L * dimension) + (segments == 1 ? 0 : HartleyMix.Steps(segments));
+    }
+
     private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination) => Rounds(source, _signs, destination);
 
     private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination)

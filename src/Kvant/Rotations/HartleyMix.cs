@@ -21,13 +21,20 @@ internal sealed class HartleyMix
         if (count > Largest)
             throw new ArgumentException($"it has the odd factor {count}; a Hadamard rotation takes one of at most {Largest}.", nameof(count));
         _count = count;
+        // The circle has m different points only.
+        float[] points = new float[count];
+        for (int i = 0; i < count; i++)
+            points[i] = (float)(PortableMath.CosPlusSin(i, count) / Math.Sqrt(count));
         _matrix = new float[count * count];
-        for (long j = 0; j < count; j++)
+        for (int j = 0; j < count; j++)
         {
-            for (long k = 0; k < count; k++)
-                _matrix[(j * count) + k] = (float)(PortableMath.CosPlusSin(j * k, count) / Math.Sqrt(count));
+            for (int k = 0; k < count; k++)
+                _matrix[(j * count) + k] = points[j * k % count];
         }
     }
+
+    /// <summary>Steps to make one: each number of the matrix, and keeping it.</summary>
+    public static long Steps(int count) => 8L * count * count;
 
     /// <summary>Replaces segment j by the sum over k of matrix[j, k] times segment k.</summary>
     public void Apply(Span<float> row)
