@@ -77,6 +77,48 @@ public sealed class CachePolicyFileTests : IDisposable
         }
     }
 
+    /// <summary>Mutants: refused, or a policy that is the same when it is written and read again.</summary>
+    [Theory]
+    [InlineData(20261104)]
+    [InlineData(20261105)]
+    public void MutantsAreRefusedOrSurviveTheRoundTrip(int seed)
+    {
+        CachePolicyFile.Save(_path, s_policy);
+        byte[] bytes = File.ReadAllBytes(_path);
+        int accepted = 0;
+        for (int round = 0; round < 1500; round++)
+        {
+            File.WriteAllBytes(_path, Mutator.Mutant(bytes, new Random(seed + (round * 2))));
+            string how = $"seed {seed}, round {round}";
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            CachePolicy policy;
+            try
+            {
+                policy = CachePolicyFile.Load(_path);
+            }
+            catch (InvalidDataException)
+            {
+                continue; // as good
+            }
+            catch (Exception e)
+            {
+                Assert.Fail($"{how}: {e}");
+                throw;
+            }
+
+            // Codecs of the dimensions were made.
+            Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 32 << 20, how);
+            accepted++;
+            CachePolicyFile.Save(_path, policy);
+            CachePolicy again = CachePolicyFile.Load(_path);
+            Assert.True(policy.Layers.SequenceEqual(again.Layers), how);
+            Assert.True(policy.Notes.Order().SequenceEqual(again.Notes.Order()), how);
+            Assert.True(policy == again with { Layers = policy.Layers, Notes = policy.Notes }, how);
+        }
+
+        Assert.InRange(accepted, 15, 1400);
+    }
+
     [Fact]
     public void HashIsThatOfTheFile()
     {

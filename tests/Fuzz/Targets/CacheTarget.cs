@@ -1,0 +1,45 @@
+using Kvant.Caching;
+using Kvant.Formats;
+using Kvant.Numerics;
+using Kvant.Tests.Formats;
+
+namespace Kvant.Fuzz.Targets;
+
+/// <summary>Cache files, with checksums made right again, so that mutants reach what lies behind them: thawed, used, and read layer by layer.</summary>
+internal static class CacheTarget
+{
+    internal static FuzzTarget Target { get; } = new("cache", Corpus, Read, static e => e is InvalidDataException or CacheFullException)
+    {
+        // What CacheUse appends and reads is part of it.
+        AllocatedAtMost = 64 << 20,
+        AllocatedPerByte = 1000,
+    };
+
+    private static byte[][] Corpus() =>
+    [
+        Freeze(CacheBytes.Options(2, 32, 3, "turboquant:bits=3", "q4_0", sinks: 1), tokens: 40),
+        Freeze(CacheBytes.Options(1, 16, 2, "kivi:bits=2,group=16", "q8", layers: 2, eviction: new Eviction.SlidingWindow(20)), tokens: 36),
+        Freeze(CacheBytes.Options(1, 32, 0, "turboquant:bits=2,mean=head", "outlier:channels=3"), tokens: 33),
+        Freeze(CacheBytes.Options(1, 8, 4, "bf16", "fp32") with { Identity = new CacheIdentity { Weights = "sha256:12" } }, tokens: 6),
+    ];
+
+    private static byte[] Freeze(KvCacheOptions options, int tokens)
+    {
+        using var cache = new KvCache(options);
+        var random = new SeededRandom(20261128);
+        CacheGeometry g = options.Geometry;
+        for (int layer = 0; layer < g.Layers; layer++)
+            cache.Append(layer, Numbers(tokens * g.KvHeads * g.KeyDimension), Numbers(tokens * g.KvHeads * g.ValueDimension));
+        return cache.Freeze();
+
+        float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)random.NextGaussian())];
+    }
+
+    private static void Read(FuzzInput input)
+    {
+        byte[] bytes = CacheBytes.Seal(input.Bytes);
+        CacheUse.Thaw(bytes);
+        using CacheFile file = CacheFile.Open(input.Make(bytes));
+        file.Verify();
+    }
+}
