@@ -14,6 +14,9 @@ internal static unsafe class Softmax
     // Below this a weight is nothing in fp32 beside the largest.
     private const float Least = -126;
 
+    // Logits from here on are 32 and more apart: a maximum that is rounded as a product is would leave a weight that no float holds.
+    private const float Far = 1 << 28;
+
     // The polynomial through 2^x at the six Chebyshev points of -1/2 to 1/2.
     private const float C0 = 1.00000007545f;
     private const float C1 = 0.69314718803f;
@@ -39,12 +42,14 @@ internal static unsafe class Softmax
             if (SimdSupport.Active != SimdWidth.Scalar)
                 Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, ref done, ref largest);
 
+            // As the registers round it: far from zero the last bit is much.
+            bool plain = map.Cap == 0 && map.BiasStep == 0;
             for (int i = done; i < scores.Length; i++)
             {
                 float x = s[i] * map.Scale;
                 if (map.Cap > 0)
                     x = MathF.Tanh(x / map.Cap) * map.Cap;
-                s[i] = (x * Log2E) + (bias + (map.BiasStep * i));
+                s[i] = plain ? MathF.FusedMultiplyAdd(s[i], map.Scale * Log2E, bias) : (x * Log2E) + (bias + (map.BiasStep * i));
                 largest = MathF.Max(largest, s[i]);
             }
 
@@ -62,9 +67,13 @@ internal static unsafe class Softmax
     public static float Step(Span<float> scores, in LogitMap map, float bias, ref float maximum, ref float sum)
     {
         // Without a cap and a slope the largest score makes the largest logit, and the weights come straight from the scores.
-        bool plain = map.Cap == 0 && map.BiasStep == 0;
-        float scale = plain ? map.Scale * Log2E : 1, offset = plain ? bias : 0;
-        float largest = plain ? (Largest(scores) * scale) + bias : ToLogits(scores, map, bias), factor = 1;
+        float scale = map.Scale * Log2E, offset = bias, factor = 1;
+        float largest = map.Cap == 0 && map.BiasStep == 0 ? (Largest(scores) * scale) + bias : float.NaN;
+        if (!(MathF.Abs(largest) < Far))
+            (largest, scale, offset) = (ToLogits(scores, map, bias), 1, 0);
+        // Scores that no float holds say nothing about the weights, and what comes out should say so.
+        if (!float.IsFinite(largest))
+            maximum = float.NaN;
         if (largest > maximum)
         {
             factor = MathF.Pow(2, maximum - largest);
@@ -89,8 +98,8 @@ internal static unsafe class Softmax
         {
             fixed (float* s = scores, m = maxima, sum = sums, f = factors)
             {
-                for (; done + 4 <= maxima.Length; done += 4)
-                    Four<Vector512<float>, SoftmaxSimd512>(s + ((nint)done * rows), rows, map.Scale * Log2E, m + done, sum + done, f + done);
+                while (done + 4 <= maxima.Length && Four<Vector512<float>, SoftmaxSimd512>(s + ((nint)done * rows), rows, map.Scale * Log2E, m + done, sum + done, f + done))
+                    done += 4;
             }
         }
 
@@ -108,8 +117,9 @@ internal static unsafe class Softmax
         return (top, (float)(((double)top * scale) + offset - maximum));
     }
 
+    // False, and nothing done, where logits are far from zero.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Four<TVector, TSimd>(float* s, int rows, float scale, float* maxima, float* sums, float* factors)
+    private static bool Four<TVector, TSimd>(float* s, int rows, float scale, float* maxima, float* sums, float* factors)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
@@ -124,10 +134,13 @@ internal static unsafe class Softmax
             m3 = TSimd.Max(m3, TSimd.Load(s3 + i));
         }
 
-        Raise(TSimd.Largest(m0) * scale, maxima, factors);
-        Raise(TSimd.Largest(m1) * scale, maxima + 1, factors + 1);
-        Raise(TSimd.Largest(m2) * scale, maxima + 2, factors + 2);
-        Raise(TSimd.Largest(m3) * scale, maxima + 3, factors + 3);
+        float l0 = TSimd.Largest(m0) * scale, l1 = TSimd.Largest(m1) * scale, l2 = TSimd.Largest(m2) * scale, l3 = TSimd.Largest(m3) * scale;
+        if (!(MathF.Max(MathF.Max(MathF.Abs(l0), MathF.Abs(l1)), MathF.Max(MathF.Abs(l2), MathF.Abs(l3))) < Far))
+            return false;
+        Raise(l0, maxima, factors);
+        Raise(l1, maxima + 1, factors + 1);
+        Raise(l2, maxima + 2, factors + 2);
+        Raise(l3, maxima + 3, factors + 3);
         (float top0, float rest0) = Split(scale, 0, maxima[0]);
         (float top1, float rest1) = Split(scale, 0, maxima[1]);
         (float top2, float rest2) = Split(scale, 0, maxima[2]);
@@ -147,6 +160,7 @@ internal static unsafe class Softmax
         sums[1] = (sums[1] * factors[1]) + TSimd.Sum(a1);
         sums[2] = (sums[2] * factors[2]) + TSimd.Sum(a2);
         sums[3] = (sums[3] * factors[3]) + TSimd.Sum(a3);
+        return true;
     }
 
     private static void Raise(float largest, float* maximum, float* factor)

@@ -22,7 +22,7 @@ internal sealed class TileTable
     public TileTable(ReadOnlySpan<float> levels, int bits, bool keys)
     {
         Bits = bits;
-        Magnitude = (bits, keys) switch { (2, _) => 10, (_, true) => 63, _ => 84 };
+        Magnitude = (bits, keys) switch { (2, _) => 13, (_, true) => 63, _ => 84 };
         // What the ways of all tiles have in common moves the scores of all keys alike; in values it would stay when many rows are averaged.
         LevelIntegers[] ways = LevelIntegers.Choose(levels, Magnitude, keys ? 1 : TileSums.TilesPerRun);
         for (int tile = 0; tile < Units.Length; tile++)
@@ -66,7 +66,7 @@ internal sealed class TileTable
     /// <summary>The largest integer of a query: products of two neighbors with levels, twice (at two bits without a trellis four times), fit 16 bits.</summary>
     public int QueryLimit => Magnitude < 63 ? 127 : 65;
 
-    /// <summary>The largest integer. At two bits 10, so that eight products of neighbors fit 16 bits; else 63 in keys, so that two with queries of 65 fit, and 84 in
+    /// <summary>The largest integer. At two bits 13, so that eight products of neighbors fit 16 bits and the two levels of a sign are between 10 : 3 and 13 : 4; else 63 in keys, so that two with queries of 65 fit, and 84 in
     /// values: the finer the levels are, the coarser the weights (<see cref="NeighborLimit"/>), and both should lose as little.</summary>
     public int Magnitude { get; }
 

@@ -247,6 +247,27 @@ public sealed class DecodeTests
         AttentionCases.AssertDecode(cache, s_exact, $"{spec} after refusals");
     }
 
+    [Theory]
+    [InlineData("fp32", Arithmetic.Fast)]
+    [InlineData("turboquant:bits=4", Arithmetic.Fast)]
+    [InlineData("turboquant:bits=4", Arithmetic.Exact)]
+    [InlineData("q8", Arithmetic.Fast)]
+    public void ScoresThatNoFloatHoldsGiveNaN(string spec, Arithmetic arithmetic)
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var cache = new KvCache(AttentionCases.Options(geometry, spec));
+        AttentionCases.Append(cache, 200, seed: 2);
+        using var attention = new CacheAttention(geometry, new() { Arithmetic = arithmetic });
+        float[] outputs = new float[geometry.QueryHeads * geometry.ValueDimension], logSums = new float[geometry.QueryHeads];
+        foreach (float sign in (float[])[1, -1])
+        {
+            float[] queries = [.. AttentionCases.Queries(geometry, 1).Select(x => sign * MathF.CopySign(float.MaxValue, x))];
+            attention.Decode(cache, 0, queries, outputs, logSums);
+            Assert.All(outputs, x => Assert.True(float.IsNaN(x), $"{spec}: {x}"));
+            Assert.All(logSums, x => Assert.True(float.IsNaN(x), $"{spec}: {x}"));
+        }
+    }
+
     [Fact]
     public void DisposedAttentionRefusesInsteadOfWaiting()
     {
