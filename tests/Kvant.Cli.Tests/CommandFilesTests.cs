@@ -35,6 +35,14 @@ public sealed class CommandFilesTests : IDisposable
         }
     }
 
+    [Fact]
+    public void LongestNameIsWritten()
+    {
+        string name = new('n', 255);
+        ToolResult.Of("measure", "--rows", "16", "--codec", "fp16", "--output", _folder[name]).AssertSucceeded();
+        Assert.Equal([name], _folder.Names);
+    }
+
     public static TheoryData<string> SameFile => ["name", "relative", "symbolic", "hard", "folder", "descriptor"];
 
     // Each output of each verb against each kind of input it has; the links once, for they are one mechanism.

@@ -30,7 +30,7 @@ internal sealed class StagingFolders : IDisposable
     public void Write(string output, Action<string> write, Action check)
     {
         string target = FileIdentity.RealPath(output), place = Path.GetDirectoryName(target)!;
-        string folder = Path.Combine(place, $".{Path.GetFileName(target)}.{Guid.NewGuid():N}.tmp"), staged = Path.Combine(folder, Path.GetFileName(target));
+        string folder = Path.Combine(place, AtomicFile.TemporaryName(Path.GetFileName(target))), staged = Path.Combine(folder, Path.GetFileName(target));
         Open(folder);
         try
         {

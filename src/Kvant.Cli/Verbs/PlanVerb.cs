@@ -75,18 +75,19 @@ internal sealed class PlanVerb : Verb
         Row Plan(string keys, string values, LayerPolicy layers)
         {
             var options = new KvCacheOptions { Geometry = geometry, Policy = layers, Window = window, Sinks = sinks, DraftTokens = drafts };
-            return new(keys, values, CachePlan.For(options, context), memory is { } bytes ? LongestContext(options, bytes) : 0);
+            LayerLayout[] layouts = LayerLayouts.Create(options);
+            return new(keys, values, CachePlan.For(layouts, context), memory is { } bytes ? LongestContext(layouts, bytes) : 0);
         }
     }
 
     // More tokens never take fewer bytes.
-    private static int LongestContext(KvCacheOptions options, long memory)
+    private static int LongestContext(LayerLayout[] layouts, long memory)
     {
         int fits = 0, above = int.MaxValue;
         while (above - fits > 1)
         {
             int middle = fits + ((above - fits) / 2);
-            if (CachePlan.For(options, middle).TotalBytes <= memory)
+            if (CachePlan.For(layouts, middle).TotalBytes <= memory)
                 fits = middle;
             else
                 above = middle;

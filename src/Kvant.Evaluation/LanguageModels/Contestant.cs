@@ -16,9 +16,9 @@ internal sealed record Contestant(string? Policy, LayerPolicy Layers)
     public LayerPolicy ValuesOnly => new(Layers.Select(l => l with { Keys = ModelExperiment.Exact }));
 
     /// <summary>Bits by number in the compressed body, everything counted.</summary>
-    public double BitsPerValue(CacheGeometry geometry) => Layers.Average(layer =>
-        ((layer.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys).BitsPerValue * geometry.KeyDimension)
-            + (layer.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values).BitsPerValue * geometry.ValueDimension)) / (geometry.KeyDimension + geometry.ValueDimension));
+    public double BitsPerValue(CacheGeometry geometry) => Layers.GroupBy(layer => layer).Sum(alike => alike.Count() *
+        ((alike.Key.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys).BitsPerValue * geometry.KeyDimension)
+            + (alike.Key.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values).BitsPerValue * geometry.ValueDimension)) / (geometry.KeyDimension + geometry.ValueDimension)) / Layers.Count;
 
     /// <summary>The specs of all layers as one text: that of the first where all are the same.</summary>
     public string Text(Func<LayerSpecs, CodecSpec> side)

@@ -11,6 +11,10 @@ public static class CachePlan
     public static CacheStatistics For(KvCacheOptions options, int tokens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
-        return CacheStatistics.Sum(LayerLayouts.Create(options).Select(layout => layout.Statistics(layout.AfterAppend(layout.Empty, tokens), sharedBytes: 0)));
+        return For(LayerLayouts.Create(options), tokens);
     }
+
+    /// <summary>As <see cref="For(KvCacheOptions, int)"/>, for who asks again and again: making layouts takes long, sums do not.</summary>
+    internal static CacheStatistics For(LayerLayout[] layouts, int tokens) =>
+        CacheStatistics.Sum(layouts.Select(layout => layout.Statistics(layout.AfterAppend(layout.Empty, tokens), sharedBytes: 0)));
 }

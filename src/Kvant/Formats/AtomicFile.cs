@@ -11,6 +11,9 @@ namespace Kvant.Formats;
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
+    // A name has 255 bytes, or characters, at most; a character takes up to three.
+    private const int MostNameLength = 64;
+
     private readonly string _target;
     private readonly string _temporary;
     private readonly FileStream _stream;
@@ -28,7 +31,7 @@ public sealed class AtomicFile : IDisposable
         if (!Directory.Exists(Folder)) throw new DirectoryNotFoundException($"the folder {Folder} does not exist");
         _flushFile = flushFile;
         _flushDirectory = flushDirectory;
-        _temporary = Path.Combine(Folder, $".{name}.{Guid.NewGuid():N}.tmp");
+        _temporary = Path.Combine(Folder, TemporaryName(name));
         _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
     }
 
@@ -55,6 +58,9 @@ public sealed class AtomicFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         return new AtomicFile(path, flushFile, flushDirectory);
     }
+
+    /// <summary>A hidden name beside a file, for what is not complete yet: the file's own, as far as there is room for it, and a random number.</summary>
+    internal static string TemporaryName(string name) => $".{name[..Math.Min(name.Length, MostNameLength)]}.{Guid.NewGuid():N}.tmp";
 
     /// <summary>Flushes the content to the disk and puts it in the target's place. Nothing can be written afterwards.</summary>
     /// <exception cref="IOException">

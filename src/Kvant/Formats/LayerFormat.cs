@@ -126,25 +126,25 @@ internal static class LayerFormat
 
     private static bool IsQuery(TensorDeclaration tensor) => tensor.Name.EndsWith(".query", StringComparison.Ordinal);
 
-    // Pieces of a section that lie together in memory, side by side and head by head.
+    // Pieces of a section that lie together in memory, side by side and head by head. A section that is not there has no heads to go through: a short
+    // file may name two thousand million.
     private static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
     {
-        int rows = layout.Rows(extent), sinks = Math.Min(layout.Sinks, extent.Length);
-        for (int side = 0; side < 2; side++)
+        (int start, int end, int unit) = section switch
         {
+            Section.Sinks => (0, Math.Min(layout.Sinks, extent.Length), int.MaxValue),
+            Section.Window => (extent.BodyRows, layout.Rows(extent), layout.RingRows),
+            Section.State => (0, layout.IsCalibrated(extent) ? 1 : 0, 1),
+            Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
+            _ => (0, 0, 1),
+        };
+        for (int side = 0; side < 2 && start < end; side++)
+        {
+            if (section == Section.State && layout.Sides[side].Codec.StateBytes == 0)
+                continue;
             for (int head = 0; head < layout.Heads; head++)
             {
-                if (section == Section.Sinks && sinks > 0)
-                    yield return new(side, head, 0, sinks);
-                if (section == Section.State && layout.IsCalibrated(extent) && layout.Sides[side].Codec.StateBytes > 0)
-                    yield return new(side, head, 0, 0);
-                (int row, int end, int unit) = section switch
-                {
-                    Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
-                    Section.Window => (extent.BodyRows, rows, layout.RingRows),
-                    _ => (0, 0, 1),
-                };
-                for (int count; row < end; row += count)
+                for (int row = start, count; row < end; row += count)
                 {
                     count = Math.Min(end - row, unit - (row % unit));
                     yield return new(side, head, section == Section.Window ? row % unit : row, count);

@@ -28,6 +28,18 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal(["target"], _folder.Files);
     }
 
+    [Theory]
+    [InlineData('n', 255)]
+    [InlineData('ж', 127)]
+    [InlineData('字', 85)]
+    public void LongestNameIsWritten(char letter, int count)
+    {
+        string name = new(letter, count);
+        using AtomicFile file = AtomicFile.Create(_folder.File(name));
+        file.Commit();
+        Assert.Equal([name], _folder.Files);
+    }
+
     [Fact]
     public void DisposeWithoutCommitLeavesTheTargetUnchanged()
     {

@@ -154,6 +154,15 @@ public sealed class CacheHostileTests
         Survive(CacheBytes.Build(CacheBytes.Options(1, 8, (1 << 26) - 2, "q8", "q8"), [new(Last, Last - 2, Last - 2, 0)]), "large window");
     }
 
+    /// <summary>Heads without rows take no bytes, so a file of a few hundred may have any number of them: nothing goes through them, or this takes minutes.</summary>
+    [Fact]
+    public void HeadsWithoutRowsCostNothing()
+    {
+        KvCacheOptions options = CacheBytes.Options(Last, 8, 0, "q8", "outlier:channels=3", eviction: new Eviction.SlidingWindow(1));
+        Survive(CacheBytes.Build(options, [new(0, 0, 0, 0)]), "no token");
+        Survive(CacheBytes.Build(options with { Policy = LayerPolicy.Uniform(1, CodecSpec.Parse("q8"), CodecSpec.Parse("q8")) }, [new(7, 7, 7, 0)]), "all evicted");
+    }
+
     /// <summary>More rows wait than the window lets: not what appends lead to, and in the end the last would overwrite the first of the ring.</summary>
     [Fact]
     public void MoreWaitingRowsThanTheRingHoldsAreRefused()
