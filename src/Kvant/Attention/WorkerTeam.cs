@@ -14,6 +14,7 @@ public sealed class WorkerTeam : IDisposable
 
     private readonly Worker[] _workers;
     private readonly int _looks;
+    private readonly Action? _beforeSleep;
     private Turn _turn;
     private Action<int>? _work;
     private int _round; // raised for each step
@@ -29,11 +30,11 @@ public sealed class WorkerTeam : IDisposable
     {
     }
 
-    /// <summary>Tests make threads sleep sooner.</summary>
-    internal WorkerTeam(int size, int looks)
+    /// <summary>Tests make threads sleep sooner, and stop them before they say that they sleep.</summary>
+    internal WorkerTeam(int size, int looks, Action? beforeSleep = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
-        _looks = looks;
+        (_looks, _beforeSleep) = (looks, beforeSleep);
         _workers = new Worker[size - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -152,6 +153,7 @@ public sealed class WorkerTeam : IDisposable
         // thread has done already, if the caller was interrupted between raising the round and looking at the flag; then it sleeps again.
         while (Volatile.Read(ref _round) == seen)
         {
+            _beforeSleep?.Invoke();
             Interlocked.Exchange(ref worker.Asleep, 1);
             if (Volatile.Read(ref _round) == seen || Interlocked.Exchange(ref worker.Asleep, 0) == 0)
                 worker.Signal.Wait();
