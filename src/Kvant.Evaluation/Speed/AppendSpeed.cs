@@ -23,10 +23,13 @@ internal sealed class AppendSpeed : IDisposable
     private readonly float[] _values;
     private readonly int _tokenFloats;
 
+    // Keeps the pages of a round for the next; those of a cache's own pool go back to the system when it is emptied.
+    private readonly PagePool _pool = new();
+
     public AppendSpeed(EncodeSpeed settings)
     {
         _settings = settings;
-        _caches = [.. settings.Codecs.Select(c => new KvCache(settings.Options(c)))];
+        _caches = [.. settings.Codecs.Select(c => new KvCache(settings.Options(c) with { Pool = _pool }))];
         _tokenFloats = settings.KvHeads * settings.Dimension;
         _keys = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 3);
         _values = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 4);
@@ -35,7 +38,7 @@ internal sealed class AppendSpeed : IDisposable
     /// <summary>Measures nanoseconds and bytes.</summary>
     public (double Mean, double Closing, double Slowest, double Allocated)[] Measure(TimeSpan time, Action<double> progress, CancellationToken cancellation)
     {
-        // The first round warms the code up, fills the caches' pools and shows which appends close blocks.
+        // The first round warms the code up, fills the pool and shows which appends close blocks.
         bool[][] closes = [.. _caches.Select(_ => new bool[_settings.Appends])];
         for (int i = 0; i < _caches.Length; i++)
         {
@@ -71,7 +74,11 @@ internal sealed class AppendSpeed : IDisposable
         })];
     }
 
-    public void Dispose() => Array.ForEach(_caches, c => c.Dispose());
+    public void Dispose()
+    {
+        Array.ForEach(_caches, c => c.Dispose());
+        _pool.Dispose();
+    }
 
     // With places for it, also says which appends moved rows out of the window.
     private void Append(KvCache cache, double[] times, bool[]? closes = null)

@@ -163,8 +163,8 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
     // What is there, not all that there is room for: a window may be much larger than the sequence, and memory that nobody touched costs nothing.
     private void CopyFront(NativePage from, NativePage to)
     {
-        int sinks = Math.Min(layout.Sinks, Extent.Length), rows = layout.Rows(Extent) - Extent.BodyRows, slot = Extent.BodyRows % layout.RingRows;
-        int untilEnd = Math.Min(rows, layout.RingRows - slot);
+        int sinks = Math.Min(layout.Sinks, Extent.Length), rows = layout.Rows(Extent) - Extent.BodyRows;
+        int slot = rows == 0 ? 0 : Extent.BodyRows % layout.RingRows, untilEnd = Math.Min(rows, layout.RingRows - slot); // a ring may have no room at all
         for (int side = 0; side < 2; side++)
         {
             int rowBytes = layout.Sides[side].RowBytes, state = layout.IsCalibrated(Extent) ? layout.Sides[side].Codec.StateBytes : 0;

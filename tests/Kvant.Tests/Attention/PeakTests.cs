@@ -37,7 +37,7 @@ public sealed class PeakTests
 
     // Few numbers share a scale here, so a row may have far more large ones than most.
     [Theory]
-    [InlineData("turboquant:bits=2,group=32")]
+    [InlineData("turboquant:bits=2")]
     [InlineData("turboquant:bits=4,group=32")]
     public void ValuesThatAreAllAlikeStayThatWhateverTheyAre(string values)
     {
