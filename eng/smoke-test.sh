@@ -146,7 +146,7 @@ size=$(wc -c <"$cache")
 head -c $((size - 5)) "$cache" >broken.kvant
 printf 'wrong' >>broken.kvant
 expect 1 inspect broken.kvant
-grep -q 'layers\.' err || fail "the error does not name the damaged tensor"
+grep -q 'layer 3' err || fail "the error does not name the damaged layer"
 expect 1 decompress broken.kvant -o none.safetensors
 no_file "$scratch/none.safetensors"
 
