@@ -50,6 +50,25 @@ internal static class CommonOptions
     /// <summary>A model's file; without it the one that ships.</summary>
     public static Option<string?> Model() => Input("--model", FileUse.Input, "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
 
+    /// <summary>How products with weights are computed.</summary>
+    public static Option<Arithmetic> Arithmetic(Arithmetic @default) => new("--arithmetic")
+    {
+        Description = "How weights in small integers are multiplied: exact (in floats) or fast (in integers, what they meet rounded to 16 bits).",
+        HelpName = "exact|fast",
+        DefaultValueFactory = _ => @default,
+        CustomParser = result =>
+        {
+            switch (result.Tokens[0].Value)
+            {
+                case "exact": return Codecs.Arithmetic.Exact;
+                case "fast": return Codecs.Arithmetic.Fast;
+                default:
+                    result.AddError($"--arithmetic must be exact or fast; found '{result.Tokens[0].Value}'");
+                    return @default;
+            }
+        },
+    };
+
     /// <summary>Codec specs; the option may be repeated.</summary>
     public static Option<CodecSpec[]> Specs(string name, string description) => new(name)
     {

@@ -3,6 +3,7 @@ using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Speed;
+using Kvant.Models.Formats;
 
 namespace Kvant.Cli.Verbs;
 
@@ -21,6 +22,10 @@ internal sealed class BenchDecodeVerb : Verb
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 16384, 1, 1 << 20, "Cached tokens");
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<string> _weights = new Option<string>("--weights") { Description = "How the weights are stored.", HelpName = "FORMAT", DefaultValueFactory = _ => "Q8_0" }
+        .AcceptOnlyFromAmong([.. TensorFormat.All.Where(f => f.BlockLength > 1).Select(f => f.Name)]);
+
     private readonly Option<int> _threads = CommonOptions.Number("--threads", 1, 1, 1024, "Threads that work on a step");
     private readonly Option<double> _seconds = SpeedOptions.Seconds(10, "How long each codec is measured");
 
@@ -41,12 +46,12 @@ internal sealed class BenchDecodeVerb : Verb
     public BenchDecodeVerb()
         : base("decode", "Measure how fast a whole model decodes with its cache compressed.")
     {
-        foreach (Option option in (Option[])[_codecs, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _threads, _seconds])
+        foreach (Option option in (Option[])[_codecs, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _threads, _seconds])
             Add(option);
     }
 
     public override string Details => """
-            A model of the given shape is written to a temporary file, with random weights in 8 bits (Q8_0), and decodes token by token behind
+            A model of the given shape is written to a temporary file, with random weights (--weights), and decodes token by token behind
             a cache that is full of random ones. One row per codec, the first with 32-bit floats. attention ms: the part of a step that goes
             to the cache, appending included; rest ms: the products with the weights and all else. x fp32: how many times faster than the
             first row. output error: relative root mean square error of the first layer's attention. All run in turn in one process,
@@ -57,6 +62,7 @@ internal sealed class BenchDecodeVerb : Verb
     [
         "kvant bench decode",
         "kvant bench decode --codec turboquant:bits=4 --codec q8 --tokens 4096 --threads 2",
+        "kvant bench decode --arithmetic exact --weights Q4_K --tokens 256",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
@@ -77,6 +83,8 @@ internal sealed class BenchDecodeVerb : Verb
             Tokens = result.GetValue(_tokens),
             Window = result.GetValue(_window),
             Sinks = result.GetValue(_sinks),
+            Arithmetic = result.GetValue(_arithmetic),
+            WeightFormat = result.GetValue(_weights)!,
             Threads = result.GetValue(_threads),
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };

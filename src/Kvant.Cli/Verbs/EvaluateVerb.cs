@@ -30,13 +30,14 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
     private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", OutputKind.Report, "Also write a page (HTML) with plots and every number.");
     private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", OutputKind.Results, "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
+    private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Exact);
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads (speeds depend on them, other numbers do not)");
 
     public EvaluateVerb()
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
         Add(_input);
-        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _threads])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _arithmetic, _threads])
             Add(option);
     }
 
@@ -47,6 +48,9 @@ internal sealed class EvaluateVerb : Verb
             times smaller than fp16 the cache is at a long context; the divergence (KL) of the next-token probabilities from those
             of the fp32 cache, median and 99th percentile; how often the most likely token stays the same (top-1); and what happens
             to the perplexity. Standard errors (±) come from resampling whole pieces of the text.
+
+            With --arithmetic fast the compared models multiply as 'generate' does, in integers, and the row fp32 is the floor: what that
+            alone changes.
 
             A trace needs no model: attention over decoded keys and values, without sinks and window, is compared with the exact one
             (see docs/formats/trace.md; 'kvant trace' records one).
@@ -74,7 +78,7 @@ internal sealed class EvaluateVerb : Verb
             return;
         }
 
-        foreach (Option option in (Option[])[_text, _context, _chunks, _policies, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _policies, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results, _arithmetic])
         {
             if (result.GetResult(option) is { Implicit: false })
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
@@ -87,6 +91,7 @@ internal sealed class EvaluateVerb : Verb
     {
         string text = result.GetValue(_text) ?? Shipped.Text;
         string[] policies = result.GetValue(_policies) ?? [];
+        Arithmetic arithmetic = result.GetValue(_arithmetic);
         using LanguageModel model = LanguageModel.Open(input);
         Files.AddParts(model.File.Paths);
         CacheGeometry geometry = model.Config.CacheGeometry;
@@ -98,6 +103,10 @@ internal sealed class EvaluateVerb : Verb
             policies = [.. policies, .. CachePreset.All.Fitting(p => p.Misfit(geometry), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
+        // What products alone lose is a floor under every other row.
+        var exact = CodecPair.Parse("fp32");
+        if (arithmetic == Arithmetic.Fast && !pairs.Contains(exact))
+            pairs = [exact, .. pairs];
         ModelEvaluation.Run(
             new ModelExperiment
             {
@@ -112,6 +121,7 @@ internal sealed class EvaluateVerb : Verb
                 Window = result.GetValue(_window),
                 Parts = result.GetValue(_parts) || result.GetValue(_all),
                 LongContext = result.GetValue(_long),
+                Arithmetic = arithmetic,
                 Threads = result.GetValue(_threads),
             },
             retrieval: result.GetValue(_retrieval) || result.GetValue(_all), passkeys: result.GetValue(_passkeys),

@@ -18,6 +18,9 @@ internal sealed class GenerateVerb : Verb
     // Shorter prompts are read before anybody could look at a bar.
     private const int LongPrompt = 256;
 
+    // Tokens of a prompt that meet each weight together.
+    private const int Batch = 512;
+
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
     private readonly Option<string?> _file = CommonOptions.Input("--file", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
@@ -35,6 +38,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _topK = CommonOptions.Number("--top-k", 0, 0, int.MaxValue, "Choose among so many of the most likely tokens; 0 for all");
     private readonly Option<double> _topP = CommonOptions.Real("--top-p", 1, p => p is > 0 and <= 1, "above 0 and at most 1", "Choose among the fewest tokens whose probabilities add up to this");
     private readonly Option<ulong> _seed = CommonOptions.Number("--seed", 0ul, 0ul, ulong.MaxValue, "Names the random choices: the same seed gives the same text");
+    private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
     private static readonly Column<Generation>[] Columns =
@@ -59,7 +63,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _arithmetic, _threads])
             Add(option);
     }
 
@@ -95,7 +99,7 @@ internal sealed class GenerateVerb : Verb
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
-        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { BeyondContext = true }, Sampling(result), team);
+        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, Sampling(result), team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);

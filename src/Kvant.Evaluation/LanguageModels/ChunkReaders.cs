@@ -15,17 +15,17 @@ internal sealed class ChunkReaders : IDisposable
     private readonly SoftmaxRow _row;
     private readonly int _vocabulary;
 
-    public ChunkReaders(LanguageModel model, IReadOnlyList<KvCacheOptions> caches, int batch)
+    public ChunkReaders(LanguageModel model, IReadOnlyList<KvCacheOptions> caches, int batch, Arithmetic arithmetic)
     {
         _vocabulary = model.VocabularySize;
         CodecSpec exact = ModelExperiment.Exact;
-        _exact = Open(caches[0] with { Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) });
-        _others = [.. caches.Select(Open)];
+        _exact = Open(caches[0] with { Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) }, Arithmetic.Exact);
+        _others = [.. caches.Select(c => Open(c, arithmetic))];
         _logits = new float[batch * _vocabulary];
         _exactRows = [.. Enumerable.Range(0, batch).Select(_ => new SoftmaxRow(_vocabulary))];
         _row = new SoftmaxRow(_vocabulary);
 
-        Reader Open(KvCacheOptions options) => new(model, options, batch, threads: 1, tokenByToken: true);
+        Reader Open(KvCacheOptions options, Arithmetic arithmetic) => new(model, options, batch, threads: 1, tokenByToken: true, arithmetic);
     }
 
     public void Restart()

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.LanguageModels;
@@ -43,7 +44,7 @@ internal sealed class GreedyRuns
         LayerPolicy[] policies = [experiment.ExactPolicy, .. _plan.Contestants.Select(c => c.Layers)];
         for (int i = 0; i < policies.Length; i++)
         {
-            using var reader = new Reader(experiment.Model, experiment.CacheOptions(policies[i]), _plan.Batch, experiment.Threads, tokenByToken: false);
+            using var reader = new Reader(experiment.Model, experiment.CacheOptions(policies[i]), _plan.Batch, experiment.Threads, tokenByToken: false, i == 0 ? Arithmetic.Exact : experiment.Arithmetic);
             for (int prompt = 0; prompt < Prompts; prompt++)
             {
                 reader.Restart();

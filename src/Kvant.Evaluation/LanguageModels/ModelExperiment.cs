@@ -55,6 +55,10 @@ public sealed record ModelExperiment
     /// <summary>The context whose cache size is worked out beside the measured one; 32,768 unless said.</summary>
     public int LongContext { get; init; } = 32768;
 
+    /// <summary>How the compared models multiply with weights; what they are compared with is exact always. With Fast, the pair <c>fp32</c> shows what
+    /// products alone lose. Exact unless said, so that the loss of the cache is not buried.</summary>
+    public Arithmetic Arithmetic { get; init; } = Arithmetic.Exact;
+
     /// <summary>Threads, 1 or more. The results other than speeds do not depend on it.</summary>
     public int Threads { get; init; } = 1;
 
@@ -76,7 +80,7 @@ public sealed record ModelExperiment
         if (chunks.Length == 0)
             throw new ArgumentException($"The text has {tokens.Length} tokens; a context of {Context} needs at least {Context + (begin is null ? 1 : 0)}.");
         var plan = new ModelPlan(this, chunks);
-        var forced = new TeacherForcing(Model, chunks, plan.Readings);
+        var forced = new TeacherForcing(Model, chunks, plan.Readings, Arithmetic);
         var meter = new ShareMeter(progress, forced.Steps + LayerLosses.Steps(plan) + GreedyRuns.Steps(plan), cancellation);
         forced.Run(Threads, meter);
         LayerLosses layers = new LayerLosses(plan, meter).Run();

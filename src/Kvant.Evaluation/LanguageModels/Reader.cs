@@ -1,5 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
@@ -16,12 +17,13 @@ internal sealed class Reader : IDisposable
     /// <param name="batch">Tokens that go through a layer together.</param>
     /// <param name="threads">Threads of products and attention.</param>
     /// <param name="tokenByToken">Whether tokens of a batch see each other as the cache decodes them.</param>
-    public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken)
+    /// <param name="arithmetic">How products with weights are computed.</param>
+    public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken, Arithmetic arithmetic = Arithmetic.Exact)
     {
         Cache = new KvCache(options);
         _team = new WorkerTeam(threads);
         _attention = new CompressedAttention(Cache, team: _team) { TokenByToken = tokenByToken };
-        Decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch, BeyondContext = true }, _team);
+        Decoder = new Decoder(model, _attention, new DecoderOptions { Arithmetic = arithmetic, Batch = batch, BeyondContext = true }, _team);
     }
 
     public KvCache Cache { get; }

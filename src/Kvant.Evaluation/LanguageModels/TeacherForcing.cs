@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 using Kvant.Models.Decoding;
@@ -9,7 +10,7 @@ namespace Kvant.Evaluation.LanguageModels;
 /// Reads every chunk with the exact cache and with all others, side by side, a few tokens at a time, so that logits of a few tokens are
 /// all that is ever held. Chunks go to threads.
 /// </summary>
-internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IReadOnlyList<KvCacheOptions> caches)
+internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IReadOnlyList<KvCacheOptions> caches, Arithmetic arithmetic = Arithmetic.Exact)
 {
     // Their logits and probabilities are held: 20 bytes for each token of the vocabulary.
     private const int LogitsHeld = 4_000_000;
@@ -35,7 +36,7 @@ internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IR
 
     public void Run(int threads, ShareMeter meter)
     {
-        OneError.For(chunks.Length, threads, () => new ChunkReaders(model, caches, Batch), (chunk, readers) => Read(chunk, readers, meter), meter.Cancellation);
+        OneError.For(chunks.Length, threads, () => new ChunkReaders(model, caches, Batch, arithmetic), (chunk, readers) => Read(chunk, readers, meter), meter.Cancellation);
         OneError.For(caches.Count, threads, i => Losses[i] = TokenLoss.Of(new TokenComparisons(_comparisons[i])), meter.Cancellation);
         ExactPerplexity = Math.Exp(-_comparisons[0].SelectMany(c => c).Average(t => t.ExactLogProbability));
     }

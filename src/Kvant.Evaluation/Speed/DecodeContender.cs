@@ -25,7 +25,7 @@ internal sealed class DecodeContender : IDisposable
         });
         _inner = new CompressedAttention(Cache, team: team);
         _attention = new TimedAttention(_inner);
-        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = 1, BeyondContext = true }, team);
+        _decoder = new Decoder(model, _attention, new DecoderOptions { Arithmetic = speed.Arithmetic, Batch = 1, BeyondContext = true }, team);
         _logits = new float[model.VocabularySize];
     }
 

@@ -37,6 +37,15 @@ public sealed record DecodeSpeed
     /// <summary>Numbers of the inner side of the feed-forward part, a multiple of 32.</summary>
     public int FeedForward { get; init; } = 3072;
 
+    /// <summary>How the weights are stored, such as <c>Q8_0</c>; a format of blocks.</summary>
+    public string WeightFormat { get; init; } = "Q8_0";
+
+    /// <summary>Tokens that the model knows. Few, so that the last matrix, which varies between models the most, hardly counts.</summary>
+    public int Vocabulary { get; init; } = 1024;
+
+    /// <summary>How products with weights are computed.</summary>
+    public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
+
     /// <summary>Cached tokens; each step adds one.</summary>
     public int Tokens { get; init; } = 16384;
 
@@ -66,10 +75,16 @@ public sealed record DecodeSpeed
             _ = codec.CreateCodec(Dimension, CodecRole.KeyTiles);
         using var folder = new ScratchFolder();
         string path = folder["random.gguf"];
-        RandomModel.Save(path, this);
+        SaveModel(path);
         using LanguageModel model = LanguageModel.Open(path);
         return Run(model, progress ?? (static _ => { }), cancellation);
     }
+
+    /// <summary>Writes the model that is measured.</summary>
+    /// <param name="path">The file to create or replace (GGUF).</param>
+    /// <exception cref="ArgumentException">A size is no multiple of the format's block.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveModel(string path) => RandomModel.Save(path, this);
 
     private DecodeSpeedResult[] Run(LanguageModel model, Action<double> progress, CancellationToken cancellation)
     {

@@ -5,30 +5,26 @@ using Kvant.Numerics;
 
 namespace Kvant.Evaluation.Speed;
 
-/// <summary>Writes a model that has the shape of a real one and random weights in 8 bits: for its speed, what it says does not matter.</summary>
+/// <summary>Writes a model that has the shape of a real one and random weights: for its speed, what it says does not matter. llama.cpp reads it too.</summary>
 internal static class RandomModel
 {
-    // Few tokens, so that the last matrix, which varies between models the most, hardly counts.
-    private const int Vocabulary = 1024;
-
-    // Bytes that are all alike likely have this root mean square.
-    private const double BytesSize = 73.9;
-
     /// <summary>Writes the file.</summary>
     /// <param name="path">Where to.</param>
     /// <param name="speed">The shape.</param>
     public static void Save(string path, DecodeSpeed speed)
     {
-        TensorFormat format = TensorFormat.Parse("Q8_0");
+        TensorFormat format = TensorFormat.Parse(speed.WeightFormat);
         int width = speed.Width, queries = checked(speed.KvHeads * speed.Group * speed.Dimension), keys = speed.KvHeads * speed.Dimension;
         foreach (int columns in (ReadOnlySpan<int>)[width, queries, speed.FeedForward])
         {
             if (columns % format.BlockLength != 0)
-                throw new ArgumentException($"A matrix of {columns} columns cannot be stored in 8 bits; a multiple of {format.BlockLength} can.", nameof(speed));
+                throw new ArgumentException($"A matrix of {columns} columns cannot be stored as {format}; a multiple of {format.BlockLength} can.", nameof(speed));
         }
 
         var writer = new GgufWriter();
         writer.Add("general.architecture", "llama");
+        writer.Add("tokenizer.ggml.model", "none");
+        Count("vocab_size", speed.Vocabulary);
         Count("context_length", speed.Tokens);
         Count("embedding_length", width);
         Count("block_count", speed.Layers);
@@ -38,7 +34,7 @@ internal static class RandomModel
         Count("attention.key_length", speed.Dimension);
         writer.Add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
         var random = new SeededRandom(1);
-        Matrix("token_embd", width, Vocabulary);
+        Matrix("token_embd", width, speed.Vocabulary);
         Norm("output_norm");
         for (int layer = 0; layer < speed.Layers; layer++)
         {
@@ -60,16 +56,43 @@ internal static class RandomModel
 
         void Norm(string name) => writer.AddTensor($"{name}.weight", Enumerable.Repeat(1f, width).ToArray(), width);
 
-        // Each block: a scale in half precision, then signed bytes. The sizes keep the layers' outputs near 1.
+        // The sizes keep the layers' outputs near 1.
         void Matrix(string name, int columns, int rows)
         {
             byte[] bytes = new byte[checked(columns / format.BlockLength * rows * format.BlockBytes)];
-            byte[] scale = BitConverter.GetBytes((Half)(1 / (BytesSize * Math.Sqrt(columns))));
             foreach (ref ulong bits in MemoryMarshal.Cast<byte, ulong>(bytes.AsSpan()))
                 bits = random.NextBits();
-            for (int at = 0; at < bytes.Length; at += format.BlockBytes)
-                scale.CopyTo(bytes, at);
+            Scale(bytes, 1);
+            float[] sample = new float[columns];
+            format.Dequantize(bytes.AsSpan(0, columns / format.BlockLength * format.BlockBytes), sample);
+            Scale(bytes, 1 / Math.Sqrt(sample.Sum(x => (double)x * x)));
             writer.AddTensor($"{name}.weight", format, bytes, columns, rows);
         }
+
+        // Where a format has shifts, they put the middle of the codes at zero.
+        void Scale(byte[] bytes, double scale)
+        {
+            for (int at = 0; at < bytes.Length; at += format.BlockBytes)
+            {
+                Span<byte> block = bytes.AsSpan(at, format.BlockBytes);
+                switch (format.Name)
+                {
+                    case "Q6_K": Write(block[208..], scale); break;
+                    case "Q4_1": WriteTwo(block, scale, -7.5 * scale); break;
+                    case "Q5_1": WriteTwo(block, scale, -15.5 * scale); break;
+                    case "Q4_K": WriteTwo(block, scale, 7.5 * scale); break;
+                    case "Q5_K": WriteTwo(block, scale, 15.5 * scale); break;
+                    default: Write(block, scale); break;
+                }
+            }
+        }
+    }
+
+    private static void Write(Span<byte> block, double number) => BitConverter.TryWriteBytes(block, (Half)number);
+
+    private static void WriteTwo(Span<byte> block, double scale, double shift)
+    {
+        Write(block, scale);
+        Write(block[2..], shift);
     }
 }

@@ -61,7 +61,7 @@ public sealed class Decoder : IDisposable
         _rope = new Rope(model, _batch);
         _team = team ?? new WorkerTeam(options.Threads);
         _ownsTeam = team is null;
-        _product = new MatrixProduct(_team, model.LongestRow);
+        _product = new MatrixProduct(_team, model.LongestRow, options.Arithmetic);
 
         float[] Buffer(int numbers) => new float[checked(_batch * numbers)];
     }

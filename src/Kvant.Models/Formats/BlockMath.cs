@@ -13,40 +13,73 @@ internal static class BlockMath
     /// <summary>The half-precision number at the start of the bytes. A cast of one Half is many times slower, and a call of it inside a
     /// loop would push the sums out of their registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static float Half(ReadOnlySpan<byte> bytes)
+    internal static float Half(ReadOnlySpan<byte> bytes) => Half(BinaryPrimitives.ReadInt16LittleEndian(bytes));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Half(short bits)
     {
-        short bits = BinaryPrimitives.ReadInt16LittleEndian(bytes);
         float number = BitConverter.Int32BitsToSingle((bits << 13) & unchecked((int)0x8FFFE000)) * HalfToSingle;
         // Infinity and NaN come out as large numbers with the right fraction.
         int special = (bits & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
         return BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(number) | special);
     }
 
-    /// <summary>The low nibbles of 16 bytes, then the high ones.</summary>
+    /// <summary>The half-precision number at an address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector256<byte> Nibbles(ReadOnlySpan<byte> bytes)
+    internal static float Half(ref byte bits) => Half(Unsafe.ReadUnaligned<short>(ref bits));
+
+    /// <summary>Half-precision numbers at equal distances, eight at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Halves(ref byte first, int stride, int count, ref float numbers)
     {
-        Vector128<byte> packed = Vector128.Create(bytes);
-        return Vector256.Create(packed & Vector128.Create((byte)15), packed >>> 4);
+        int at = 0;
+        for (; at + 8 <= count; at += 8)
+        {
+            ref byte next = ref Unsafe.Add(ref first, at * stride);
+            Vector128<short> bits = Vector128.Create(
+                Bits(ref next, 0), Bits(ref next, stride), Bits(ref next, 2 * stride), Bits(ref next, 3 * stride),
+                Bits(ref next, 4 * stride), Bits(ref next, 5 * stride), Bits(ref next, 6 * stride), Bits(ref next, 7 * stride));
+            Single(Vector256.WidenLower(bits.ToVector256Unsafe())).StoreUnsafe(ref numbers, (nuint)at);
+        }
+        for (; at < count; at++) Unsafe.Add(ref numbers, at) = Half(Bits(ref first, at * stride));
+
+        static short Bits(ref byte bytes, int offset) => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref bytes, offset));
     }
 
-    /// <summary>16 where a bit of the word is set, else 0: byte i for bit i.</summary>
+    /// <summary>16 bytes as words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector256<byte> FifthBits(ReadOnlySpan<byte> word)
+    internal static Vector256<short> Words(ref byte bytes) => Vector256.WidenLower(Vector128.LoadUnsafe(ref bytes).ToVector256Unsafe()).AsInt16();
+
+    /// <summary>16 signed bytes as words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<short> SignedWords(ref byte bytes) => Vector256.WidenLower(Vector128.LoadUnsafe(ref bytes).ToVector256Unsafe().AsSByte());
+
+    /// <summary>The low nibbles of 16 bytes as words, or the high ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<short> Nibbles(ref byte bytes, int high) => high == 0 ? Words(ref bytes) & Vector256.Create((short)15) : Words(ref bytes) >>> 4;
+
+    /// <summary>16 where a bit of the 16 at an address is set, else 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<short> FifthBits(ref byte bits)
     {
-        const ulong Everywhere = 0x0101010101010101;
-        Vector256<byte> spread = Vector256.Create(word[0] * Everywhere, word[1] * Everywhere, word[2] * Everywhere, word[3] * Everywhere).AsByte();
-        Vector256<byte> bits = Vector256.Create(0x8040201008040201).AsByte();
-        return Vector256.Equals(spread & bits, bits) & Vector256.Create((byte)16);
+        Vector256<short> each = Vector256.Create(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, short.MinValue);
+        return Vector256.Equals(Vector256.Create(Unsafe.ReadUnaligned<short>(ref bits)) & each, each) & Vector256.Create((short)16);
     }
 
     /// <summary>32 codes as floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Widen(Vector256<sbyte> codes)
+    internal static (Vector256<float> A, Vector256<float> B, Vector256<float> C, Vector256<float> D) Widen(RunCodes codes)
     {
-        (Vector256<short> lower, Vector256<short> upper) = Vector256.Widen(codes);
-        (Vector256<int> a, Vector256<int> b) = Vector256.Widen(lower);
-        (Vector256<int> c, Vector256<int> d) = Vector256.Widen(upper);
+        (Vector256<int> a, Vector256<int> b) = Vector256.Widen(codes.First);
+        (Vector256<int> c, Vector256<int> d) = Vector256.Widen(codes.Last);
         return (Vector256.ConvertToSingle(a), Vector256.ConvertToSingle(b), Vector256.ConvertToSingle(c), Vector256.ConvertToSingle(d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Single(Vector256<int> halves)
+    {
+        Vector256<float> numbers = ((halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * HalfToSingle;
+        Vector256<int> exponent = Vector256.Create(0x7C00);
+        return numbers | (Vector256.Equals(halves & exponent, exponent) & Vector256.Create(0x7F800000)).AsSingle();
     }
 }

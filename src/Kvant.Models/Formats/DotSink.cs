@@ -25,7 +25,7 @@ internal ref struct DotSink(ReadOnlySpan<float> vector) : INumberSink
     public void Take(float number) => _first += Vector256.CreateScalar(number * Unsafe.Add(ref _vector, _next++));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Take(Vector256<sbyte> codes, float scale, float lastScale, float shift)
+    public void Take(RunCodes codes, float scale, float lastScale, float shift)
     {
         (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockMath.Widen(codes);
         Vector256<float> x = Next(), y = Next(), z = Next(), w = Next();

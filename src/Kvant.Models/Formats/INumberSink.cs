@@ -12,5 +12,5 @@ internal interface INumberSink
     void Take(float number);
 
     /// <summary>The next 32 numbers: code * scale + shift, with a scale of its own for the last 16.</summary>
-    void Take(Vector256<sbyte> codes, float scale, float lastScale, float shift);
+    void Take(RunCodes codes, float scale, float lastScale, float shift);
 }

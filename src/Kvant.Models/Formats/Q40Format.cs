@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale, 32 codes of 4 bits around 8: low nibbles first, then high ones.</summary>
-internal readonly struct Q40Format : IStoredFormat
+internal readonly struct Q40Format : ICodeFormat
 {
     private const int Bytes = 18;
 
@@ -16,16 +16,19 @@ internal readonly struct Q40Format : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 8;
+
+    public static bool HasShifts => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            Vector256<byte> codes = BlockMath.Nibbles(block[2..]) - Vector256.Create((byte)8);
-            float scale = BlockMath.Half(block);
-            sink.Take(codes.AsSByte(), scale, scale, 0);
-        }
+        Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref blocks, (run * Bytes) + 2));
+        return new RunCodes(packed & Vector256.Create((short)15), packed >>> 4);
     }
 }

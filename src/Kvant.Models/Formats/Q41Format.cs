@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale and shift, 32 codes of 4 bits.</summary>
-internal readonly struct Q41Format : IStoredFormat
+internal readonly struct Q41Format : ICodeFormat
 {
     private const int Bytes = 20;
 
@@ -16,16 +16,23 @@ internal readonly struct Q41Format : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            Vector256<byte> codes = BlockMath.Nibbles(block[4..]);
-            float scale = BlockMath.Half(block);
-            sink.Take(codes.AsSByte(), scale, scale, BlockMath.Half(block[2..]));
-        }
+        BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
+        BlockMath.Halves(ref Unsafe.Add(ref blocks, sizeof(ushort)), Bytes, runs, ref shifts);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
+    {
+        Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref blocks, (run * Bytes) + 4));
+        return new RunCodes(packed & Vector256.Create((short)15), packed >>> 4);
     }
 }

@@ -1,11 +1,10 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
 /// <summary>256 codes of 4 bits: half-precision factors of the scales and of the shifts, 6 bits of each per 32 numbers, then the
 /// nibbles; 32 bytes hold two runs of 32 numbers, low nibbles and high ones.</summary>
-internal readonly struct Q4KFormat : IStoredFormat
+internal readonly struct Q4KFormat : ICodeFormat
 {
     private const int Bytes = 144;
 
@@ -17,22 +16,20 @@ internal readonly struct Q4KFormat : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) =>
+        SixBitScales.Read(ref blocks, Bytes, runs, ref scales, ref shifts);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            float scaleUnit = BlockMath.Half(block), shiftUnit = BlockMath.Half(block[2..]);
-            for (int run = 0; run < 8; run += 2)
-            {
-                Vector256<byte> packed = Vector256.Create(block[(16 + (16 * run))..]);
-                (int scale, int shift) = SixBitScales.Read(block[4..], run);
-                sink.Take((packed & Vector256.Create((byte)15)).AsSByte(), scaleUnit * scale, scaleUnit * scale, -(shiftUnit * shift));
-                (scale, shift) = SixBitScales.Read(block[4..], run + 1);
-                sink.Take((packed >>> 4).AsSByte(), scaleUnit * scale, scaleUnit * scale, -(shiftUnit * shift));
-            }
-        }
+        ref byte packed = ref Unsafe.Add(ref blocks, (run / 8 * Bytes) + 16 + (run % 8 / 2 * 32));
+        return new RunCodes(BlockMath.Nibbles(ref packed, run % 2), BlockMath.Nibbles(ref Unsafe.Add(ref packed, 16), run % 2));
     }
 }

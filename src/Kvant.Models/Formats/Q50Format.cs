@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale, the fifth bits of 32 codes around 16 in one word, then their nibbles.</summary>
-internal readonly struct Q50Format : IStoredFormat
+internal readonly struct Q50Format : ICodeFormat
 {
     private const int Bytes = 22;
 
@@ -16,16 +16,21 @@ internal readonly struct Q50Format : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 16;
+
+    public static bool HasShifts => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            Vector256<byte> codes = (BlockMath.Nibbles(block[6..]) | BlockMath.FifthBits(block[2..])) - Vector256.Create((byte)16);
-            float scale = BlockMath.Half(block);
-            sink.Take(codes.AsSByte(), scale, scale, 0);
-        }
+        ref byte block = ref Unsafe.Add(ref blocks, run * Bytes);
+        Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref block, 6));
+        return new RunCodes(
+            (packed & Vector256.Create((short)15)) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 2)), (packed >>> 4) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 4)));
     }
 }

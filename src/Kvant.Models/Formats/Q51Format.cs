@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale and shift, the fifth bits of 32 codes in one word, then their nibbles.</summary>
-internal readonly struct Q51Format : IStoredFormat
+internal readonly struct Q51Format : ICodeFormat
 {
     private const int Bytes = 24;
 
@@ -16,16 +16,25 @@ internal readonly struct Q51Format : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            Vector256<byte> codes = BlockMath.Nibbles(block[8..]) | BlockMath.FifthBits(block[4..]);
-            float scale = BlockMath.Half(block);
-            sink.Take(codes.AsSByte(), scale, scale, BlockMath.Half(block[2..]));
-        }
+        BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
+        BlockMath.Halves(ref Unsafe.Add(ref blocks, sizeof(ushort)), Bytes, runs, ref shifts);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
+    {
+        ref byte block = ref Unsafe.Add(ref blocks, run * Bytes);
+        Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref block, 8));
+        return new RunCodes(
+            (packed & Vector256.Create((short)15)) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 4)), (packed >>> 4) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 6)));
     }
 }

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Kvant.Models.Formats;
 
 /// <summary>As Q4_K with a fifth bit: byte i of 32 holds it for number i of each of the eight runs, bit by bit.</summary>
-internal readonly struct Q5KFormat : IStoredFormat
+internal readonly struct Q5KFormat : ICodeFormat
 {
     private const int Bytes = 176;
 
@@ -16,23 +16,25 @@ internal readonly struct Q5KFormat : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) =>
+        SixBitScales.Read(ref blocks, Bytes, runs, ref scales, ref shifts);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            float scaleUnit = BlockMath.Half(block), shiftUnit = BlockMath.Half(block[2..]);
-            Vector256<byte> fifths = Vector256.Create(block[16..]);
-            for (int run = 0; run < 8; run++)
-            {
-                Vector256<byte> packed = Vector256.Create(block[(48 + (run / 2 * 32))..]);
-                Vector256<byte> codes = (run % 2 == 0 ? packed & Vector256.Create((byte)15) : packed >>> 4)
-                    | (((fifths >>> run) & Vector256.Create((byte)1)) << 4);
-                (int scale, int shift) = SixBitScales.Read(block[4..], run);
-                sink.Take(codes.AsSByte(), scaleUnit * scale, scaleUnit * scale, -(shiftUnit * shift));
-            }
-        }
+        ref byte block = ref Unsafe.Add(ref blocks, run / 8 * Bytes);
+        ref byte packed = ref Unsafe.Add(ref block, 48 + (run % 8 / 2 * 32));
+        return new RunCodes(
+            BlockMath.Nibbles(ref packed, run % 2) | Fifth(BlockMath.Words(ref Unsafe.Add(ref block, 16))),
+            BlockMath.Nibbles(ref Unsafe.Add(ref packed, 16), run % 2) | Fifth(BlockMath.Words(ref Unsafe.Add(ref block, 32))));
+
+        Vector256<short> Fifth(Vector256<short> bits) => ((bits << 4) >>> (run % 8)) & Vector256.Create((short)16);
     }
 }

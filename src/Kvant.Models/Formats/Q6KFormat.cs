@@ -7,7 +7,7 @@ namespace Kvant.Models.Formats;
 /// and a half-precision factor of the scales.</summary>
 /// <remarks>Each half of the block holds four runs of 32: low nibbles of two times 32 bytes, then their high nibbles; 32 bytes hold the
 /// upper bits of the four runs, two bits each.</remarks>
-internal readonly struct Q6KFormat : IStoredFormat
+internal readonly struct Q6KFormat : ICodeFormat
 {
     private const int Bytes = 210;
 
@@ -19,23 +19,36 @@ internal readonly struct Q6KFormat : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 2;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
+        for (int run = 0; run < runs; run += 8)
         {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            float unit = BlockMath.Half(block[208..]);
-            for (int run = 0; run < 8; run++)
-            {
-                int half = run / 4, place = run % 4;
-                Vector256<byte> packed = Vector256.Create(block[((64 * half) + (32 * (place % 2)))..]);
-                Vector256<byte> upper = (Vector256.Create(block[(128 + (32 * half))..]) >>> (2 * place)) & Vector256.Create((byte)3);
-                Vector256<byte> codes = (place < 2 ? packed & Vector256.Create((byte)15) : packed >>> 4) | (upper << 4);
-                ReadOnlySpan<byte> scales = block[(192 + (2 * run))..];
-                sink.Take((codes - Vector256.Create((byte)32)).AsSByte(), unit * (sbyte)scales[0], unit * (sbyte)scales[1], 0);
-            }
+            ref byte block = ref Unsafe.Add(ref blocks, run / 8 * Bytes);
+            Vector256<float> unit = Vector256.Create(BlockMath.Half(ref Unsafe.Add(ref block, 208)));
+            Vector256<short> units = BlockMath.SignedWords(ref Unsafe.Add(ref block, 192));
+            (Vector256.ConvertToSingle(Vector256.WidenLower(units)) * unit).StoreUnsafe(ref scales, (nuint)(2 * run));
+            (Vector256.ConvertToSingle(Vector256.WidenUpper(units)) * unit).StoreUnsafe(ref scales, (nuint)((2 * run) + 8));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
+    {
+        int half = run % 8 / 4, place = run % 4;
+        ref byte block = ref Unsafe.Add(ref blocks, run / 8 * Bytes);
+        ref byte packed = ref Unsafe.Add(ref block, (64 * half) + (32 * (place % 2))), upper = ref Unsafe.Add(ref block, 128 + (32 * half));
+        return new RunCodes(
+            Code(BlockMath.Nibbles(ref packed, place / 2), BlockMath.Words(ref upper)),
+            Code(BlockMath.Nibbles(ref Unsafe.Add(ref packed, 16), place / 2), BlockMath.Words(ref Unsafe.Add(ref upper, 16))));
+
+        Vector256<short> Code(Vector256<short> nibbles, Vector256<short> bits) =>
+            (nibbles | (((bits << 4) >>> (2 * place)) & Vector256.Create((short)48))) - Vector256.Create((short)32);
     }
 }

@@ -1,10 +1,9 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
 /// <summary>A half-precision scale, 32 signed bytes.</summary>
-internal readonly struct Q80Format : IStoredFormat
+internal readonly struct Q80Format : ICodeFormat
 {
     private const int Bytes = 34;
 
@@ -16,15 +15,19 @@ internal readonly struct Q80Format : IStoredFormat
 
     public static int BlockBytes => Bytes;
 
+    public static int ScalesPerRun => 1;
+
+    public static short Offset => 0;
+
+    public static bool HasShifts => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Read<TSink>(ReadOnlySpan<byte> blocks, ref TSink sink)
-        where TSink : struct, INumberSink, allows ref struct
+    public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static RunCodes ReadCodes(ref byte blocks, int run)
     {
-        for (int at = 0; at < blocks.Length; at += Bytes)
-        {
-            ReadOnlySpan<byte> block = blocks.Slice(at, Bytes);
-            float scale = BlockMath.Half(block);
-            sink.Take(Vector256.Create(block[2..]).AsSByte(), scale, scale, 0);
-        }
+        ref byte codes = ref Unsafe.Add(ref blocks, (run * Bytes) + 2);
+        return new RunCodes(BlockMath.SignedWords(ref codes), BlockMath.SignedWords(ref Unsafe.Add(ref codes, 16)));
     }
 }

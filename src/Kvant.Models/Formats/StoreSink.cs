@@ -20,7 +20,7 @@ internal ref struct StoreSink(Span<float> numbers) : INumberSink
     public void Take(float number) => Unsafe.Add(ref _numbers, _next++) = number;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Take(Vector256<sbyte> codes, float scale, float lastScale, float shift)
+    public void Take(RunCodes codes, float scale, float lastScale, float shift)
     {
         Vector256<float> first = Vector256.Create(scale), last = Vector256.Create(lastScale), add = Vector256.Create(shift);
         (Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) = BlockMath.Widen(codes);

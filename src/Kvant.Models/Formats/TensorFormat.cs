@@ -1,3 +1,6 @@
+using Kvant.Kernels;
+using Kvant.Models.Kernels;
+
 namespace Kvant.Models.Formats;
 
 /// <summary>
@@ -18,9 +21,9 @@ public abstract class TensorFormat
     public static IReadOnlyList<TensorFormat> All { get; } =
     [
         new StoredFormat<F32Format>(), new StoredFormat<F16Format>(), new StoredFormat<BF16Format>(),
-        new StoredFormat<Q80Format>(), new StoredFormat<Q40Format>(), new StoredFormat<Q41Format>(),
-        new StoredFormat<Q50Format>(), new StoredFormat<Q51Format>(),
-        new StoredFormat<Q4KFormat>(), new StoredFormat<Q5KFormat>(), new StoredFormat<Q6KFormat>(),
+        new CodeFormat<Q80Format>(), new CodeFormat<Q40Format>(), new CodeFormat<Q41Format>(),
+        new CodeFormat<Q50Format>(), new CodeFormat<Q51Format>(),
+        new CodeFormat<Q4KFormat>(), new CodeFormat<Q5KFormat>(), new CodeFormat<Q6KFormat>(),
     ];
 
     /// <summary>Single precision, what norms and biases are stored in.</summary>
@@ -37,6 +40,9 @@ public abstract class TensorFormat
 
     /// <summary>How many bytes a block takes.</summary>
     public int BlockBytes { get; }
+
+    /// <summary>Whether the numbers are small integers with scales, which can meet rounded vectors.</summary>
+    internal virtual bool HasCodes => false;
 
     internal static string Known => string.Join(", ", All.Select(static f => f.Name));
 
@@ -70,6 +76,13 @@ public abstract class TensorFormat
 
     /// <summary>The bytes of so many numbers, which are whole blocks.</summary>
     internal long Bytes(long numbers) => checked(numbers / BlockLength * BlockBytes);
+
+    /// <summary>Products of whole rows with rounded vectors, of a format that has codes: <see cref="RowProducts"/>.</summary>
+    internal virtual void MultiplyRows(ReadOnlySpan<byte> rows, int count, RoundedVectors vectors, Span<float> products, int stride, Span<float> scratch, SimdWidth width) =>
+        throw new NotSupportedException($"{Name} has no codes");
+
+    /// <summary>Products of at most a panel of rows with many rounded vectors, of a format that has codes.</summary>
+    internal virtual void MultiplyPanel(Panel panel, ReadOnlySpan<byte> rows, int count, RoundedVectors vectors) => throw new NotSupportedException($"{Name} has no codes");
 
     private protected abstract void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers);
 

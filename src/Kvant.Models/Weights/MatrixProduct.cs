@@ -1,34 +1,56 @@
 using System.Numerics.Tensors;
 using Kvant.Attention;
+using Kvant.Codecs;
+using Kvant.Kernels;
+using Kvant.Models.Kernels;
 
 namespace Kvant.Models.Weights;
 
 /// <summary>
-/// Products of weight matrices with the vectors of one or many tokens, shared among a team of threads by rows. For one token the
-/// numbers of a row meet the vector as they come out of their format; for many, four rows at a time are turned into single precision, in a
-/// buffer that stays in the cache. Either way memory moves only what the file stores.
-/// One product at a time; nothing is allocated by a call.
+/// Products of weight matrices with the vectors of one or many tokens, shared among a team of threads: each takes the next few rows until none are
+/// left. For a few tokens the numbers of a row meet the vectors as they come out of their format; for many, four rows at a time are turned into single
+/// precision, or in fast arithmetic a panel of rows is laid out anew, piece by piece, in memory that stays in the first-level cache. Either way memory moves only what the file stores.
+/// One product at a time; nothing is allocated by a call, unless there never were so many tokens.
 /// </summary>
 public sealed class MatrixProduct
 {
+    // From so many tokens on, laying a panel out costs less than reading its rows again for each token.
+    private const int FewestForPanel = 8;
+
+    // Bytes that a thread takes at once for a few tokens: long against the taking, short against a product.
+    private const int ChunkBytes = 1 << 15;
+
     private readonly WorkerTeam _team;
     private readonly Action<int> _share;
-    private readonly float[][] _scratch;
+    private readonly int _mostColumns;
+    private readonly RoundedVectors? _rounded;
+    private readonly Scratch[] _scratch;
     private WeightMatrix? _matrix;
     private ReadOnlyMemory<float> _inputs;
     private Memory<float> _outputs;
+    private int _tokens;
+    private int _next;
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="team">The threads that share the work.</param>
     /// <param name="mostColumns">The most columns of any matrix to come.</param>
-    public MatrixProduct(WorkerTeam team, int mostColumns)
+    /// <param name="arithmetic">How codes of weights meet vectors: in floats, or in integers, with vectors rounded to 16 bits.</param>
+    public MatrixProduct(WorkerTeam team, int mostColumns, Arithmetic arithmetic = Arithmetic.Exact)
+        : this(team, mostColumns, arithmetic, SimdSupport.Widest)
+    {
+    }
+
+    /// <summary>The same for registers of a given width: tests run them all.</summary>
+    internal MatrixProduct(WorkerTeam team, int mostColumns, Arithmetic arithmetic, SimdWidth width)
     {
         ArgumentNullException.ThrowIfNull(team);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(mostColumns);
         _team = team;
-        _share = part => Multiply(part, _team.Size);
-        _scratch = new float[team.Size][];
-        for (int i = 0; i < _scratch.Length; i++) _scratch[i] = new float[DotKernel.Rows * mostColumns];
+        _mostColumns = mostColumns;
+        _share = part => Multiply(_scratch![part]);
+        _rounded = arithmetic == Arithmetic.Fast ? new RoundedVectors() : null;
+        int floats = _rounded is null ? DotKernel.Rows * mostColumns : mostColumns / RoundedVectors.Run * RowProducts.ScratchPerRun;
+        _scratch = [.. Enumerable.Range(0, team.Size).Select(_ => new Scratch(new float[floats], new Panel(width)))];
     }
 
     // Multiplications that are worth waking other threads: some ten microseconds of work. Tests set it to 0.
@@ -45,57 +67,86 @@ public sealed class MatrixProduct
         int tokens = inputs.Length / matrix.Columns;
         if (inputs.Length != tokens * matrix.Columns || outputs.Length != (long)tokens * matrix.Rows)
             throw new ArgumentException($"{inputs.Length} inputs and {outputs.Length} outputs found; for a matrix of {matrix.Rows} x {matrix.Columns} wanted are tokens x {matrix.Columns} and tokens x {matrix.Rows}", nameof(inputs));
-        if (DotKernel.Rows * matrix.Columns > _scratch[0].Length)
-            throw new ArgumentException($"the matrix has {matrix.Columns} columns, at most {_scratch[0].Length / DotKernel.Rows} were announced", nameof(matrix));
+        if (matrix.Columns > _mostColumns)
+            throw new ArgumentException($"the matrix has {matrix.Columns} columns, at most {_mostColumns} were announced", nameof(matrix));
         if (tokens == 0) return;
-        (_matrix, _inputs, _outputs) = (matrix, inputs, outputs);
-        if ((long)matrix.Rows * inputs.Length < FewestShared) Multiply(0, 1);
-        else _team.Run(_share);
+        if (matrix.Format.HasCodes) _rounded?.Round(inputs.Span, matrix.Columns);
+        (_matrix, _inputs, _outputs, _tokens, _next) = (matrix, inputs, outputs, tokens, 0);
+        _team.Run(_share, alone: (long)matrix.Rows * inputs.Length < FewestShared);
         (_matrix, _inputs, _outputs) = (null, default, default);
     }
 
-    private void Multiply(int part, int parts)
+    private void Multiply(Scratch scratch)
     {
         WeightMatrix matrix = _matrix!;
-        // Whole groups of rows, so that only the last part has a group that is not full.
-        int groups = (matrix.Rows + DotKernel.Rows - 1) / DotKernel.Rows;
-        int first = (int)((long)groups * part / parts) * DotKernel.Rows;
-        int last = Math.Min((int)((long)groups * (part + 1) / parts) * DotKernel.Rows, matrix.Rows);
-        if (_inputs.Length == matrix.Columns) MultiplyOne(matrix, first, last);
-        else MultiplyMany(matrix, first, last, _scratch[part]);
-    }
-
-    private void MultiplyOne(WeightMatrix matrix, int first, int last)
-    {
-        ReadOnlySpan<float> input = _inputs.Span;
-        Span<float> output = _outputs.Span;
-        for (int row = first; row < last; row++) output[row] = matrix.Dot(row, input);
-    }
-
-    private void MultiplyMany(WeightMatrix matrix, int first, int last, float[] scratch)
-    {
-        int columns = matrix.Columns, tokens = _inputs.Length / columns;
-        ReadOnlySpan<float> inputs = _inputs.Span;
-        Span<float> outputs = _outputs.Span;
-        for (int row = first; row < last; row += DotKernel.Rows)
+        bool panel = _rounded is not null && _tokens >= FewestForPanel;
+        // Whole groups of rows, so that only the last chunk has a group that is not full.
+        int chunk = panel ? scratch.Panel.Rows : Math.Clamp(ChunkBytes / matrix.RowBytes / DotKernel.Rows, 1, 16) * DotKernel.Rows;
+        while (true)
         {
-            int rows = Math.Min(DotKernel.Rows, last - row);
-            for (int i = 0; i < rows; i++) matrix.ReadRow(row + i, scratch.AsSpan(i * columns, columns));
-            int token = 0;
-            if (rows == DotKernel.Rows)
+            long first = (Interlocked.Increment(ref _next) - 1) * (long)chunk;
+            if (first >= matrix.Rows) return;
+            int count = (int)Math.Min(chunk, matrix.Rows - first);
+            Span<float> outputs = _outputs.Span[(int)first..];
+            ReadOnlySpan<byte> rows = matrix.ReadRows((int)first, count);
+            if (panel) MultiplyPanel(matrix, rows, count, scratch.Panel, outputs);
+            else if (_rounded is not null && matrix.Format.HasCodes) matrix.Format.MultiplyRows(rows, count, _rounded, outputs, matrix.Rows, scratch.Floats, scratch.Panel.Width);
+            else if (_tokens == 1 || _rounded is not null) MultiplyRows(matrix, rows, count, outputs);
+            else MultiplyGroups(matrix, rows, count, scratch.Floats, outputs);
+        }
+    }
+
+    private void MultiplyRows(WeightMatrix matrix, ReadOnlySpan<byte> rows, int count, Span<float> outputs)
+    {
+        ReadOnlySpan<float> inputs = _inputs.Span;
+        for (int row = 0; row < count; row++)
+        {
+            for (int token = 0; token < _tokens; token++)
+                outputs[(token * matrix.Rows) + row] = matrix.Format.Dot(rows.Slice(row * matrix.RowBytes, matrix.RowBytes), inputs.Slice(token * matrix.Columns, matrix.Columns));
+        }
+    }
+
+    private void MultiplyGroups(WeightMatrix matrix, ReadOnlySpan<byte> rows, int count, Span<float> scratch, Span<float> outputs)
+    {
+        int columns = matrix.Columns;
+        ReadOnlySpan<float> inputs = _inputs.Span;
+        for (int row = 0; row < count; row += DotKernel.Rows)
+        {
+            int group = Math.Min(DotKernel.Rows, count - row), token = 0;
+            for (int i = 0; i < group; i++) matrix.Format.Dequantize(rows.Slice((row + i) * matrix.RowBytes, matrix.RowBytes), scratch.Slice(i * columns, columns));
+            if (group == DotKernel.Rows)
             {
-                for (; token + DotKernel.Tokens <= tokens; token += DotKernel.Tokens)
+                for (; token + DotKernel.Tokens <= _tokens; token += DotKernel.Tokens)
                 {
                     DotKernel.Multiply(
-                        scratch.AsSpan(0, rows * columns), inputs.Slice(token * columns, DotKernel.Tokens * columns),
+                        scratch[..(group * columns)], inputs.Slice(token * columns, DotKernel.Tokens * columns),
                         outputs[((token * matrix.Rows) + row)..], outputs[(((token + 1) * matrix.Rows) + row)..]);
                 }
             }
-            for (; token < tokens; token++)
+            for (; token < _tokens; token++)
             {
-                for (int i = 0; i < rows; i++)
-                    outputs[(token * matrix.Rows) + row + i] = TensorPrimitives.Dot(scratch.AsSpan(i * columns, columns), inputs.Slice(token * columns, columns));
+                for (int i = 0; i < group; i++)
+                    outputs[(token * matrix.Rows) + row + i] = TensorPrimitives.Dot(scratch.Slice(i * columns, columns), inputs.Slice(token * columns, columns));
             }
         }
     }
+
+    private void MultiplyPanel(WeightMatrix matrix, ReadOnlySpan<byte> rows, int count, Panel panel, Span<float> outputs)
+    {
+        if (matrix.Format.HasCodes) matrix.Format.MultiplyPanel(panel, rows, count, _rounded!);
+        else
+        {
+            panel.Begin(_tokens);
+            for (int first = 0; first < matrix.Columns; first += Panel.Columns)
+            {
+                int columns = Math.Min(Panel.Columns, matrix.Columns - first), offset = (int)matrix.Format.Bytes(first), bytes = (int)matrix.Format.Bytes(columns);
+                for (int row = 0; row < count; row++) panel.TakeNumbers(row, rows.Slice((row * matrix.RowBytes) + offset, bytes), columns, matrix.Format);
+                PanelProducts.AddNumbers(panel, _inputs.Span, matrix.Columns, first, columns);
+            }
+        }
+
+        panel.CopyTo(outputs, matrix.Rows, count, _tokens);
+    }
+
+    private sealed record Scratch(float[] Floats, Panel Panel);
 }

@@ -42,6 +42,9 @@ public sealed class WeightMatrix
     /// <summary>How the numbers are stored.</summary>
     public TensorFormat Format => _tensor.Format;
 
+    /// <summary>Bytes of a row.</summary>
+    internal int RowBytes => _rowBytes;
+
     /// <summary>Reads one row as single precision.</summary>
     /// <param name="row">0 to <see cref="Rows"/> - 1.</param>
     /// <param name="numbers">Receives <see cref="Columns"/> numbers.</param>
@@ -53,8 +56,8 @@ public sealed class WeightMatrix
         Format.Dequantize(Row(row), numbers);
     }
 
-    /// <summary>The dot product of a row with a vector.</summary>
-    internal float Dot(int row, ReadOnlySpan<float> vector) => Format.Dot(Row(row), vector);
+    /// <summary>The bytes of rows, one after the other.</summary>
+    internal ReadOnlySpan<byte> ReadRows(int first, int count) => _file.Bytes(_tensor, (long)first * _rowBytes, count * _rowBytes);
 
     private ReadOnlySpan<byte> Row(int row) => _file.Bytes(_tensor, (long)row * _rowBytes, _rowBytes);
 }

@@ -1,4 +1,6 @@
 using Kvant.Attention;
+using Kvant.Codecs;
+using Kvant.Kernels;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
 using Kvant.Models.Tests.Reference;
@@ -11,25 +13,103 @@ public sealed class MatrixProductTests
 {
     public static TheoryData<string> Names => [.. TensorFormat.All.Select(f => f.Name)];
 
-    // Rows that do not fill a group of four, tokens that do not fill a pair, one thread and more.
+    public static TheoryData<string> Codes => [.. TensorFormat.All.Where(f => f.HasCodes).Select(f => f.Name)];
+
+    private static IEnumerable<SimdWidth> Widths => Enum.GetValues<SimdWidth>();
+
+    // Rows that do not fill a panel, columns that do not fill a piece of it, tokens that do not fill a block; one thread and more.
     [Theory, MemberData(nameof(Names))]
-    public void ProductsAreThoseOfDoublePrecision(string name)
+    public void ProductsAreThoseOfDoublePrecisionAtEveryWidth(string name)
     {
-        foreach ((int rows, int columns) in (ReadOnlySpan<(int, int)>)[(1, 256), (7, 512), (12, 768)])
+        foreach ((int rows, int columns) in (ReadOnlySpan<(int, int)>)[(1, 256), (7, 512), (35, 768)])
         {
             using Sample sample = new(TensorFormat.Parse(name), rows, columns);
-            foreach (int tokens in (ReadOnlySpan<int>)[1, 2, 5])
+            foreach (int tokens in (ReadOnlySpan<int>)[1, 2, 9])
             {
-                foreach (int threads in (ReadOnlySpan<int>)[1, 3]) sample.Check(tokens, threads);
+                foreach (SimdWidth width in Widths)
+                {
+                    foreach (Arithmetic arithmetic in Enum.GetValues<Arithmetic>()) sample.Check(tokens, threads: rows > 7 ? 3 : 1, arithmetic, width);
+                }
             }
         }
     }
 
-    [Theory, InlineData("F32"), InlineData("F16"), InlineData("BF16")]
-    public void RowsThatDoNotFillARegisterAreMultipliedToo(string name)
+    [Theory, InlineData("F32"), InlineData("F16"), InlineData("BF16"), InlineData("Q4_1"), InlineData("Q8_0")]
+    public void RowsThatDoNotFillARegisterOrAPieceAreMultipliedToo(string name)
     {
-        using Sample sample = new(TensorFormat.Parse(name), 9, 37);
-        foreach (int tokens in (ReadOnlySpan<int>)[1, 3]) sample.Check(tokens, threads: 2);
+        using Sample sample = new(TensorFormat.Parse(name), 9, name[0] == 'Q' ? 288 + 32 : 37);
+        foreach (SimdWidth width in Widths)
+        {
+            foreach (int tokens in (ReadOnlySpan<int>)[1, 3, 10]) sample.Check(tokens, threads: 2, Arithmetic.Fast, width);
+        }
+    }
+
+    // A number errs by up to half a step, evenly: a twelfth of the step's square. A product that is left in floats errs far less, one of zeros far more.
+    [Theory, MemberData(nameof(Codes))]
+    public void RoundingCostsWhatTheorySays(string name)
+    {
+        const int columns = 512, tokens = 12;
+        using Sample sample = new(TensorFormat.Parse(name), 40, columns);
+        float[] inputs = sample.Inputs(tokens);
+        foreach (SimdWidth width in Widths)
+        {
+            foreach (int count in (ReadOnlySpan<int>)[1, tokens])
+            {
+                double found = 0, wanted = 0;
+                for (int from = 0; from < tokens; from += count)
+                {
+                    float[] some = inputs[(from * columns)..((from + count) * columns)], outputs = sample.Multiply(some, 1, Arithmetic.Fast, width);
+                    for (int i = 0; i < outputs.Length; i++)
+                    {
+                        double[] row = sample.Row(i % sample.Matrix.Rows);
+                        ReadOnlySpan<float> input = some.AsSpan(i / sample.Matrix.Rows * columns, columns);
+                        found += Math.Pow(outputs[i] - Dot(row, input), 2);
+                        for (int column = 0; column < columns; column++)
+                            wanted += Math.Pow(row[column] * Largest(input.Slice(column / 32 * 32, 32)) / 32767, 2) / 12;
+                    }
+                }
+                Assert.InRange(found / wanted, 1 / Tolerances.RoundingBand, Tolerances.RoundingBand);
+            }
+        }
+    }
+
+    // The runs' integers are exact: what is left is the order in which their floats are added.
+    [Theory, MemberData(nameof(Codes))]
+    public void EveryWidthGivesTheProductsOfTheScalarLoop(string name)
+    {
+        using Sample sample = new(TensorFormat.Parse(name), 33, 512);
+        foreach (int tokens in (ReadOnlySpan<int>)[1, 11])
+        {
+            float[] inputs = sample.Inputs(tokens), wanted = sample.Multiply(inputs, 1, Arithmetic.Fast, SimdWidth.Scalar);
+            double norm = Math.Sqrt(wanted.Average(x => (double)x * x));
+            foreach (SimdWidth width in Widths)
+            {
+                float[] found = sample.Multiply(inputs, 2, Arithmetic.Fast, width);
+                for (int i = 0; i < found.Length; i++) Assert.Equal(wanted[i], found[i], norm * Tolerances.Order);
+            }
+        }
+    }
+
+    [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity)]
+    public void WhatIsNoNumberStaysNone(float number)
+    {
+        using Sample sample = new(TensorFormat.Parse("Q8_0"), 8, 256);
+        foreach (int tokens in (ReadOnlySpan<int>)[1, 8])
+        {
+            float[] inputs = sample.Inputs(tokens);
+            inputs[^5] = number;
+            float[] outputs = sample.Multiply(inputs, 1, Arithmetic.Fast, SimdSupport.Widest);
+            Assert.All(outputs[^8..], x => Assert.False(float.IsFinite(x)));
+            Assert.All(outputs[..^8], x => Assert.True(float.IsFinite(x)));
+        }
+    }
+
+    [Fact]
+    public void ZerosGiveZeros()
+    {
+        using Sample sample = new(TensorFormat.Parse("Q4_K"), 8, 256);
+        foreach (int tokens in (ReadOnlySpan<int>)[1, 8])
+            Assert.All(sample.Multiply(new float[tokens * 256], 1, Arithmetic.Fast, SimdSupport.Widest), x => Assert.Equal(0, x));
     }
 
     [Fact]
@@ -45,17 +125,32 @@ public sealed class MatrixProductTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
     }
 
-    [Fact]
-    public void ProductsAllocateNothing()
+    [Theory, InlineData(Arithmetic.Exact, 1), InlineData(Arithmetic.Exact, 9), InlineData(Arithmetic.Fast, 1), InlineData(Arithmetic.Fast, 9)]
+    public void ProductsAllocateNothing(Arithmetic arithmetic, int tokens)
     {
         using Sample sample = new(TensorFormat.Parse("Q4_K"), 64, 512);
         using WorkerTeam team = new(2);
-        MatrixProduct product = new(team, 512) { FewestShared = 0 };
-        float[] input = new float[512], output = new float[64];
-        product.Multiply(sample.Matrix, input, output);
+        MatrixProduct product = new(team, 512, arithmetic) { FewestShared = 0 };
+        float[] input = new float[tokens * 512], output = new float[tokens * 64];
+        // Which thread takes a panel is chance: each has to have had one.
+        for (int i = 0; i < 20; i++) product.Multiply(sample.Matrix, input, output);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++) product.Multiply(sample.Matrix, input, output);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    private static double Dot(double[] row, ReadOnlySpan<float> input)
+    {
+        double sum = 0;
+        for (int i = 0; i < row.Length; i++) sum += row[i] * input[i];
+        return sum;
+    }
+
+    private static double Largest(ReadOnlySpan<float> numbers)
+    {
+        double largest = 0;
+        foreach (float number in numbers) largest = Math.Max(largest, Math.Abs(number));
+        return largest;
     }
 
     private sealed class Sample : IDisposable
@@ -77,18 +172,32 @@ public sealed class MatrixProductTests
 
         public WeightMatrix Matrix { get; }
 
-        public void Check(int tokens, int threads)
+        public double[] Row(int row) => _weights[(row * Matrix.Columns)..((row + 1) * Matrix.Columns)];
+
+        // Runs of different sizes, so that a scale of one run does not fit another.
+        public float[] Inputs(int tokens)
         {
             Random random = new(tokens);
-            float[] inputs = [.. Enumerable.Range(0, tokens * Matrix.Columns).Select(_ => random.NextSingle() - 0.5f)];
-            float[] outputs = new float[tokens * Matrix.Rows];
+            return [.. Enumerable.Range(0, tokens * Matrix.Columns).Select(i => (random.NextSingle() - 0.5f) * (1 + (i / 32 % 5)))];
+        }
+
+        public float[] Multiply(float[] inputs, int threads, Arithmetic arithmetic, SimdWidth width)
+        {
+            float[] outputs = new float[inputs.Length / Matrix.Columns * Matrix.Rows];
             using WorkerTeam team = new(threads);
-            new MatrixProduct(team, Matrix.Columns) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
+            new MatrixProduct(team, Matrix.Columns, arithmetic, width) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
+            return outputs;
+        }
+
+        public void Check(int tokens, int threads, Arithmetic arithmetic, SimdWidth width)
+        {
+            float[] inputs = Inputs(tokens), outputs = Multiply(inputs, threads, arithmetic, width);
             for (int i = 0; i < outputs.Length; i++)
             {
-                double[] row = _weights[(i % Matrix.Rows * Matrix.Columns)..((i % Matrix.Rows * Matrix.Columns) + Matrix.Columns)];
-                double[] input = [.. inputs.Skip(i / Matrix.Rows * Matrix.Columns).Take(Matrix.Columns).Select(x => (double)x)];
-                double wanted = row.Zip(input, (a, b) => a * b).Sum(), scale = Math.Sqrt(row.Sum(a => a * a) * input.Sum(b => b * b));
+                double[] row = Row(i % Matrix.Rows);
+                ReadOnlySpan<float> input = inputs.AsSpan(i / Matrix.Rows * Matrix.Columns, Matrix.Columns);
+                double wanted = Dot(row, input), scale = Math.Sqrt(row.Sum(a => a * a));
+                scale *= Math.Sqrt(Dot([.. input.ToArray().Select(x => (double)x)], input));
                 Assert.True(scale > 0.01 && Math.Abs(wanted) > scale * 1e-6);
                 Assert.Equal(wanted, outputs[i], scale * Tolerances.Product);
             }

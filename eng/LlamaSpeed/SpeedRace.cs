@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Globalization;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Models.Decoding;
+
+namespace LlamaSpeed;
+
+/// <summary>Tokens per second of llama.cpp and of Kvant, on one file, round by round; medians count. With one thread the process's own time on the
+/// processor is counted beside the clock's: on a machine that others use it is the one that can be trusted.</summary>
+internal static class SpeedRace
+{
+    private const int Rounds = 5;
+    private const int Steps = 8;
+
+    public static void Run(string path, int threads, int prompt)
+    {
+        using LanguageModel model = LanguageModel.Open(path);
+        using WorkerTeam team = new(threads);
+        CodecSpec fp16 = CodecSpec.Parse("fp16");
+        using KvCache cache = new(model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, fp16, fp16)));
+        using CompressedAttention attention = new(cache, team: team);
+        using Decoder fast = new(model, attention, new DecoderOptions { Arithmetic = Arithmetic.Fast, Batch = 512, BeyondContext = true }, team);
+        using Decoder exact = new(model, attention, new DecoderOptions { Arithmetic = Arithmetic.Exact, Batch = 512, BeyondContext = true }, team);
+        using Llama llama = new(path, 2048, threads);
+        float[] logits = new float[model.VocabularySize];
+        (string Name, Action Clear, Action<int[]> Read)[] racers =
+        [
+            ("llama.cpp", llama.Clear, llama.Decode), ("Kvant fast", cache.Clear, t => fast.Forward(t, logits)), ("Kvant exact", cache.Clear, t => exact.Forward(t, logits)),
+        ];
+        int[] text = [.. Enumerable.Range(0, prompt).Select(i => i * 7 % 1000)];
+        List<Times>[] prompts = [[], [], []], steps = [[], [], []];
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < racers.Length; i++)
+            {
+                if (prompt > 0 && round < Math.Max(2, Rounds - 2))
+                {
+                    racers[i].Clear();
+                    Times start = Times.Now();
+                    racers[i].Read(text);
+                    prompts[i].Add(Times.Now() - start);
+                }
+
+                racers[i].Clear();
+                racers[i].Read([1]);
+                for (int step = 0; step < Steps; step++)
+                {
+                    Times start = Times.Now();
+                    racers[i].Read([step]);
+                    steps[i].Add(Times.Now() - start);
+                }
+            }
+        }
+
+        Console.WriteLine($"{Path.GetFileName(path)}, {threads} thread(s): tokens per second (and by time on the processor)");
+        for (int i = 0; i < racers.Length; i++)
+            Console.WriteLine($"  {racers[i].Name,-12} prompt of {prompt}: {Rate(prompts[i], prompt)}  decode: {Rate(steps[i], 1)}");
+        Console.WriteLine($"  fast / llama.cpp: prompt {Ratio(prompts)}, decode {Ratio(steps)}");
+    }
+
+    private static string Rate(List<Times> times, int tokens) => times.Count == 0 ? "-"
+        : string.Create(CultureInfo.InvariantCulture, $"{tokens / Median(times.Select(t => t.Clock)):0.0} ({tokens / Median(times.Select(t => t.Processor)):0.0})");
+
+    private static string Ratio(List<Times>[] times) => times[0].Count == 0 ? "-"
+        : string.Create(CultureInfo.InvariantCulture, $"{Median(times[0].Select(t => t.Clock)) / Median(times[1].Select(t => t.Clock)):0.00} ({Median(times[0].Select(t => t.Processor)) / Median(times[1].Select(t => t.Processor)):0.00})");
+
+    private static double Median(IEnumerable<double> numbers)
+    {
+        double[] sorted = [.. numbers.Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    // Seconds of the clock, and on the processor, all threads together.
+    private readonly record struct Times(double Clock, double Processor)
+    {
+        public static Times Now() => new(Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency, Environment.CpuUsage.TotalTime.TotalSeconds);
+
+        public static Times operator -(Times a, Times b) => new(a.Clock - b.Clock, a.Processor - b.Processor);
+    }
+}
