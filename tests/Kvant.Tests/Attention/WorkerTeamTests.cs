@@ -167,7 +167,7 @@ public sealed class WorkerTeamTests
         var team = new WorkerTeam(2);
         team.Dispose();
         team.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => team.Run(static _ => { }));
+        Assert.IsType<ObjectDisposedException>(Patience.Start(() => team.Run(static _ => { })).Failure("a step after the end"));
         Assert.Throws<ObjectDisposedException>(() => team.Run(static _ => { }, alone: true));
         Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
     }
