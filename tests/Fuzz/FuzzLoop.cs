@@ -31,7 +31,7 @@ internal static class FuzzLoop
         long start = Stopwatch.GetTimestamp();
         for (; done < count && findings < MostFindings; done++)
         {
-            byte[] mutant = Mutator.Mutant(corpus[done % corpus.Length], new Random(unchecked((seed * 31) + done)));
+            byte[] mutant = Mutator.Mutant(corpus[done % corpus.Length], new Random(unchecked((seed * 486187739) + done)));
             long before = Stopwatch.GetTimestamp();
             string? finding = target.Try(FuzzInput.Write(path, mutant), out bool taken);
             slowest = TimeSpan.FromTicks(Math.Max(slowest.Ticks, Stopwatch.GetElapsedTime(before).Ticks));

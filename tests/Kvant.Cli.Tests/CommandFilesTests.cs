@@ -246,12 +246,29 @@ public sealed class CommandFilesTests : IDisposable
         Assert.Empty(_folder.Names);
     }
 
+    /// <summary>A thread that nobody stopped may make anew what was removed: it is moved nowhere.</summary>
+    [Fact]
+    public void WriterThatGoesOnAfterTheFilesAreGivenUpPutsNothingInPlace()
+    {
+        string output = _folder["out"];
+        CommandFiles files = Declare("--report", output);
+        Assert.Throws<ObjectDisposedException>(() => files.Write(output, path =>
+        {
+            files.Dispose();
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, "new");
+        }));
+        Assert.DoesNotContain("out", _folder.Names);
+        Assert.Empty(files.Written);
+    }
+
     [Fact]
     public void TuneLeavesAForeignFileBesideItsOutputAlone()
     {
         File.WriteAllText(_folder["z.measured"], Precious);
-        ToolResult.Of([.. s_tune, "-o", _folder["z"]]).AssertFailed(1, "z.measured", "move it");
-        ToolResult.Of([.. s_tune, "-o", _folder["z"], "--force"]).AssertFailed(1, "z.measured", "move it");
+        // Before any work, which is what the words say; the file would be refused once more where it is opened.
+        ToolResult.Of([.. s_tune, "-o", _folder["z"]]).AssertFailed(1, "z.measured", "would stand there; move it");
+        ToolResult.Of([.. s_tune, "-o", _folder["z"], "--force"]).AssertFailed(1, "z.measured", "would stand there; move it");
         Assert.Equal(Precious, File.ReadAllText(_folder["z.measured"]));
         Assert.Equal(["z.measured"], _folder.Names);
     }

@@ -91,9 +91,9 @@ internal sealed class AttentionPass
         if (_valueCodec != values)
             Leave();
         _valueCodec = values;
-        if (_keyCodec == keys && !sinks)
+        if (_keyCodec == keys)
             return;
-        _keyCodec = sinks ? null : keys; // the next run may ask with other queries
+        _keyCodec = sinks ? null : keys; // the next run asks with other queries; sinks come before all others
         _current = Buffer(keys.PreparedLength);
         keys.Prepare((sinks ? SinkQueries : Queries).AsSpan(0, _count * keys.Dimension), _current);
     }

@@ -123,8 +123,6 @@ internal sealed class LayerLayout
     {
         if (length >= extent.Length)
             return extent;
-        if (length == 0)
-            return Empty;
         int rows = Math.Max(0, length - Sinks), body = Math.Min(extent.BodyRows, rows - (rows % BlockRows));
 
         // Rows of a block that was evicted are gone: there is nothing that they could keep.

@@ -78,8 +78,9 @@ public sealed class CostTests : IDisposable
     public void LayersShareTheCodecsThatTheyHaveInCommon()
     {
         CodecSpec keys = CodecSpec.Parse("turboquant:bits=4,rotation=haar");
-        KvCacheOptions options = CacheBytes.Options(1, 64, 0, "q8", "q8", layers: 2) with { Policy = [new(keys, CodecSpec.Parse("q8")), new(keys, CodecSpec.Parse("kivi"))] };
+        KvCacheOptions options = CacheBytes.Options(1, 64, 0, "q8", "q8", layers: 3) with { Policy = [new(keys, CodecSpec.Parse("q8")), new(keys, CodecSpec.Parse("kivi")), new(keys, CodecSpec.Parse("q8"))] };
         LayerLayout[] layouts = LayerLayouts.Create(options);
+        Assert.Same(layouts[0], layouts[2]);
         Assert.NotSame(layouts[0], layouts[1]);
         Assert.Same(layouts[0].Sides[0].Codec, layouts[1].Sides[0].Codec);
     }
@@ -123,6 +124,20 @@ public sealed class CostTests : IDisposable
         Assert.Equal(new float[key.Length], key);
     }
 
+    /// <summary>The largest floats in the longest rows take the most tries: they come back as large as the window may hold them, and not as zeros.</summary>
+    [Fact]
+    public void CutOfTheLargestNumbersKeepsThemAsLargeAsTheyMayBe()
+    {
+        KvCacheOptions options = CacheBytes.Options(1, Codec.MaxDimension, 0, "fp16", "fp16") with { Policy = [new(LargestCodec.Spec, LargestCodec.Spec)], WindowCodec = CodecSpec.Parse("fp32") };
+        using var cache = new KvCache(options);
+        float[] rows = new float[2 * LargestCodec.Rows * Codec.MaxDimension], key = new float[Codec.MaxDimension], value = new float[Codec.MaxDimension];
+        cache.Append(0, rows, rows);
+        cache.Truncate(LargestCodec.Rows + 1);
+        cache.Decode(0, 0, LargestCodec.Rows, 1, key, value);
+        float most = Door.AlwaysEncodable(Codec.MaxDimension);
+        Assert.All(key.Concat(value), number => Assert.InRange(number, .875f * most, most));
+    }
+
     // Little memory and no codec: what is made is the message.
     private static void AssertRefused(Action open)
     {
@@ -130,5 +145,25 @@ public sealed class CostTests : IDisposable
         InvalidDataException refused = Assert.Throws<InvalidDataException>(open);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 << 20);
         Assert.Contains($"steps; at most {1 << 29} are done for a file", refused.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Whatever goes in, the largest floats come out.</summary>
+    private sealed class LargestCodec(int dimension) : Codec(dimension, Rows, 1)
+    {
+        public const int Rows = 4;
+
+        public static CodecSpec Spec { get; } = new(new CodecMethod("largest", "the largest floats", [], (_, dimension, _) => new LargestCodec(dimension)));
+
+        public override int CalibrationRows => Rows;
+
+        public override int StateBytes => 1;
+
+        public override ReadOnlySpan<byte> State => [1];
+
+        protected override Codec CalibrateRows(ReadOnlySpan<float> rows) => this;
+
+        protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => block.Clear();
+
+        protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) => rows.Fill(float.MaxValue);
     }
 }

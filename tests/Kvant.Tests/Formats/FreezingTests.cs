@@ -157,6 +157,45 @@ public sealed class FreezingTests : IDisposable
         KvCache.Thaw(modest).Dispose();
     }
 
+    /// <summary>2 GiB, and 1,024 bytes for each byte of the file that is known to be there and to belong to it.</summary>
+    [Fact]
+    public void MemoryThatAFileMayAskForIsBoundedToTheByte()
+    {
+        // Rows of 16 bytes and a file of a few hundred: windows around both bounds.
+        foreach (bool isPipe in (bool[])[false, true])
+        {
+            long length = File(window: 134_300_000).Bytes.Length, allowed = (2L << 30) + (isPipe ? 0 : 1024 * length);
+            HashSet<bool> seen = [];
+            for (int window = (int)(allowed / 16) - 8; window < (allowed / 16) + 8; window++)
+            {
+                (byte[] bytes, long needed) = File(window);
+                Assert.Equal(length, bytes.Length);
+                using Stream stream = isPipe ? new Pipe(bytes) : new MemoryStream([.. bytes, .. new byte[100_000]]);
+                string? refused = null;
+                try
+                {
+                    KvCache.Thaw(stream).Dispose();
+                }
+                catch (InvalidDataException e)
+                {
+                    refused = e.Message;
+                }
+
+                Assert.Equal(needed > allowed, refused is not null);
+                Assert.Contains($"{needed} bytes of memory; {allowed} are allowed", refused ?? $"{needed} bytes of memory; {allowed} are allowed", StringComparison.Ordinal);
+                seen.Add(refused is null);
+            }
+
+            Assert.Equal(2, seen.Count);
+        }
+
+        static (byte[] Bytes, long Needed) File(int window)
+        {
+            KvCacheOptions options = CacheBytes.Options(1, 4, window, "fp16", "fp16");
+            return (CacheBytes.Build(options, [new(1, 0, 0, 0)]), LayerLayouts.Create(options)[0].Statistics(new(1, 0, 0, 0), sharedBytes: 0).TotalBytes);
+        }
+    }
+
     /// <summary>A stream as of a network: front to back, a few bytes at a time.</summary>
     private sealed class Pipe(byte[] content) : Stream
     {

@@ -75,6 +75,19 @@ public sealed class SpecLaws
         }
     }
 
+    /// <summary>Whatever a method would make of such numbers: files bring them.</summary>
+    [Theory]
+    [MemberData(nameof(CodecCases.Methods), MemberType = typeof(CodecCases))]
+    public void DimensionThatNoRowHasIsRefusedBeforeTheMethodSeesIt(string method)
+    {
+        CodecSpec spec = CodecSpec.Parse(method);
+        foreach (int dimension in (int[])[int.MinValue, -1, 0, Codec.MaxDimension + 1, int.MaxValue])
+        {
+            Assert.Contains("A row has 1 to 4096 numbers", Assert.Throws<ArgumentOutOfRangeException>(() => spec.CreateCodec(dimension)).Message, StringComparison.Ordinal);
+            Assert.Contains("A row has 1 to 4096 numbers", Assert.Throws<ArgumentOutOfRangeException>(() => spec.StepsToCreate(dimension)).Message, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(CodecCases.Methods), MemberType = typeof(CodecCases))]
     public void SettingThatStandsTwiceIsRefused(string method)
