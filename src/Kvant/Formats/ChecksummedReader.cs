@@ -60,7 +60,7 @@ internal ref struct ChecksummedReader
     /// <summary>Reads bytes whose number is not proven yet: memory grows as they come.</summary>
     public byte[] ReadGrowing(int count)
     {
-        var bytes = new ArrayBufferWriter<byte>(Math.Min(count, Piece));
+        var bytes = new ArrayBufferWriter<byte>(Math.Clamp(count, 1, Piece)); // a writer without room is refused
         while (bytes.WrittenCount < count)
         {
             Span<byte> piece = bytes.GetSpan()[..Math.Min(bytes.FreeCapacity, count - bytes.WrittenCount)];

@@ -29,6 +29,23 @@ public sealed class CacheHostileTests
         KvCache.Thaw(frozen).Dispose();
     }
 
+    /// <summary>A header of no bytes at all, which afl++ found.</summary>
+    [Theory]
+    [InlineData(8)]
+    [InlineData(16)]
+    [InlineData(5000)]
+    public void FileOfZerosIsRefused(int length)
+    {
+        AssertRefused(new byte[length], "bytes");
+        AssertRefused(CacheBytes.Seal(new byte[length]), "sealed");
+        using var stream = new MemoryStream(new byte[length]);
+        Assert.Throws<InvalidDataException>(() => KvCache.Thaw(stream));
+        string path = Path.GetTempFileName();
+        File.WriteAllBytes(path, new byte[length]);
+        Assert.Throws<InvalidDataException>(() => CacheFile.Open(path));
+        File.Delete(path);
+    }
+
     [Theory]
     [InlineData("\"layers\":\"1\"", "\"layers\":\"2147483647\"", "2147483647 layers do not fit")]
     [InlineData("\"layers\":\"1\"", "\"layers\":\"2\"", "'layers.1.keys' is missing")]
