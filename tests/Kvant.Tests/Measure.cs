@@ -1,6 +1,8 @@
+using System.Numerics;
+
 namespace Kvant.Tests;
 
-/// <summary>Errors in double precision, by plain loops.</summary>
+/// <summary>Errors in double precision.</summary>
 internal static class Measure
 {
     /// <summary>Squared error over squared norm, summed over all rows: 1 for a decoder of zeros.</summary>
@@ -24,8 +26,18 @@ internal static class Measure
 
     public static double Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
     {
-        double sum = 0;
-        for (int i = 0; i < left.Length; i++)
+        Vector<double> sums = Vector<double>.Zero;
+        int i = 0;
+        // In a process without vectors they are slower than numbers.
+        for (; Vector.IsHardwareAccelerated && i <= left.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector.Widen(new Vector<float>(left[i..]), out Vector<double> low, out Vector<double> high);
+            Vector.Widen(new Vector<float>(right[i..]), out Vector<double> otherLow, out Vector<double> otherHigh);
+            sums += (low * otherLow) + (high * otherHigh);
+        }
+
+        double sum = Vector.Sum(sums);
+        for (; i < left.Length; i++)
             sum += (double)left[i] * right[i];
         return sum;
     }

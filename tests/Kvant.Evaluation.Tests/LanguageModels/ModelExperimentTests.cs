@@ -35,8 +35,9 @@ public sealed class ModelExperimentTests
     public void ThreadsDoNotChangeTheNumbers()
     {
         using LanguageModel model = ShippedModels.Open();
-        ModelReport one = Experiment(model, "turboquant:bits=3").Run(cancellation: TestContext.Current.CancellationToken);
-        ModelReport three = (Experiment(model, "turboquant:bits=3") with { Threads = 3 }).Run(cancellation: TestContext.Current.CancellationToken);
+        ModelExperiment experiment = Experiment(model, "turboquant:bits=3") with { Context = 128 };
+        ModelReport one = experiment.Run(cancellation: TestContext.Current.CancellationToken);
+        ModelReport three = (experiment with { Threads = 3 }).Run(cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(one.Results[0].Loss, three.Results[0].Loss);
         Assert.Equal(one.Results[0].LayerErrors, three.Results[0].LayerErrors);
         Assert.Equal(one.KeyMeanShares, three.KeyMeanShares);
@@ -47,7 +48,7 @@ public sealed class ModelExperimentTests
     public void PartsCompressOneSideAlone()
     {
         using LanguageModel model = ShippedModels.Open();
-        ModelReport report = (Experiment(model, "turboquant:bits=3") with { Pairs = [CodecPair.Parse("turboquant:bits=2", "fp32"), CodecPair.Parse("fp32", "turboquant:bits=2")], Parts = true })
+        ModelReport report = (Experiment(model, "turboquant:bits=3") with { Pairs = [CodecPair.Parse("turboquant:bits=2", "fp32"), CodecPair.Parse("fp32", "turboquant:bits=2")], Parts = true, Context = 128, Chunks = 2 })
             .Run(cancellation: TestContext.Current.CancellationToken);
         ModelResult keys = report.Results[0], values = report.Results[1];
         Assert.Equal(keys.Loss, keys.KeysOnly);
@@ -99,7 +100,7 @@ public sealed class ModelExperimentTests
     {
         using LanguageModel model = ShippedModels.Open();
         var seen = new Shares();
-        Experiment(model, "fp16", "q8_0").Run(seen, TestContext.Current.CancellationToken);
+        (Experiment(model, "fp16", "q8_0") with { Context = 128, Chunks = 2 }).Run(seen, TestContext.Current.CancellationToken);
         Assert.Equal(1, seen.Last, 12);
     }
 

@@ -8,7 +8,7 @@ namespace Kvant.Tests.Codecs;
 
 /// <summary>
 /// The bytes of every method, as CRC-32C per spec, dimension and role in Golden/codes.txt. They are the stored format: a line
-/// that changes breaks every file that users have. Each width leg runs this natively; here all widths run in one process.
+/// that changes breaks every file that users have. Each process runs its own width: the legs those below the machine's, this one the rest.
 /// </summary>
 [Collection(Widths.Name)]
 [Trait(Widths.Trait, "width")]

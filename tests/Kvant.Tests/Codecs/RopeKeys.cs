@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Kvant.Codecs;
 using Kvant.Tests.Reference;
 
@@ -14,6 +15,9 @@ internal static class RopeKeys
     private const int Heads = 6;
     private const int Queries = 24;
 
+    // The keys of a head and the exact weights of its queries are those of every codec.
+    private static readonly ConcurrentDictionary<(int Head, double Factor), (float[] Keys, double[][] Weights)> s_heads = new();
+
     /// <summary>How far the attention over decoded keys is from the exact one: the mean over heads and unit queries, whose logits over keys without the
     /// common vector have a standard deviation of 2.</summary>
     /// <param name="spec">The codec.</param>
@@ -23,18 +27,21 @@ internal static class RopeKeys
         double sum = 0;
         for (int head = 0; head < Heads; head++)
         {
-            float[] keys = Keys(head, factor), queries = TestRows.UnitVectors(4096, Dimension)[(head * Queries * Dimension)..((head + 1) * Queries * Dimension)];
+            (float[] keys, double[][] exact) = s_heads.GetOrAdd((head, factor), static of =>
+            {
+                float[] keys = Keys(of.Head, of.Factor);
+                return (keys, [.. Enumerable.Range(0, Queries).Select(q => Weights(Query(of.Head, q), keys))]);
+            });
             Codec codec = CodecSpec.Parse(spec).CreateCodec(Dimension, CodecRole.KeyTiles).Calibrate(keys);
             float[] decoded = CodecCases.RoundTrip(codec, keys);
             for (int q = 0; q < Queries; q++)
-            {
-                ReadOnlySpan<float> query = queries.AsSpan(q * Dimension, Dimension);
-                sum += AttentionReference.Divergence(Weights(query, keys), Weights(query, decoded)) / (Heads * Queries);
-            }
+                sum += AttentionReference.Divergence(exact[q], Weights(Query(head, q), decoded)) / (Heads * Queries);
         }
 
         return sum;
     }
+
+    private static ReadOnlySpan<float> Query(int head, int query) => TestRows.UnitVectors(4096, Dimension).AsSpan(((head * Queries) + query) * Dimension, Dimension);
 
     private static double[] Weights(ReadOnlySpan<float> query, float[] keys)
     {
