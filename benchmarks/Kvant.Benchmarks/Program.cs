@@ -1,8 +1,9 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
 // `rows` and `sampler` answer in a minute or so, everything interleaved with a plain baseline; `memory` says what pools and forgotten caches
-// take of the system; anything else goes to BenchmarkDotNet.
+// take of the system; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; anything else goes to BenchmarkDotNet.
 // The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
 if (args is ["rows", .. string[] specs])
     return RowsComparison.Run(specs);
@@ -10,5 +11,7 @@ if (args is ["memory"])
     return PoolMemory.Run();
 if (args is ["sampler"])
     return SamplerComparison.Run();
+if (args is ["trellis", string bits, string starts, string shakes])
+    return TrellisTraining.Run(int.Parse(bits, CultureInfo.InvariantCulture), int.Parse(starts, CultureInfo.InvariantCulture), int.Parse(shakes, CultureInfo.InvariantCulture));
 BenchmarkSwitcher.FromAssembly(typeof(EncodeBenchmark).Assembly).Run(args);
 return 0;

@@ -7,7 +7,8 @@ namespace Kvant.Codecs;
 
 /// <summary>
 /// Codes rotated rows as paths: each number's level depends on its own code and on those before it, eight bits in all, so that 2^bits choices per number
-/// reach 256 levels (Tseng et al., 2024, "QTIP", the bitshift trellis). The row closes on itself: before its first number come its last codes.
+/// reach 256 levels (Tseng et al., 2024, "QTIP", the bitshift trellis). The path visits a row in the order of <see cref="TrellisPath"/> and closes on itself: before
+/// its first number come its last codes.
 /// </summary>
 internal sealed class TrellisQuantizer : IRowQuantizer
 {
@@ -19,6 +20,7 @@ internal sealed class TrellisQuantizer : IRowQuantizer
 
     private readonly ScaleRule _rule;
     private readonly TrellisTable _table;
+    private readonly int[] _path;
 
     /// <summary>A quantizer of rows.</summary>
     /// <param name="dimension">Numbers in a row; their codes fill a state at least.</param>
@@ -36,7 +38,8 @@ internal sealed class TrellisQuantizer : IRowQuantizer
                 nameof(dimension));
         }
 
-        (Dimension, _rule, _table) = (dimension, rule, new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
+        (Dimension, _rule, _path) = (dimension, rule, TrellisPath.Coordinates(dimension));
+        _table = new TrellisTable(TrellisTables.First(bits), TrellisTables.Second(bits), bits, TrellisTables.Step(bits));
     }
 
     /// <summary>Steps to make one: its tables, which serve every dimension.</summary>
@@ -55,10 +58,11 @@ internal sealed class TrellisQuantizer : IRowQuantizer
     public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales)
     {
         int words = TrellisSearch.ScratchLength(Dimension, _table);
-        using var scratch = new AlignedScratch(((words + Dimension + 1) / 2) + Dimension);
+        using var scratch = new AlignedScratch(((words + Dimension + 1) / 2) + (2 * Dimension));
         Span<ushort> search = MemoryMarshal.Cast<float, ushort>(scratch.Floats)[..words];
         Span<short> numbers = MemoryMarshal.Cast<float, short>(scratch.Floats).Slice(words, Dimension);
         Span<float> levels = scratch.Floats[^Dimension..];
+        Span<byte> found = MemoryMarshal.AsBytes(scratch.Floats[..^Dimension])[^Dimension..];
         for (int r = 0; r < scales.Length; r++)
         {
             ReadOnlySpan<float> row = rows.Slice(r * Dimension, Dimension);
@@ -67,7 +71,9 @@ internal sealed class TrellisQuantizer : IRowQuantizer
             Reductions.Squares(row, square);
             float unit = MathF.Sqrt(square[0] / Dimension);
             Round(row, unit < Nothing ? 0 : TrellisTable.Fine / (unit * _table.Step), numbers);
-            TrellisSearch.Run(_table, numbers, coded, search);
+            TrellisSearch.Run(_table, numbers, found, search);
+            for (int step = 0; step < found.Length; step++)
+                coded[_path[step]] = found[step];
             scales[r] = unit < Nothing ? 0 : Scale(row, square[0], unit, coded, levels);
         }
     }
@@ -76,24 +82,22 @@ internal sealed class TrellisQuantizer : IRowQuantizer
     public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row)
     {
         ReadOnlySpan<sbyte> integers = _table.Integers;
-        int bits = Bits, state = 0;
+        int state = 0;
         float step = scale * _table.Step;
-        for (int i = codes.Length - ((StateBits + bits - 1) / bits); i < codes.Length; i++)
-            state = Next(state, codes[i], bits);
-        for (int i = 0; i < codes.Length; i++)
+        foreach (int coordinate in _path.AsSpan(_path.Length - ((StateBits + Bits - 1) / Bits)))
+            state = _table.Next(state, codes[coordinate]);
+        foreach (int coordinate in _path)
         {
-            state = Next(state, codes[i], bits);
-            row[i] = integers[state] * step;
+            state = _table.Next(state, codes[coordinate]);
+            row[coordinate] = integers[state] * step;
         }
     }
 
-    private static int Next(int state, byte code, int bits) => (state >> bits) | (code << (StateBits - bits));
-
     // Halves go up on both sides of zero; beyond the largest level all numbers are alike.
-    private static void Round(ReadOnlySpan<float> row, float factor, Span<short> numbers)
+    private void Round(ReadOnlySpan<float> row, float factor, Span<short> numbers)
     {
-        for (int i = 0; i < row.Length; i++)
-            numbers[i] = (short)((int)(MathF.Min(MathF.Max(row[i] * factor, -short.MaxValue), short.MaxValue) + 32768.5f) - 32768);
+        for (int i = 0; i < numbers.Length; i++)
+            numbers[i] = (short)((int)(MathF.Min(MathF.Max(row[_path[i]] * factor, -short.MaxValue), short.MaxValue) + 32768.5f) - 32768);
     }
 
     private float Scale(ReadOnlySpan<float> row, float square, float unit, ReadOnlySpan<byte> codes, Span<float> levels)

@@ -30,19 +30,25 @@ internal unsafe interface ITileSimd<TVector>
     /// <summary>Shifts lanes of 32 bits.</summary>
     static abstract TVector ShiftLeft(TVector value, int count);
 
-    /// <summary>255 in each byte that has the bit, else 0.</summary>
-    static abstract TVector HasBit(TVector value, int bit);
-
     static abstract TVector Or(TVector a, TVector b);
 
-    /// <summary>The levels of the trellis codes of a unit of values: eight registers; see <see cref="TrellisValues{TBits}"/>.</summary>
-    static abstract void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, TVector t0, TVector t1, TVector t2, TVector t3, byte* levels)
-        where TBits : ICount;
+    static abstract TVector And(TVector a, TVector b);
+
+    static abstract TVector Xor(TVector a, TVector b);
+
+    /// <summary>Lanes of 32 bits, each one place up; the lowest is the highest of another register.</summary>
+    static abstract TVector LanesUp(TVector value, TVector before);
 
     /// <summary>Bit by bit, a where the mask is set, else b.</summary>
     static abstract TVector Select(TVector mask, TVector a, TVector b);
 
-    /// <summary>The table's entry of each byte's low bits; higher bits change nothing. Tables come from <see cref="TileTable"/>.</summary>
+    /// <summary>Makes indexes of the low four bits of each byte.</summary>
+    static abstract TVector Index(TVector value);
+
+    /// <summary>The table's entry at each index, from <see cref="Index"/> or below 16, or of several such, bit by bit. Tables come from <see cref="TileTable"/>.</summary>
+    static abstract TVector Entry(TVector table, TVector index);
+
+    /// <summary>The table's entry of each byte's low bits; higher bits change nothing.</summary>
     static abstract TVector LookUp(TVector table, TVector index);
 
     /// <summary>The same for the second field of <paramref name="bits"/> bits in each byte.</summary>
@@ -50,6 +56,8 @@ internal unsafe interface ITileSimd<TVector>
 
     /// <summary>Unsigned bytes of a times signed bytes of b, neighbors added: 16-bit integers. The caller sees to it that they fit.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b);
+
+    static abstract TVector AddBytes(TVector a, TVector b);
 
     static abstract TVector AddShorts(TVector a, TVector b);
 

@@ -10,6 +10,12 @@ internal unsafe interface ITileBits
     /// <summary>Products of neighbors that add up in 16 bits: how many registers may be summed before they are widened.</summary>
     static abstract int Summands { get; }
 
+    /// <summary>Finds the codes that come before the first ones of whole rows (or groups), if codes are paths.</summary>
+    /// <param name="units">All units of the rows or the group.</param>
+    static abstract void Begin<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>;
+
     /// <summary>Looks levels up ahead, if that takes more than <see cref="Unpack"/> can do on the way: a method of its own, for a compiler inlines only so much.</summary>
     static abstract void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
@@ -33,17 +39,17 @@ internal unsafe ref struct TileUnits
 
     public int Count;
 
-    /// <summary>From the first unit to that of the coordinates before its own (the last one before the first): windows of a stream begin there.</summary>
-    public nint BeforeFirst;
-
-    /// <summary>The same for the other units.</summary>
-    public nint Before;
-
     /// <summary>Which bytes of the units' registers of 64 bytes are wanted.</summary>
     public int Part;
 
     /// <summary>The tables of <see cref="TileTable"/>.</summary>
     public byte* Tables;
+
+    /// <summary>The codes before the first unit of the row (or group) on the rows' paths, backward, as units: <see cref="TileLayout.UnitCodes"/> bytes.</summary>
+    public byte* Columns;
+
+    /// <summary>Whether these are the first units of the row (or group): before others come seven units at least.</summary>
+    public bool Begins;
 
     /// <summary>Receives eight registers per unit.</summary>
     public byte* Levels;
@@ -55,6 +61,12 @@ internal readonly unsafe struct TileBits2 : ITileBits
     public static int Bits => 2;
 
     public static int Summands => 4;
+
+    public static void Begin<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
 
     public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
@@ -89,6 +101,12 @@ internal readonly unsafe struct TileBits3 : ITileBits
 
     public static int Summands => 2;
 
+    public static void Begin<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
+
     public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct
         where TSimd : ITileSimd<TVector>
@@ -108,10 +126,19 @@ internal readonly unsafe struct TileBits3 : ITileBits
         c3 = TSimd.LookUpSecond(first, second, b, 3);
         c4 = TSimd.LookUp(first, c);
         c5 = TSimd.LookUpSecond(first, second, c, 3);
-        TVector rest = TSimd.Select(TSimd.BroadcastByte(15), TSimd.ShiftRight(b, 4), TSimd.ShiftRight(c, 2));
-        rest = TSimd.Select(TSimd.BroadcastByte(3), TSimd.ShiftRight(a, 6), rest);
+        TVector rest = Rest<TVector, TSimd>(a, b, c);
         c6 = TSimd.LookUp(first, rest);
         c7 = TSimd.LookUpSecond(first, second, rest, 3);
+    }
+
+    /// <summary>The fourth pair; two bits of each byte are left over.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Rest<TVector, TSimd>(TVector a, TVector b, TVector c)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        TVector rest = TSimd.Select(TSimd.BroadcastByte(15), TSimd.ShiftRight(b, 4), TSimd.ShiftRight(c, 2));
+        return TSimd.Select(TSimd.BroadcastByte(3), TSimd.ShiftRight(a, 6), rest);
     }
 }
 
@@ -121,6 +148,12 @@ internal readonly unsafe struct TileBits4 : ITileBits
     public static int Bits => 4;
 
     public static int Summands => 2;
+
+    public static void Begin<TVector, TSimd>(in TileUnits units)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+    }
 
     public static void LookAhead<TVector, TSimd>(in TileUnits units)
         where TVector : struct

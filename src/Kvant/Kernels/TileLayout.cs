@@ -13,7 +13,7 @@ namespace Kvant.Kernels;
 /// and come out side by side. Values: register r, lane i holds coordinate i of rows 4r to 4r + 3, so that four weights are one
 /// word for all lanes. Either way the four codes of a lane meet four bytes of the other operand in one multiply-add.</para>
 /// <para>Stored registers: at 4 bits s holds 2s in the low half of each byte and 2s + 1 in the high one; at 2 bits s holds 4s to
-/// 4s + 3, lowest first; at 3 bits s holds 2s and 2s + 1 in six bits, and the two bits above are, from the lowest, two bits each
+/// 4s + 3, lowest first; at 1 bit the one holds all eight; at 3 bits s holds 2s and 2s + 1 in six bits, and the two bits above are, from the lowest, two bits each
 /// of register 6 + 8 x register 7. No bit is lost: 32 rows take exactly the bytes that they take one by one.</para>
 /// </remarks>
 internal static unsafe class TileLayout
@@ -27,6 +27,9 @@ internal static unsafe class TileLayout
     /// <summary>Bytes of a register of a unit, whatever the width of the machine's registers.</summary>
     public const int RegisterBytes = 64;
 
+    /// <summary>Codes of a unit.</summary>
+    public const int UnitCodes = Rows * Coordinates;
+
     private const int Registers = 8;
     private const int WordsPerRegister = RegisterBytes / sizeof(ulong);
 
@@ -36,7 +39,7 @@ internal static unsafe class TileLayout
     /// <summary>Puts the codes of a tile where the kernels read them.</summary>
     /// <param name="codes">[row, coordinate], one byte each, below 2^bits.</param>
     /// <param name="dimension">Numbers in a row, a multiple of 16.</param>
-    /// <param name="bits">2 to 4.</param>
+    /// <param name="bits">1 to 4.</param>
     /// <param name="keys">The order of keys; else of values.</param>
     /// <param name="units">Receives the units, <see cref="UnitBytes"/> each.</param>
     public static void Pack(ReadOnlySpan<byte> codes, int dimension, int bits, bool keys, Span<byte> units)
@@ -149,6 +152,9 @@ internal static unsafe class TileLayout
         {
             switch (bits)
             {
+                case 1:
+                    stored[0] = r[0] | (r[N] << 1) | (r[2 * N] << 2) | (r[3 * N] << 3) | (r[4 * N] << 4) | (r[5 * N] << 5) | (r[6 * N] << 6) | (r[7 * N] << 7);
+                    break;
                 case 2:
                     stored[0] = r[0] | (r[N] << 2) | (r[2 * N] << 4) | (r[3 * N] << 6);
                     stored[N] = r[4 * N] | (r[5 * N] << 2) | (r[6 * N] << 4) | (r[7 * N] << 6);
@@ -174,6 +180,10 @@ internal static unsafe class TileLayout
         {
             switch (bits)
             {
+                case 1:
+                    for (int k = 0; k < Registers; k++)
+                        r[k * N] = (stored[0] >> k) & Each(1);
+                    break;
                 case 2:
                     for (int k = 0; k < Registers; k++)
                         r[k * N] = (stored[k / 4 * N] >> (k % 4 * 2)) & Each(3);

@@ -25,7 +25,7 @@ internal static unsafe class TileScores
     {
         fixed (byte* b = blocks, next = upcoming)
         {
-            byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(shape.Units)]);
+            byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(1, shape.Units / shape.Groups)]);
             fixed (float* p = prepared, s = scores)
             {
                 int tiles = blocks.Length / shape.Bytes;
@@ -69,10 +69,10 @@ internal static unsafe class TileScores
     {
         switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys<One>>>(work, first); break;
-            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys<Two>>>(work, first); break;
-            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys<Three>>>(work, first); break;
-            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys<Four>>>(work, first); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys>>(work, first); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys>>(work, first); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys>>(work, first); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys>>(work, first); break;
             case (_, 2): AtWidth<TCount, TileBits2>(work, first); break;
             case (_, 3): AtWidth<TCount, TileBits3>(work, first); break;
             default: AtWidth<TCount, TileBits4>(work, first); break;
@@ -138,12 +138,15 @@ internal static unsafe class TileScores
         for (int tile = 0; tile < work.Tiles; tile++)
         {
             byte* block = work.Blocks + ((nint)tile * tileBytes);
-            for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
+            for (int g = 0; g < groups; g++)
             {
-                for (int g = 0; g < groups; g++)
+                var run = new TileUnits { First = block + scaleBytes + (g * units * unitBytes), Stride = unitBytes, Count = units, Tables = tables, Columns = work.Levels, Begins = true, Levels = work.Levels + TileLayout.UnitCodes };
+                TBits.Begin<TVector, TSimd>(run);
+                for (; run.Part < TileLayout.RegisterBytes; run.Part += TSimd.Bytes)
                 {
-                    byte* unit = block + scaleBytes + (g * units * unitBytes), levels = work.Levels;
-                    TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = unitBytes, Count = units, BeforeFirst = (units - 1) * unitBytes, Before = -unitBytes, Part = part, Tables = tables, Levels = levels });
+                    int part = run.Part;
+                    byte* unit = run.First, levels = run.Levels;
+                    TBits.LookAhead<TVector, TSimd>(run);
                     TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
                     for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes, levels += 8 * TSimd.Bytes)
                     {

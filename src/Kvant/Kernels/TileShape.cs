@@ -37,8 +37,8 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
     /// <summary>Bytes of a tile: those of its rows one by one.</summary>
     public int Bytes => ScaleBytes + (Units * UnitBytes);
 
-    /// <summary>Bytes for the levels of a few units that are looked up ahead; none where that is done on the way.</summary>
-    public int LevelBytes(int units) => table.IsTrellis ? ((units * TileLayout.Rows * TileLayout.Coordinates) + TileLayout.RegisterBytes) : 0;
+    /// <summary>Bytes for the codes before a few tiles and the levels of a few units of each that are looked up ahead; none where that is done on the way.</summary>
+    public int LevelBytes(int tiles, int units) => table.IsTrellis ? (tiles * (1 + units) * TileLayout.UnitCodes) + TileLayout.RegisterBytes : 0;
 
     /// <summary>The first cache line that begins in a buffer, or nothing.</summary>
     public static unsafe byte* Aligned(Span<byte> buffer)
@@ -48,22 +48,10 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
     }
 
     /// <summary>Puts the codes of a tile, [row, coordinate], into units.</summary>
-    public void Pack(ReadOnlySpan<byte> codes, Span<byte> units)
-    {
-        if (table.IsTrellis)
-            TrellisLayout.Pack(codes, dimension, table.Bits, keys, units);
-        else
-            TileLayout.Pack(codes, dimension, table.Bits, keys, units);
-    }
+    public void Pack(ReadOnlySpan<byte> codes, Span<byte> units) => TileLayout.Pack(codes, dimension, table.Bits, keys, units);
 
     /// <summary>The inverse of <see cref="Pack"/>.</summary>
-    public void Unpack(ReadOnlySpan<byte> units, Span<byte> codes)
-    {
-        if (table.IsTrellis)
-            TrellisLayout.Unpack(units, dimension, table.Bits, keys, codes);
-        else
-            TileLayout.Unpack(units, dimension, table.Bits, keys, codes);
-    }
+    public void Unpack(ReadOnlySpan<byte> units, Span<byte> codes) => TileLayout.Unpack(units, dimension, table.Bits, keys, codes);
 
     /// <summary>The levels of a tile of a run as integers, [row, coordinate].</summary>
     public void UnpackIntegers(ReadOnlySpan<byte> units, int tile, Span<byte> integers)

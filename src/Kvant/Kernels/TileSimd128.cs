@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Kvant.Kernels;
@@ -31,21 +32,35 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     public static Vector128<byte> ShiftLeft(Vector128<byte> value, int count) => (value.AsInt32() << count).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> HasBit(Vector128<byte> value, int bit) =>
-        Vector128.Equals(value & Vector128.Create((byte)(1 << bit)), Vector128.Create((byte)(1 << bit)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Or(Vector128<byte> a, Vector128<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector128<byte> t0, Vector128<byte> t1, Vector128<byte> t2, Vector128<byte> t3, byte* levels)
-        where TBits : ICount => TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
+    public static Vector128<byte> And(Vector128<byte> a, Vector128<byte> b) => a & b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Xor(Vector128<byte> a, Vector128<byte> b) => a ^ b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LanesUp(Vector128<byte> value, Vector128<byte> before)
+    {
+        if (Ssse3.IsSupported)
+            return Ssse3.AlignRight(value, before, 12);
+        return AdvSimd.IsSupported
+            ? AdvSimd.ExtractVector128(before, value, 12)
+            : Vector128.Shuffle(value.AsInt32(), Vector128.Create(0, 0, 1, 2)).WithElement(0, before.AsInt32()[3]).AsByte();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Select(Vector128<byte> mask, Vector128<byte> a, Vector128<byte> b) => Vector128.ConditionalSelect(mask, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> LookUp(Vector128<byte> table, Vector128<byte> index) => Vector128.ShuffleNative(table, index & Vector128.Create((byte)15));
+    public static Vector128<byte> Index(Vector128<byte> value) => value & Vector128.Create((byte)15);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Entry(Vector128<byte> table, Vector128<byte> index) => Vector128.ShuffleNative(table, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> LookUp(Vector128<byte> table, Vector128<byte> index) => Entry(table, Index(index));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> LookUpSecond(Vector128<byte> table, Vector128<byte> second, Vector128<byte> index, int bits) =>
@@ -54,6 +69,9 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> MultiplyAdd(Vector128<byte> a, Vector128<byte> b) =>
         Ssse3.IsSupported ? Ssse3.MultiplyAddAdjacent(a, b.AsSByte()).AsByte() : MultiplyAddPortable(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> AddBytes(Vector128<byte> a, Vector128<byte> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> AddShorts(Vector128<byte> a, Vector128<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();

@@ -30,30 +30,29 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
     public static Vector512<byte> ShiftLeft(Vector512<byte> value, int count) => (value.AsInt32() << count).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> HasBit(Vector512<byte> value, int bit) =>
-        Vector512.Equals(value & Vector512.Create((byte)(1 << bit)), Vector512.Create((byte)(1 << bit)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Or(Vector512<byte> a, Vector512<byte> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LookUpValues<TBits>(byte* unit, byte* before, int part, byte* tables, Vector512<byte> t0, Vector512<byte> t1, Vector512<byte> t2, Vector512<byte> t3, byte* levels)
-        where TBits : ICount
-    {
-        if (Avx512Vbmi.IsSupported)
-            TrellisGather.LookUp<TBits>(unit, before, tables, t0, t1, t2, t3, levels);
-        else
-            TrellisWindows.OneByOne<TBits>(unit, before, part, Bytes, tables, levels);
-    }
+    public static Vector512<byte> And(Vector512<byte> a, Vector512<byte> b) => a & b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Xor(Vector512<byte> a, Vector512<byte> b) => a ^ b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LanesUp(Vector512<byte> value, Vector512<byte> before) => Avx512F.AlignRight32(value.AsInt32(), before.AsInt32(), 15).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> Select(Vector512<byte> mask, Vector512<byte> a, Vector512<byte> b) => Vector512.ConditionalSelect(mask, a, b);
 
     // The permute looks at six bits of an index, and the tables repeat with those; the shuffle wants the bits above four cleared.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<byte> LookUp(Vector512<byte> table, Vector512<byte> index) => Avx512Vbmi.IsSupported
-        ? Avx512Vbmi.PermuteVar64x8(table, index)
-        : Avx512BW.Shuffle(table, index & Vector512.Create((byte)15));
+    public static Vector512<byte> Index(Vector512<byte> value) => Avx512Vbmi.IsSupported ? value : value & Vector512.Create((byte)15);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Entry(Vector512<byte> table, Vector512<byte> index) => Avx512Vbmi.IsSupported ? Avx512Vbmi.PermuteVar64x8(table, index) : Avx512BW.Shuffle(table, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> LookUp(Vector512<byte> table, Vector512<byte> index) => Entry(table, Index(index));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> LookUpSecond(Vector512<byte> table, Vector512<byte> second, Vector512<byte> index, int bits) =>
@@ -61,6 +60,9 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> MultiplyAdd(Vector512<byte> a, Vector512<byte> b) => Avx512BW.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> AddBytes(Vector512<byte> a, Vector512<byte> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> AddShorts(Vector512<byte> a, Vector512<byte> b) => (a.AsInt16() + b.AsInt16()).AsByte();

@@ -19,6 +19,10 @@ internal static unsafe class TileSums
     public const int RowsPerRun = TilesPerRun * TileLayout.Rows;
     public const int QueriesAtOnce = 4;
 
+    // Units whose levels are looked up together: with those of four tiles they stay in the first-level cache.
+    private const int UnitsAtOnce = 8;
+    private const int LevelsPerTile = UnitsAtOnce * TileLayout.UnitCodes;
+
     /// <summary>Adds weighted tiles to accumulators.</summary>
     /// <param name="shape">What the tiles look like.</param>
     /// <param name="blocks">The tiles.</param>
@@ -51,7 +55,7 @@ internal static unsafe class TileSums
     {
         byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
         float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups * TilesPerRun];
-        byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun)]);
+        byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun, UnitsAtOnce)]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
             int tiles = Math.Min(TilesPerRun, work.Tiles - tile);
@@ -129,10 +133,10 @@ internal static unsafe class TileSums
     {
         switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisValues<One>>>(work, run); break;
-            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisValues<Two>>>(work, run); break;
-            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisValues<Three>>>(work, run); break;
-            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisValues<Four>>>(work, run); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisValues>>(work, run); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisValues>>(work, run); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisValues>>(work, run); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisValues>>(work, run); break;
             case (_, 2): AtWidth<TCount, TileBits2>(work, run); break;
             case (_, 3): AtWidth<TCount, TileBits3>(work, run); break;
             default: AtWidth<TCount, TileBits4>(work, run); break;
@@ -186,48 +190,68 @@ internal static unsafe class TileSums
         // Tables never move.
         byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
         int tableStride = work.Shape.Table.Stride;
-        int units = work.Shape.Dimension / TileLayout.Coordinates, unitsPerGroup = units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
+        int unitsPerGroup = work.Shape.Units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
         int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = run.BlockStride, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
-        for (int u = 0; u < units; u++)
+        for (int g = 0; g < groups; g++)
         {
-            int g = u / unitsPerGroup;
+            byte* group = run.Blocks + scaleBytes + (g * unitsPerGroup * unitBytes), weightsOfGroup = run.Weights + (g * RowsPerRun);
+            for (int tile = 0; tile < run.Tiles; tile++)
+                TBits.Begin<TVector, TSimd>(new TileUnits { First = group + (tile * tileBytes), Stride = unitBytes, Count = unitsPerGroup, Columns = run.Levels + (tile * TileLayout.UnitCodes) });
             for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
             {
-                TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-                byte* unit = run.Blocks + scaleBytes + (u * unitBytes), weights = run.Weights + (g * RowsPerRun);
-                float* factors = run.Factors + (g * TilesPerRun * QueriesAtOnce);
-                nint before = (u % unitsPerGroup == 0 ? unitsPerGroup - 1 : -1) * unitBytes;
-                byte* levels = run.Levels;
-                TBits.LookAhead<TVector, TSimd>(new TileUnits { First = unit, Stride = tileBytes, Count = run.Tiles, BeforeFirst = before, Before = before, Part = part, Tables = tables, Levels = levels });
-                byte* own = tables;
-                for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += 8 * TSimd.Bytes, factors += QueriesAtOnce, own += tableStride)
+                for (int u = 0; u < unitsPerGroup; u++)
                 {
-                    TBits.Unpack<TVector, TSimd>(
-                        unit + part,
-                        levels,
-                        TSimd.Load(own),
-                        TSimd.Load(own + TileTable.Length),
-                        out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
-                    if (part == 0 && run.Ahead != 0)
-                        TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
-                    a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
+                    byte* unit = group + (u * unitBytes), weights = weightsOfGroup, levels = run.Levels + (TilesPerRun * TileLayout.UnitCodes) + (u % UnitsAtOnce * 8 * TSimd.Bytes);
+                    if (u % UnitsAtOnce == 0)
+                    {
+                        for (int tile = 0; tile < run.Tiles; tile++)
+                        {
+                            TBits.LookAhead<TVector, TSimd>(new TileUnits
+                            {
+                                First = unit + (tile * tileBytes),
+                                Stride = unitBytes,
+                                Count = Math.Min(UnitsAtOnce, unitsPerGroup - u),
+                                Part = part,
+                                Tables = tables,
+                                Columns = run.Levels + (tile * TileLayout.UnitCodes),
+                                Begins = u == 0,
+                                Levels = levels + (tile * LevelsPerTile),
+                            });
+                        }
+                    }
+
+                    TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
+                    float* factors = run.Factors + (g * TilesPerRun * QueriesAtOnce);
+                    byte* own = tables;
+                    for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += LevelsPerTile, factors += QueriesAtOnce, own += tableStride)
+                    {
+                        TBits.Unpack<TVector, TSimd>(
+                            unit + part,
+                            levels,
+                            TSimd.Load(own),
+                            TSimd.Load(own + TileTable.Length),
+                            out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                        if (part == 0 && run.Ahead != 0)
+                            TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
+                        a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
+                        if (TCount.Value > 1)
+                            a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
+                        if (TCount.Value > 2)
+                        {
+                            a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
+                            a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
+                        }
+                    }
+
+                    float* to = run.Accumulators + (((g * unitsPerGroup) + u) * TileLayout.Coordinates) + (part / sizeof(float));
+                    TSimd.AddFloats(a0, to);
                     if (TCount.Value > 1)
-                        a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
+                        TSimd.AddFloats(a1, to + dimension);
                     if (TCount.Value > 2)
                     {
-                        a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
-                        a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
+                        TSimd.AddFloats(a2, to + (2 * dimension));
+                        TSimd.AddFloats(a3, to + (3 * dimension));
                     }
-                }
-
-                float* to = run.Accumulators + (u * TileLayout.Coordinates) + (part / sizeof(float));
-                TSimd.AddFloats(a0, to);
-                if (TCount.Value > 1)
-                    TSimd.AddFloats(a1, to + dimension);
-                if (TCount.Value > 2)
-                {
-                    TSimd.AddFloats(a2, to + (2 * dimension));
-                    TSimd.AddFloats(a3, to + (3 * dimension));
                 }
             }
         }

@@ -9,11 +9,7 @@ internal sealed class TileTable
     /// <summary>Bytes of a table: six bits of an index.</summary>
     public const int Length = 64;
 
-    /// <summary>Where behind the tables of a trellis code the patterns of <see cref="TrellisGather"/> begin.</summary>
-    public const int PatternsAt = States + (States / 16 * Length);
-
-    private const int States = TrellisTable.States;
-    private const int StateBits = 8;
+    private readonly TrellisTable? _trellis;
 
     /// <summary>Makes the tables of a codebook.</summary>
     /// <param name="levels">The 2^<paramref name="bits"/> levels, in the order of the codes.</param>
@@ -42,26 +38,24 @@ internal sealed class TileTable
     /// <param name="trellis">The code.</param>
     public TileTable(TrellisTable trellis)
     {
-        (Bits, Magnitude, IsTrellis) = (trellis.Bits, 63, true);
+        (Bits, Magnitude, _trellis) = (trellis.Bits, 63, trellis);
         Array.Fill(Units, trellis.Step);
-        Signed = GC.AllocateArray<byte>(PatternsAt + TrellisGather.PatternBytes, pinned: true);
-        Unsigned = GC.AllocateArray<byte>(Signed.Length, pinned: true);
-        TrellisGather.WritePatterns(Bits, Signed.AsSpan(PatternsAt));
-        TrellisGather.WritePatterns(Bits, Unsigned.AsSpan(PatternsAt));
-        for (int i = 0; i < PatternsAt; i++)
+        Signed = GC.AllocateArray<byte>(3 * Length, pinned: true);
+        Unsigned = GC.AllocateArray<byte>(3 * Length, pinned: true);
+        for (int i = 0; i < Length; i++)
         {
-            // Behind the table once more each sixteen of its entries, as often as they fit the widest register.
-            int behind = i - States, state = behind < 0 ? i : (behind / Length * 16) + (behind % 16);
-            Signed[i] = (byte)trellis.Integers[state];
-            Unsigned[i] = (byte)(trellis.Integers[state] + Magnitude);
+            Signed[i] = (byte)trellis.First[i % trellis.First.Length];
+            Unsigned[i] = (byte)(trellis.First[i % trellis.First.Length] + Magnitude);
+            Signed[Length + i] = Unsigned[Length + i] = (byte)trellis.Second[i % 16];
+            Signed[(2 * Length) + i] = Unsigned[(2 * Length) + i] = (byte)TrellisTable.Turned(i % 16);
         }
     }
 
     /// <summary>Bits of a code.</summary>
     public int Bits { get; }
 
-    /// <summary>Whether a level is that of a window of the stream of codes, and the tables have 256 entries.</summary>
-    public bool IsTrellis { get; }
+    /// <summary>Whether codes are paths, and a level is the sum of two numbers.</summary>
+    public bool IsTrellis => _trellis is not null;
 
     /// <summary>The largest integer of a query: products of two neighbors with levels, twice (at two bits without a trellis four times), fit 16 bits.</summary>
     public int QueryLimit => Magnitude < 63 ? 127 : 65;
@@ -79,7 +73,7 @@ internal sealed class TileTable
     /// <summary>What an integer is worth, by tiles of a run.</summary>
     public float[] Units { get; } = GC.AllocateArray<float>(TileSums.TilesPerRun, pinned: true);
 
-    /// <summary>The integers, for the first field of a byte and then for the second.</summary>
+    /// <summary>The integers, for the first field of a byte and then for the second; of a trellis code the first summands, the second, and how the first index enters the second.</summary>
     public byte[] Signed { get; }
 
     /// <summary>The same plus <see cref="Magnitude"/>, for the operand that is unsigned.</summary>
@@ -88,14 +82,14 @@ internal sealed class TileTable
     /// <summary>Turns the codes of a row (or group) of a tile of a run into their integers.</summary>
     public void LookUp(Span<byte> codes, int tile)
     {
-        ReadOnlySpan<byte> integers = Signed.AsSpan(tile * Stride);
-        int state = 0;
-        for (int i = IsTrellis ? codes.Length - ((StateBits + Bits - 1) / Bits) : codes.Length; i < codes.Length; i++)
-            state = (state >> Bits) | (codes[i] << (StateBits - Bits));
-        for (int i = 0; i < codes.Length; i++)
+        if (_trellis is not null)
         {
-            state = IsTrellis ? (state >> Bits) | (codes[i] << (StateBits - Bits)) : codes[i];
-            codes[i] = integers[state];
+            _trellis.LookUp(codes);
+            return;
         }
+
+        ReadOnlySpan<byte> integers = Signed.AsSpan(tile * Stride);
+        for (int i = 0; i < codes.Length; i++)
+            codes[i] = integers[codes[i]];
     }
 }

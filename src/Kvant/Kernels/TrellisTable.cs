@@ -14,17 +14,18 @@ internal sealed unsafe class TrellisTable
     /// <summary>Fractions of a step that the search counts in: the largest level stays clear of the ends of 16 bits, so that numbers beyond it keep their order.</summary>
     public const int Fine = 460;
 
-    /// <summary>Makes the forms of a table.</summary>
-    /// <param name="integers">The number of each state in steps, at most 63 in magnitude; the index is the window of the stream.</param>
+    /// <summary>Makes the forms of a code.</summary>
+    /// <param name="first">16 numbers in steps, at three bits 8: the first summand (<see cref="FirstIndex"/>).</param>
+    /// <param name="second">16 numbers: the second summand (<see cref="SecondIndex"/>). No sum is above 63 in magnitude.</param>
     /// <param name="bits">1 to 4.</param>
     /// <param name="step">A step, in standard deviations.</param>
-    public TrellisTable(ReadOnlySpan<sbyte> integers, int bits, float step)
+    public TrellisTable(ReadOnlySpan<sbyte> first, ReadOnlySpan<sbyte> second, int bits, float step)
     {
-        (Bits, Step) = (bits, step);
+        (Bits, Step, First, Second) = (bits, step, first.ToArray(), second.ToArray());
         for (int window = 0; window < States; window++)
         {
-            Integers[window] = integers[window];
-            Levels[Reversed(window, 8)] = (short)(integers[window] * Fine);
+            Integers[window] = (sbyte)(first[FirstIndex(window, bits)] + second[SecondIndex(window, bits)]);
+            Levels[Reversed(window, 8)] = (short)(Integers[window] * Fine);
         }
 
         for (int code = 0; code < 1 << bits; code++)
@@ -45,6 +46,12 @@ internal sealed unsafe class TrellisTable
     /// <summary>A step of <see cref="Integers"/>, in standard deviations.</summary>
     public float Step { get; }
 
+    /// <summary>The first summands, in steps.</summary>
+    public sbyte[] First { get; }
+
+    /// <summary>The second summands.</summary>
+    public sbyte[] Second { get; }
+
     /// <summary>The numbers of the windows, in steps.</summary>
     public sbyte[] Integers { get; } = new sbyte[States];
 
@@ -63,9 +70,44 @@ internal sealed unsafe class TrellisTable
     /// <summary>The same as bytes of eight words, for registers of up to 256 bits, by the first word that is wanted.</summary>
     public byte[] Spread { get; } = GC.AllocateArray<byte>(States, pinned: true);
 
+    /// <summary>Which first summand a window has: at three bits that of its newest code, else that of its newer half.</summary>
+    public static int FirstIndex(int window, int bits) => window >> (bits == 3 ? 5 : 4);
+
+    /// <summary>Which second summand a window has: its older half, mixed with the newer one but at four bits, where the halves are two codes. At three bits, where the window holds two codes and the
+    /// upper bits of a third, those bits fall on those of the code before.</summary>
+    public static int SecondIndex(int window, int bits) => bits switch
+    {
+        4 => window & 15,
+        3 => (2 * (window >> 5)) ^ ((window >> 2) & 7) ^ (2 * (window & 3)),
+        _ => Turned(window >> 4) ^ (window & 15),
+    };
+
+    /// <summary>Four bits, rotated by one.</summary>
+    public static int Turned(int half) => ((half << 1) & 15) | (half >> 3);
+
+    /// <summary>The state that a code leads to.</summary>
+    /// <param name="state">The window before it.</param>
+    /// <param name="code">The code.</param>
+    public int Next(int state, byte code) => (state >> Bits) | (code << (8 - Bits));
+
+    /// <summary>Turns the codes of a row (or group) into their integers.</summary>
+    public void LookUp(Span<byte> codes)
+    {
+        int[] path = TrellisPath.Coordinates(codes.Length);
+        int state = 0;
+        foreach (int coordinate in path)
+            state = Next(state, codes[coordinate]);
+        foreach (int coordinate in path)
+        {
+            state = Next(state, codes[coordinate]);
+            codes[coordinate] = (byte)Integers[state];
+        }
+    }
+
     private const int MaxBits = 4;
 
-    private static int Reversed(int value, int bits)
+    /// <summary>A number of some bits, the lowest on top.</summary>
+    public static int Reversed(int value, int bits)
     {
         int reversed = 0;
         for (int i = 0; i < bits; i++)

@@ -66,25 +66,29 @@ public sealed class TrellisTests
 
     // The ablation of docs/methods/trellis.md, in double precision; the test's output has the numbers.
     [Theory]
-    [InlineData(2, 1.03, 1.4)]
+    [InlineData(2, 1.03, 1.35)]
     [InlineData(3, 1.03, 1.5)]
     [InlineData(4, 1.04, 3)]
-    public void WhereARowBeginsIsWorthAPassOfItsOwn(int bits, double fromEnd, double fromZero)
+    public void WhereARowBeginsIsWorthAPassOfItsOwn(int bits, double fromEnd, double fromAny)
     {
         const int Rows = 192, Dimension = 128;
         TrellisReference reference = Reference(bits);
         double[] errors = new double[3];
+        // States take turns: what the number 0 means among them is a matter of how the tables were found. (In the free table of two bits, which is gone, it meant a large level,
+        // and beginning there lost 1.59 times as much; over all states it is 1.38 times.)
+        int any = 0;
         foreach (float[] unit in TestRows.UnitVectors(4096, Dimension).Chunk(Dimension).Take(Rows))
         {
             double[] row = [.. unit.Select(x => x * Math.Sqrt(Dimension))];
+            any = (any + 37) % 256;
             errors[0] += TrellisReference.Error(row, reference.Decode(reference.Encode(row))) / (Rows * Dimension);
             errors[1] += TrellisReference.Error(row, reference.Decode(reference.EncodeFromItsEnd(row))) / (Rows * Dimension);
-            errors[2] += TrellisReference.Error(row, reference.Decode(reference.EncodeFromZero(row))) / (Rows * Dimension);
+            errors[2] += TrellisReference.Error(row, reference.Decode(reference.EncodeFrom(row, any))) / (Rows * Dimension);
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{bits} bits: {errors[0]:F5}, from its end {errors[1]:F5}, from zero {errors[2]:F5}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{bits} bits: {errors[0]:F5}, from its end {errors[1]:F5}, from any {errors[2]:F5}");
         Assert.True(errors[1] > fromEnd * errors[0], $"A row that begins where one pass ends loses {errors[1]:F5}, two passes lose {errors[0]:F5}.");
-        Assert.True(errors[2] > fromZero * errors[0], $"A row that begins at zero loses {errors[2]:F5}, two passes lose {errors[0]:F5}.");
+        Assert.True(errors[2] > fromAny * errors[0], $"A row that begins anywhere loses {errors[2]:F5}, two passes lose {errors[0]:F5}.");
     }
 
     [Theory]
@@ -130,7 +134,7 @@ public sealed class TrellisTests
     }
 
     private static TrellisReference Reference(int bits) =>
-        new([.. TrellisTables.Integers(bits).ToArray().Select(i => i * (double)TrellisTables.Step(bits))], bits);
+        new(TrellisTables.First(bits).ToArray(), TrellisTables.Second(bits).ToArray(), TrellisTables.Step(bits), bits);
 
     private static void Refuses(string spec, int dimension, string wanted)
     {

@@ -14,6 +14,7 @@ public sealed class TileTests
     public static TheoryData<string> TiledSpecs => ["turboquant:bits=1,code=trellis", .. from bits in (int[])[2, 3, 4] from rest in (string[])["", ",scale=unbiased", ",group=32", ",code=uniform", ",code=trellis", ",code=trellis,group=32"] select $"turboquant:bits={bits}{rest}"];
 
     [Theory]
+    [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
@@ -155,6 +156,7 @@ public sealed class TileTests
 
     private static int Stored(ReadOnlySpan<byte> unit, int bits, int register, int at) => bits switch
     {
+        1 => (unit[at] >> register) & 1,
         2 => (unit[(register / 4 * 64) + at] >> (register % 4 * 2)) & 3,
         4 => (unit[(register / 2 * 64) + at] >> (register % 2 * 4)) & 15,
         _ when register < 6 => (unit[(register / 2 * 64) + at] >> (register % 2 * 3)) & 7,

@@ -1,11 +1,10 @@
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Kvant.Codebooks;
 using Kvant.Kernels;
 
 namespace Kvant.Tests.Kernels;
 
-/// <summary>The parts of the trellis kernels that some processors lack, against those that they replace; the rest is reached by golden bytes and tiles.</summary>
+/// <summary>The parts of the trellis kernels against their definitions; the rest is reached by golden bytes and tiles.</summary>
 public sealed class TrellisKernelTests
 {
     private readonly Random _random = new(11);
@@ -23,52 +22,123 @@ public sealed class TrellisKernelTests
     }
 
     [Fact]
-    public unsafe void LevelsOfWideRegistersWithoutBytePermutesAreThoseOfTheTable()
+    public unsafe void LanesMoveUpByOneAtEveryWidth()
     {
-        if (SimdSupport.Widest < SimdWidth.Bits512)
-            Assert.Skip("This machine has no registers of 512 bits.");
-        for (int bits = 1; bits <= 4; bits++)
+        byte[] lanes = new byte[128];
+        _random.NextBytes(lanes);
+        fixed (byte* from = lanes)
         {
-            var table = new TileTable(new TrellisTable(TrellisTables.Integers(bits), bits, TrellisTables.Step(bits)));
-            byte[] lanes = new byte[64];
-            _random.NextBytes(lanes);
-            fixed (byte* tables = table.Signed)
+            Assert.Equal(lanes[12..28], Bytes<Vector128<byte>, TileSimd128>(TileSimd128.LanesUp(Vector128.Load(from + 16), Vector128.Load(from))));
+            if (SimdSupport.Widest >= SimdWidth.Bits256)
+                Assert.Equal(lanes[28..60], Bytes<Vector256<byte>, TileSimd256>(TileSimd256.LanesUp(Vector256.Load(from + 32), Vector256.Load(from))));
+            if (SimdSupport.Widest >= SimdWidth.Bits512)
+                Assert.Equal(lanes[60..124], Bytes<Vector512<byte>, TileSimd512>(TileSimd512.LanesUp(Vector512.Load(from + 64), Vector512.Load(from))));
+        }
+    }
+
+    // From the definition, a window cut out of the row's stream, in every order of codes; columns shorter than a state and longer ones, in parts as sums look them up.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void LevelsOfTilesAreThoseOfTheDefinition(int bits)
+    {
+        var table = new TileTable(new TrellisTable(TrellisTables.First(bits), TrellisTables.Second(bits), bits, TrellisTables.Step(bits)));
+        foreach (int dimension in (int[])[16, 32, 80, 128, 208])
+        {
+            byte[] codes = [.. Enumerable.Range(0, TileLayout.Rows * dimension).Select(_ => (byte)_random.Next(1 << bits))];
+            foreach (bool keys in (bool[])[true, false])
             {
-                for (int offset = 0; offset + (3 * bits) + 8 <= 32; offset++)
+                byte[] units = new byte[dimension / 16 * TileLayout.UnitBytes(bits)];
+                TileLayout.Pack(codes, dimension, bits, keys, units);
+                byte[] expected = new byte[TileLayout.Rows * dimension];
+                for (int row = 0; row < TileLayout.Rows; row++)
                 {
-                    Vector512<byte> windows = TrellisWindows.ByShifts<Vector512<byte>, TileSimd512>(Vector512.Create(lanes), offset, bits);
-                    Vector512<byte> levels = TrellisWindows.ByHalves<Vector512<byte>, TileSimd512>(tables, windows);
-                    for (int i = 0; i < 64; i++)
+                    int[] path = [.. Enumerable.Range(0, dimension).OrderBy(c => c % 16).ThenBy(c => c)];
+                    int[] stream = [.. path.SelectMany(c => Enumerable.Range(0, bits).Select(b => (codes[(row * dimension) + c] >> b) & 1))];
+                    for (int step = 0; step < dimension; step++)
                     {
-                        uint lane = MemoryMarshal.Cast<byte, uint>(lanes)[i / 4];
-                        Assert.Equal((byte)(lane >> (offset + (i % 4 * bits))), windows[i]);
-                        Assert.Equal(table.Signed[windows[i]], levels[i]);
+                        int window = Enumerable.Range(0, 8).Sum(b => stream[(((step + 1) * bits) - 8 + b + stream.Length) % stream.Length] << b);
+                        (int register, int at) = TileLayout.Place(row, path[step] % 16, keys);
+                        expected[(path[step] / 16 * TileLayout.UnitCodes) + (register * 64) + at] = (byte)Level(bits, window);
                     }
                 }
 
-                byte[] unit = new byte[2 * TileLayout.UnitBytes(bits)];
-                _random.NextBytes(unit);
-                byte[] expected = new byte[512], actual = new byte[512];
-                fixed (byte* u = unit, e = expected, a = actual)
+                foreach (SimdWidth width in (SimdWidth[])[SimdWidth.Bits128, SimdWidth.Bits256, SimdWidth.Bits512])
                 {
-                    switch (bits)
+                    if (width > SimdSupport.Widest)
+                        continue;
+                    byte[] levels = (keys, width) switch
                     {
-                        case 1: LookUp<One>(u, tables, e, a); break;
-                        case 2: LookUp<Two>(u, tables, e, a); break;
-                        case 3: LookUp<Three>(u, tables, e, a); break;
-                        default: LookUp<Four>(u, tables, e, a); break;
-                    }
+                        (true, SimdWidth.Bits128) => Levels<TrellisKeys, Vector128<byte>, TileSimd128>(table, units),
+                        (true, SimdWidth.Bits256) => Levels<TrellisKeys, Vector256<byte>, TileSimd256>(table, units),
+                        (true, _) => Levels<TrellisKeys, Vector512<byte>, TileSimd512>(table, units),
+                        (false, SimdWidth.Bits128) => Levels<TrellisValues, Vector128<byte>, TileSimd128>(table, units),
+                        (false, SimdWidth.Bits256) => Levels<TrellisValues, Vector256<byte>, TileSimd256>(table, units),
+                        _ => Levels<TrellisValues, Vector512<byte>, TileSimd512>(table, units),
+                    };
+                    Assert.Equal(expected, levels);
                 }
-
-                Assert.Equal(expected, actual);
             }
         }
     }
 
-    private static unsafe void LookUp<TBits>(byte* units, byte* tables, byte* expected, byte* actual)
-        where TBits : ICount
+    private static int Level(int bits, int window)
     {
-        TrellisWindows.OneByOne<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, 64, tables, expected);
-        TileSimd512.LookUpValues<TBits>(units, units + TileLayout.UnitBytes(TBits.Value), 0, tables, Vector512.Load(tables), Vector512.Load(tables + 64), Vector512.Load(tables + 128), Vector512.Load(tables + 192), actual);
+        int newer = window >> 4, older = window & 15, turned = ((newer * 2) % 16) + (newer / 8);
+        if (bits == 3)
+            return TrellisTables.First(bits)[window / 32] + TrellisTables.Second(bits)[(window / 32 * 2) ^ (window / 4 % 8) ^ (window % 4 * 2)];
+        return TrellisTables.First(bits)[newer] + TrellisTables.Second(bits)[bits == 4 ? older : older ^ turned];
+    }
+
+    private static byte[] Levels<TOrder, TVector, TSimd>(TileTable table, byte[] units)
+        where TOrder : ITrellisOrder
+        where TVector : struct
+        where TSimd : ITileSimd<TVector> => table.Bits switch
+        {
+            1 => Levels<One, TOrder, TVector, TSimd>(table, units),
+            2 => Levels<Two, TOrder, TVector, TSimd>(table, units),
+            3 => Levels<Three, TOrder, TVector, TSimd>(table, units),
+            _ => Levels<Four, TOrder, TVector, TSimd>(table, units),
+        };
+
+    // Eight units at a time, each register of a unit [unit, register, byte of 64].
+    private static unsafe byte[] Levels<TBits, TOrder, TVector, TSimd>(TileTable table, byte[] units)
+        where TBits : ICount
+        where TOrder : ITrellisOrder
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        const int Some = 8;
+        int stride = TileLayout.UnitBytes(TBits.Value), count = units.Length / stride;
+        byte[] columns = new byte[TileLayout.UnitCodes], found = new byte[TileLayout.UnitCodes * Some], levels = new byte[count * TileLayout.UnitCodes];
+        fixed (byte* first = units, c = columns, to = found, tables = table.Signed)
+        {
+            TrellisBits<TBits, TOrder>.Begin<TVector, TSimd>(new TileUnits { First = first, Stride = stride, Count = count, Columns = c });
+            for (int part = 0; part < 64; part += TSimd.Bytes)
+            {
+                for (int unit = 0; unit < count; unit += Some)
+                {
+                    int some = Math.Min(Some, count - unit);
+                    TrellisBits<TBits, TOrder>.LookAhead<TVector, TSimd>(
+                        new TileUnits { First = first + (unit * stride), Stride = stride, Count = some, Part = part, Begins = unit == 0, Tables = tables, Columns = c, Levels = to });
+                    for (int register = 0; register < 8 * some; register++)
+                        found.AsSpan(register * TSimd.Bytes, TSimd.Bytes).CopyTo(levels.AsSpan((((unit * 8) + register) * 64) + part));
+                }
+            }
+        }
+
+        return levels;
+    }
+
+    private static unsafe byte[] Bytes<TVector, TSimd>(TVector value)
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        byte[] bytes = new byte[TSimd.Bytes];
+        fixed (byte* to = bytes)
+            TSimd.Store(value, to);
+        return bytes;
     }
 }

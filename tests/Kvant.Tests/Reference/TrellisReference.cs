@@ -2,38 +2,57 @@ namespace Kvant.Tests.Reference;
 
 /// <summary>
 /// The bitshift trellis code in double precision, from its definition: the level of a number is that of the last eight bits of the stream of codes at
-/// its place; before the first code comes the end of the stream. Viterbi's algorithm finds the nearest path between two given states.
+/// its place, the newest code on top; before the first code comes the end of the stream. The stream takes the numbers 0, 16, 32, ..., then 1, 17, ...
+/// A level is one number by the upper half of the bits, plus one by the lower half, to which the upper one, rotated by one, is added bit by bit, but at four bits; at three bits
+/// one by the newest code c, plus one by the bitwise sum of 2 c, the code before, and the code before that without its lowest bit.
+/// Viterbi's algorithm finds the nearest path between two given states.
 /// </summary>
-/// <param name="levels">256 levels; the index is the state, its newest code on top.</param>
-/// <param name="bits">Bits of a code.</param>
-internal sealed class TrellisReference(double[] levels, int bits)
+internal sealed class TrellisReference(sbyte[] first, sbyte[] second, double step, int bits)
 {
+    private readonly double[] _levels = [.. from upper in Enumerable.Range(0, 16) from lower in Enumerable.Range(0, 16)
+        select step * (bits == 3
+            ? first[upper / 2] + second[(upper / 2 * 2) ^ (upper % 2 * 4) ^ (lower / 4) ^ (lower % 4 * 2)]
+            : first[upper] + second[bits == 4 ? lower : lower ^ (2 * upper % 16) ^ (upper / 8)])];
+
     /// <summary>The levels of a row's codes, for a scale of 1.</summary>
     public double[] Decode(int[] codes)
     {
-        var bitsOfStream = codes.SelectMany(c => Enumerable.Range(0, bits).Select(b => (c >> b) & 1)).ToArray();
-        return [.. Enumerable.Range(1, codes.Length).Select(i => levels[Enumerable.Range(0, 8).Sum(b => bitsOfStream[((i * bits) - 8 + b + bitsOfStream.Length) % bitsOfStream.Length] << b)])];
+        var bitsOfStream = OnPath(codes).SelectMany(c => Enumerable.Range(0, bits).Select(b => (c >> b) & 1)).ToArray();
+        return OffPath([.. Enumerable.Range(1, codes.Length).Select(i => _levels[Enumerable.Range(0, 8).Sum(b => bitsOfStream[((i * bits) - 8 + b + bitsOfStream.Length) % bitsOfStream.Length] << b)])]);
     }
 
     /// <summary>The nearest closed path, as two passes find it: the first, twice around the row, says where the row begins.</summary>
     public int[] Encode(double[] row)
     {
-        double[] twice = [.. row, .. row];
-        int start = Search(twice, null)[row.Length - 1];
-        return [.. Search(row, start).Select(state => state >> (8 - bits))];
+        double[] path = OnPath(row);
+        return Codes(Search(path, Search([.. path, .. path], null)[row.Length - 1]));
     }
 
     /// <summary>A worse way: one pass over the row, free at both ends, says in which state it ends; a path from there to there is closed.</summary>
-    public int[] EncodeFromItsEnd(double[] row) => [.. Search(row, Search(row, null)[^1]).Select(state => state >> (8 - bits))];
+    public int[] EncodeFromItsEnd(double[] row) => Codes(Search(OnPath(row), Search(OnPath(row), null)[^1]));
 
-    /// <summary>A worse way: every row begins and ends in state 0.</summary>
-    public int[] EncodeFromZero(double[] row) => [.. Search(row, 0).Select(state => state >> (8 - bits))];
+    /// <summary>A worse way: a row begins and ends in a state that has nothing to do with it.</summary>
+    public int[] EncodeFrom(double[] row, int state) => Codes(Search(OnPath(row), state));
 
     /// <summary>The squared error of the nearest closed path of all there are; for short rows.</summary>
     public double LeastError(double[] row) => Enumerable.Range(0, 1 << (bits * row.Length))
         .Min(stream => Error(row, Decode([.. Enumerable.Range(0, row.Length).Select(i => (stream >> (i * bits)) & ((1 << bits) - 1))])));
 
     public static double Error(double[] row, double[] decoded) => row.Zip(decoded).Sum(p => (p.First - p.Second) * (p.First - p.Second));
+
+    private static int[] Path(int length) => [.. Enumerable.Range(0, length).OrderBy(i => i % 16).ThenBy(i => i)];
+
+    private static T[] OnPath<T>(T[] row) => [.. Path(row.Length).Select(i => row[i])];
+
+    private static T[] OffPath<T>(T[] path)
+    {
+        var row = new T[path.Length];
+        foreach ((int at, T value) in Path(path.Length).Zip(path))
+            row[at] = value;
+        return row;
+    }
+
+    private int[] Codes(int[] states) => OffPath<int>([.. states.Select(state => state >> (8 - bits))]);
 
     // The states of the best path that begins and ends in a state, or anywhere.
     private int[] Search(double[] row, int? start)
@@ -48,7 +67,7 @@ internal sealed class TrellisReference(double[] levels, int bits)
                 for (int code = 0; code < 1 << bits; code++)
                 {
                     int to = (state >> bits) | (code << (8 - bits));
-                    double reached = cost[state] + ((row[i] - levels[to]) * (row[i] - levels[to]));
+                    double reached = cost[state] + ((row[i] - _levels[to]) * (row[i] - _levels[to]));
                     if (reached < next[to])
                         (next[to], from[i, to]) = (reached, state);
                 }
