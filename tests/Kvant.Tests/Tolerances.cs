@@ -13,6 +13,9 @@ internal static class Tolerances
     /// <summary>The same where tokens share the range of a channel: a new token outside of it asks for another, and those that are left are rounded once more.</summary>
     public const double CutsOfSharedRanges = 1.1;
 
+    /// <summary>The same against what came back from the cut blocks, where refused rows lacked the mean of the others: a new mean rounds what is left once more, and the old one is worse for all.</summary>
+    public const double CutsOfSharedMeans = 1.05;
+
     /// <summary>Float sums of up to 256 products against double precision, relative to the sum of the magnitudes: each of some 50 additions in a lane rounds by 6e-8.</summary>
     public const double FloatSum = 1e-5;
 
@@ -61,7 +64,7 @@ internal static class Tolerances
     /// <summary>What integer arithmetic may add to the error that the codes make: the budget of rule 8. At 4 bits 64 levels of query and weight cost about 1 % each.</summary>
     public const double IntegerArithmetic = 0.02;
 
-    /// <summary>Values that are all alike, weighted in integers, against floats: weights add up to 1e-6; what is left are levels in steps of 1/84, in four ways.</summary>
+    /// <summary>Values that are all alike, weighted in integers, against floats: weights add up to 1e-6; what is left are levels in steps of 1/84 (1/43 at two bits), in four ways.</summary>
     public const double SumOfWeights = 1e-3;
 
     /// <summary>The same integers summed up to floats at two widths: a few float roundings of 6e-8.</summary>

@@ -18,7 +18,7 @@ internal sealed class TileTable
     public TileTable(ReadOnlySpan<float> levels, int bits, bool keys)
     {
         Bits = bits;
-        Magnitude = (bits, keys) switch { (2, _) => 13, (_, true) => 63, _ => 84 };
+        Magnitude = (bits, keys) switch { (2, true) => 13, (2, _) => 43, (_, true) => 63, _ => 84 };
         // What the ways of all tiles have in common moves the scores of all keys alike; in values it would stay when many rows are averaged.
         LevelIntegers[] ways = LevelIntegers.Choose(levels, Magnitude, keys ? 1 : TileSums.TilesPerRun);
         for (int tile = 0; tile < Units.Length; tile++)
@@ -60,12 +60,12 @@ internal sealed class TileTable
     /// <summary>The largest integer of a query: products of two neighbors with levels, twice (at two bits without a trellis four times), fit 16 bits.</summary>
     public int QueryLimit => Magnitude < 63 ? 127 : 65;
 
-    /// <summary>The largest integer. At two bits 13, so that eight products of neighbors fit 16 bits and the two levels of a sign are between 10 : 3 and 13 : 4; else 63 in keys, so that two with queries of 65 fit, and 84 in
-    /// values: the finer the levels are, the coarser the weights (<see cref="NeighborLimit"/>), and both should lose as little.</summary>
+    /// <summary>The largest integer. In keys 63, so that two products of neighbors with queries of 65 fit 16 bits, and 13 at two bits, where four with queries of 127 must and 10 : 3 and 13 : 4 are near the levels. In values 84,
+    /// and 43 at two bits, where 43 : 13, 40 : 12 and 33 : 10 are: the finer the levels are, the coarser the weights (<see cref="NeighborLimit"/>), and both should lose as little.</summary>
     public int Magnitude { get; }
 
-    /// <summary>The largest sum of the weights of two neighboring rows: two of them with levels fit 16 bits, whatever rounding adds (less than 1 to each weight).</summary>
-    public int NeighborLimit => Math.Min(254, (short.MaxValue / (2 * Magnitude)) - 2);
+    /// <summary>The largest sum of the weights of two neighboring rows: two of them with levels (at two bits without a trellis eight) fit 16 bits, whatever rounding adds (less than 1 to each weight).</summary>
+    public int NeighborLimit => Math.Min(254, (short.MaxValue / ((Bits == 2 && !IsTrellis ? 8 : 2) * Magnitude)) - 2);
 
     /// <summary>Bytes from the tables of a tile of values to those of the next; they begin anew with every run.</summary>
     public int Stride { get; }

@@ -37,13 +37,24 @@ public sealed class PeakTests
 
     // Few numbers share a scale here, so a row may have far more large ones than most.
     [Theory]
-    [InlineData("turboquant:bits=2")]
-    [InlineData("turboquant:bits=4,group=32")]
-    public void ValuesThatAreAllAlikeStayThatWhateverTheyAre(string values)
+    [InlineData("turboquant:bits=2", 64)]
+    [InlineData("turboquant:bits=2", 32)]
+    [InlineData("turboquant:bits=2,group=32", 128)]
+    [InlineData("turboquant:bits=2,group=32,rotation=none", 64)]
+    [InlineData("turboquant:bits=3", 32)]
+    [InlineData("turboquant:bits=4", 32)]
+    [InlineData("turboquant:bits=4,group=32", 64)]
+    public void ValuesThatAreAllAlikeStayThatWhateverTheyAre(string values, int dimension)
     {
         for (int seed = 1; seed <= 8; seed++)
-            AssertConstant(values, 128, 0, 0, TestRows.Gaussian(1, Dimension, seed));
+            AssertConstant(values, 128, 0, 0, TestRows.Gaussian(1, dimension, seed));
     }
+
+    // All codes are the largest: nothing sums up to more.
+    [Theory]
+    [InlineData("turboquant:bits=2,rotation=none")]
+    [InlineData("turboquant:bits=2,rotation=none,group=32")]
+    public void RowsOfTheLargestCodeFitTheSums(string values) => AssertConstant(values, 128, 0, 0, [.. Enumerable.Repeat(1f, Dimension)]);
 
     [Theory]
     [MemberData(nameof(IntegerCodecs))]
@@ -59,16 +70,32 @@ public sealed class PeakTests
     [InlineData("turboquant:bits=2,code=trellis")]
     public void IntegersAddLittleBesideAPeakInALongContext(string spec) => AssertAdded(spec, spec, tokens: 16_384, seeds: 1, common: 3);
 
+    // Where most rows are exact both errors are small, and their ratio scatters: up to 2.2 % in single ones of 40 seeds whose sums gave 1.2 %. So it is judged over many.
+    [Theory]
+    [InlineData("turboquant:bits=4")]
+    [InlineData("turboquant:bits=2")]
+    [InlineData("turboquant:bits=4,group=32")]
+    [InlineData("turboquant:bits=4,mean=32")]
+    [InlineData("turboquant:bits=3,code=trellis")]
+    public void IntegersAddLittleBesideAPeakBehindSinksAndAWindow(string spec)
+    {
+        AssertAdded(spec, spec, tokens: 128, seeds: 40, common: 0, sinks: 4, window: 64);
+        AssertAdded(spec, spec, tokens: 128, seeds: 10, common: 3, sinks: 4, window: 64);
+        AssertAdded(spec, spec, tokens: 1024, seeds: 8, common: 0, sinks: 4, window: 64);
+        AssertAdded(spec, spec, tokens: 16_384, seeds: 1, common: 3, sinks: 4, window: 64);
+    }
+
     // Each query head has logits of its own: number h of a key is its logit for head h.
     private static void AssertConstant(string values, int tokens, int sinks, int window, float[]? alikeRow = null)
     {
-        var geometry = new CacheGeometry { Layers = 1, KvHeads = 1, QueryHeads = Heads, KeyDimension = Heads, ValueDimension = Dimension };
+        int dimension = alikeRow?.Length ?? Dimension;
+        var geometry = new CacheGeometry { Layers = 1, KvHeads = 1, QueryHeads = Heads, KeyDimension = Heads, ValueDimension = dimension };
         float[][] patterns = Patterns(tokens);
-        float[] keys = new float[tokens * Heads], alike = new float[tokens * Dimension], queries = new float[Heads * Heads];
+        float[] keys = new float[tokens * Heads], alike = new float[tokens * dimension], queries = new float[Heads * Heads];
         // Unrotated, all numbers of a row of ones have one code, whose rounding nothing makes good.
         float[] row = alikeRow ?? (values.Contains("rotation=none", StringComparison.Ordinal) ? TestRows.Gaussian(1, Dimension, seed: 5) : [.. Enumerable.Repeat(1f, Dimension)]);
         for (int t = 0; t < tokens; t++)
-            row.CopyTo(alike, t * Dimension);
+            row.CopyTo(alike, t * dimension);
         for (int head = 0; head < Heads; head++)
         {
             queries[(head * Heads) + head] = 1;
@@ -93,7 +120,7 @@ public sealed class PeakTests
             Assert.True(Math.Abs((found / wanted) - 1) <= Tolerances.SumOfWeights, $"{values}, {tokens} tokens, pattern {head}: {found}, in floats {wanted}.");
         }
 
-        double Share(float[] outputs, int head) => Measure.Dot(outputs.AsSpan(head * Dimension, Dimension), row) / Measure.SquaredNorm(row);
+        double Share(float[] outputs, int head) => Measure.Dot(outputs.AsSpan(head * dimension, dimension), row) / Measure.SquaredNorm(row);
     }
 
     // One peak of every height; one of 6 in every place; several; ladders; equal, alternating and random logits; some far below zero.
@@ -133,7 +160,7 @@ public sealed class PeakTests
     }
 
     // Independent errors add by their squares: summed over queries for every height apart. A decoder of zeros is off by all.
-    private static void AssertAdded(string keySpec, string valueSpec, int tokens, int seeds, double common)
+    private static void AssertAdded(string keySpec, string valueSpec, int tokens, int seeds, double common, int sinks = 0, int window = 0)
     {
         const int Queries = 16;
         CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 1, group: Queries, keys: Dimension, values: Dimension);
@@ -144,8 +171,8 @@ public sealed class PeakTests
             float[] shared = TestRows.Gaussian(1, Dimension, seed + 77, common);
             for (int i = 0; i < values.Length; i++)
                 values[i] += shared[i % Dimension];
-            using var cache = new KvCache(AttentionCases.Options(geometry, keySpec, valueSpec, sinks: 0, window: 0));
-            using var lossless = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: 0, window: 0));
+            using var cache = new KvCache(AttentionCases.Options(geometry, keySpec, valueSpec, sinks, window));
+            using var lossless = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: sinks, window: window));
             cache.Append(0, keys, values);
             lossless.Append(0, keys, values);
             for (int h = 0; h < heights.Length; h++)
@@ -176,7 +203,7 @@ public sealed class PeakTests
         for (int h = 0; h < heights.Length; h++)
         {
             double added = Math.Sqrt(1 + (integers[h] / codes[h])) - 1;
-            Assert.True(added <= Tolerances.IntegerArithmetic, $"{keySpec} and {valueSpec}, {tokens} tokens, mean {common}, height {heights[h]}: integers add {added:P2} to the output error.");
+            Assert.True(added <= Tolerances.IntegerArithmetic, $"{keySpec} and {valueSpec}, {tokens} tokens, {sinks} sinks, window {window}, mean {common}, height {heights[h]}: integers add {added:P2} to the output error.");
         }
     }
 
