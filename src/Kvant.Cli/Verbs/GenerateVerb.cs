@@ -172,6 +172,7 @@ internal sealed class GenerateVerb : Verb
         {
             GenerationEnd.Model => "ended by the model",
             GenerationEnd.Limit => "ended by the limit",
+            GenerationEnd.Context => "ended by the model's context",
             _ => "interrupted",
         };
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,

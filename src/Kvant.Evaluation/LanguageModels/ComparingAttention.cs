@@ -29,6 +29,8 @@ internal sealed class ComparingAttention : IAttention, IDisposable
 
     public int Length => _attentions[0].Length;
 
+    public long Changes => _attentions[0].Changes;
+
     public void Require(LanguageModel model) => _attentions[0].Require(model);
 
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)

@@ -74,6 +74,8 @@ internal sealed class Haystack
     {
         public int Length => cache.LayerLength(0);
 
+        public long Changes => cache.Changes;
+
         public void Require(LanguageModel model) => inner.Require(model);
 
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)

@@ -24,6 +24,8 @@ internal sealed class TimedAttention(IAttention inner) : IAttention
 
     public int Length => inner.Length;
 
+    public long Changes => inner.Changes;
+
     public void Require(LanguageModel model) => inner.Require(model);
 
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)

@@ -45,6 +45,9 @@ public sealed class CompressedAttention : IAttention, IDisposable
     }
 
     /// <inheritdoc/>
+    public long Changes => _cache.Changes;
+
+    /// <inheritdoc/>
     public void Require(LanguageModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

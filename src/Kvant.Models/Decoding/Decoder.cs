@@ -6,7 +6,7 @@ namespace Kvant.Models.Decoding;
 
 /// <summary>
 /// Runs a model: tokens in, logits out, keys and values into a cache of the caller's choice. Many tokens at once give the same logits as
-/// one by one, but for rounding. Nothing is allocated after construction. One thread at a time.
+/// one by one, but for rounding. Nothing is allocated after construction. One call at a time; a second one is refused.
 /// </summary>
 /// <remarks>
 /// <para>Positions are the cache's: a token goes behind whatever it holds, so a cache that was forked, thawed, truncated or emptied needs no word to the
@@ -19,6 +19,7 @@ public sealed class Decoder : IDisposable
     private readonly IAttention _attention;
     private readonly int _batch;
     private readonly int _mostTokens;
+    private Turn _turn;
     private readonly WorkerTeam _team;
     private readonly bool _ownsTeam;
     private readonly MatrixProduct _product;
@@ -70,14 +71,18 @@ public sealed class Decoder : IDisposable
     /// <exception cref="InvalidOperationException">A step ended in its middle.</exception>
     public int Position => _attention.Length;
 
+    /// <summary>How many tokens there is still room for in the model's context.</summary>
+    internal int Room => _mostTokens - Position;
+
     /// <summary>Reads tokens and says what may come next.</summary>
     /// <param name="tokens">At least one.</param>
     /// <param name="logits">Receives the logits behind the last token, one for each token of the vocabulary.</param>
     /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
-    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, the context is full, or another call is in progress; nothing was read.</exception>
     public void Forward(ReadOnlySpan<int> tokens, Memory<float> logits)
     {
+        using Turn.Taken turn = _turn.Take(this);
         Check(tokens, logits.Length, 1);
         while (!tokens.IsEmpty)
         {
@@ -92,9 +97,10 @@ public sealed class Decoder : IDisposable
     /// <param name="tokens">At least one.</param>
     /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
-    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, the context is full, or another call is in progress; nothing was read.</exception>
     public void Read(ReadOnlySpan<int> tokens)
     {
+        using Turn.Taken turn = _turn.Take(this);
         Check(tokens, 0, 0);
         for (; !tokens.IsEmpty; tokens = tokens[Math.Min(_batch, tokens.Length)..]) RunLayers(tokens[..Math.Min(_batch, tokens.Length)]);
     }
@@ -104,9 +110,10 @@ public sealed class Decoder : IDisposable
     /// <param name="logits">Receives tokens x vocabulary.</param>
     /// <exception cref="ArgumentException">There are no tokens, or the logits have another length; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; nothing was read.</exception>
-    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, or the context is full; nothing was read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, a step ended in its middle, the context is full, or another call is in progress; nothing was read.</exception>
     public void ForwardEach(ReadOnlySpan<int> tokens, Memory<float> logits)
     {
+        using Turn.Taken turn = _turn.Take(this);
         Check(tokens, logits.Length, tokens.Length);
         while (!tokens.IsEmpty)
         {
@@ -118,10 +125,11 @@ public sealed class Decoder : IDisposable
         }
     }
 
-    /// <summary>Ends the decoder's threads, unless they are shared. The model stays open.</summary>
+    /// <summary>Ends the decoder's threads, unless they are shared, after the call in progress; twice is fine. The model stays open.</summary>
+    /// <exception cref="InvalidOperationException">Called from within a call, which would wait for itself.</exception>
     public void Dispose()
     {
-        if (_ownsTeam) _team.Dispose();
+        if (_turn.End(this, within: _team.IsWorker) && _ownsTeam) _team.Dispose();
     }
 
     private void Check(ReadOnlySpan<int> tokens, int logits, int rows)

@@ -10,6 +10,9 @@ public interface IAttention
     /// <exception cref="InvalidOperationException">Layers hold different numbers of tokens.</exception>
     int Length { get; }
 
+    /// <summary>Grows whenever tokens come or go: who keeps what belongs to the last token sees that way whether it is still that one.</summary>
+    long Changes { get; }
+
     /// <summary>Refuses a model to which what is cached does not belong. A decoder asks before each step, so the answer is quick and allocates nothing.</summary>
     /// <param name="model">The model whose tokens are to come.</param>
     /// <exception cref="InvalidOperationException">The cache has another shape, or it is another model's.</exception>

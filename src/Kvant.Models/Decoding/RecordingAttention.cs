@@ -28,6 +28,9 @@ public sealed class RecordingAttention : IAttention
     public int Length => _inner.Length;
 
     /// <inheritdoc/>
+    public long Changes => _inner.Changes;
+
+    /// <inheritdoc/>
     public void Require(LanguageModel model) => _inner.Require(model);
 
     /// <inheritdoc/>

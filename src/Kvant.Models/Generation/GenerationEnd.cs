@@ -9,6 +9,9 @@ public enum GenerationEnd
     /// <summary>So many tokens were written as were asked for.</summary>
     Limit,
 
+    /// <summary>The model's context is full.</summary>
+    Context,
+
     /// <summary>It was told to stop.</summary>
     Canceled,
 }

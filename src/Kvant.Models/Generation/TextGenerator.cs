@@ -8,7 +8,7 @@ namespace Kvant.Models.Generation;
 
 /// <summary>
 /// Lets a model read and write: <see cref="Read"/> a prompt, <see cref="Write"/> what follows, read the next prompt, and so on. Whatever was read
-/// or written is in the cache behind the attention, so a conversation costs only its new tokens. One thread at a time.
+/// or written is in the cache behind the attention, so a conversation costs only its new tokens. One call at a time; a second one is refused.
 /// </summary>
 /// <remarks>
 /// A generator begins behind what the cache holds: a fork, a thawed prefix or one that was truncated. Read what comes next, or, where nothing does,
@@ -25,10 +25,12 @@ public sealed class TextGenerator : IDisposable
 {
     private readonly Tokenizer _tokenizer;
     private readonly Decoder _decoder;
+    private readonly IAttention _attention;
     private readonly Sampler _sampler;
     private readonly int _batch;
     private readonly float[] _logits;
-    private int? _readTo;
+    private Turn _turn;
+    private (int Position, long Changes)? _readTo;
 
     /// <summary>Prepares a model; nothing is read yet.</summary>
     /// <param name="model">An open model; it stays the caller's.</param>
@@ -45,7 +47,7 @@ public sealed class TextGenerator : IDisposable
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (tokenizer.Count != model.VocabularySize) throw new ArgumentException($"the tokenizer has {tokenizer.Count} tokens, the model {model.VocabularySize}", nameof(tokenizer));
         decoding ??= new DecoderOptions();
-        _tokenizer = tokenizer;
+        (_tokenizer, _attention) = (tokenizer, attention);
         _batch = decoding.Batch;
         _logits = new float[model.VocabularySize];
         _sampler = new Sampler(model.VocabularySize, sampling);
@@ -75,8 +77,9 @@ public sealed class TextGenerator : IDisposable
     {
         if (logits.Length != _logits.Length) throw new ArgumentException($"{logits.Length} logits found, {_logits.Length} wanted", nameof(logits));
         if (Position == 0) throw new InvalidOperationException("the cache holds no token behind which to go on; read a prompt first");
+        using Turn.Taken turn = _turn.Take(this);
         logits.CopyTo(_logits);
-        _readTo = Position;
+        NoteRead();
     }
 
     /// <summary>Reads a prompt, batch by batch, behind what was read and written before.</summary>
@@ -91,6 +94,7 @@ public sealed class TextGenerator : IDisposable
     public TokenSpeed Read(ReadOnlySpan<int> tokens, Action<double>? progress = null, CancellationToken cancellation = default)
     {
         if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
+        using Turn.Taken turn = _turn.Take(this);
         long begin = Stopwatch.GetTimestamp();
         _readTo = null;
         for (int done = 0; done < tokens.Length;)
@@ -102,19 +106,20 @@ public sealed class TextGenerator : IDisposable
             else _decoder.Forward(batch, _logits);
             progress?.Invoke((double)done / tokens.Length);
         }
-        _readTo = Position;
+        NoteRead();
         return new TokenSpeed(tokens.Length, Stopwatch.GetElapsedTime(begin));
     }
 
     /// <summary>Writes what follows, token by token. Every token is read again as it is written, the last one too.</summary>
-    /// <param name="mostTokens">How many tokens at most, 0 or more.</param>
+    /// <param name="mostTokens">How many tokens at most, 0 or more; fewer where the model's context ends.</param>
     /// <param name="receive">Is given the text piece by piece; a character whose bytes are spread over tokens comes when it is complete.</param>
     /// <param name="cancellation">Ends the writing between two tokens. That is no error: the result holds what was written till then.</param>
     /// <returns>The text and how fast it was written.</returns>
-    /// <exception cref="InvalidOperationException">No prompt was read, the cache has changed since, or the context is full.</exception>
+    /// <exception cref="InvalidOperationException">No prompt was read, the cache has changed since, or another call is in progress.</exception>
     public GeneratedText Write(int mostTokens, Action<string>? receive = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(mostTokens);
+        using Turn.Taken turn = _turn.Take(this);
         RequireRead();
         TokenAssembler assembler = _tokenizer.CreateAssembler();
         List<int> tokens = [];
@@ -128,6 +133,11 @@ public sealed class TextGenerator : IDisposable
                 end = GenerationEnd.Canceled;
                 break;
             }
+            if (_decoder.Room < 1)
+            {
+                end = GenerationEnd.Context;
+                break;
+            }
             watch.Start();
             int token = _sampler.Choose(_logits);
             watch.Stop();
@@ -136,7 +146,7 @@ public sealed class TextGenerator : IDisposable
             Hand(assembler.Append(token));
             watch.Start();
             _decoder.Forward([token], _logits);
-            _readTo = Position;
+            NoteRead();
             watch.Stop();
             if (_tokenizer.IsEnd(token)) end = GenerationEnd.Model;
         }
@@ -154,10 +164,13 @@ public sealed class TextGenerator : IDisposable
     /// <summary>Ends the generator's threads, unless they are shared. Model and attention stay open.</summary>
     public void Dispose() => _decoder.Dispose();
 
+    private void NoteRead() => _readTo = (Position, _attention.Changes);
+
     // Logits of another place would go on wrongly without a word.
     private void RequireRead()
     {
         if (_readTo is not { } read) throw new InvalidOperationException("no prompt was read to its end; read one first");
-        if (Position is var found && found != read) throw new InvalidOperationException($"the cache holds {found} tokens, the last that was read is number {read}; read what comes next first");
+        if (Position is var found && found != read.Position) throw new InvalidOperationException($"the cache holds {found} tokens, the last that was read is number {read.Position}; read what comes next first");
+        if (_attention.Changes != read.Changes) throw new InvalidOperationException($"the cache holds {found} tokens as it did, but it was written to since the last was read; read what comes next first");
     }
 }

@@ -10,7 +10,7 @@ namespace Kvant.Models.Weights;
 /// Products of weight matrices with the vectors of one or many tokens, shared among a team of threads: each takes the next few rows until none are
 /// left. For a few tokens the numbers of a row meet the vectors as they come out of their format; for many, four rows at a time are turned into single
 /// precision, or in fast arithmetic a panel of rows is laid out anew, piece by piece, in memory that stays in the first-level cache. Either way memory moves only what the file stores.
-/// One product at a time; nothing is allocated by a call, unless there never were so many tokens.
+/// One product at a time, a second one is refused; nothing is allocated by a call, unless there never were so many tokens.
 /// </summary>
 public sealed class MatrixProduct
 {
@@ -25,6 +25,7 @@ public sealed class MatrixProduct
     private readonly int _mostColumns;
     private readonly RoundedVectors? _rounded;
     private readonly Scratch[] _scratch;
+    private Turn _turn;
     private WeightMatrix? _matrix;
     private ReadOnlyMemory<float> _inputs;
     private Memory<float> _outputs;
@@ -61,6 +62,7 @@ public sealed class MatrixProduct
     /// <param name="inputs">The vectors: tokens x columns.</param>
     /// <param name="outputs">Receives tokens x rows.</param>
     /// <exception cref="ArgumentException">The lengths do not fit each other, or the matrix has more columns than was said.</exception>
+    /// <exception cref="InvalidOperationException">Another product is in progress.</exception>
     public void Multiply(WeightMatrix matrix, ReadOnlyMemory<float> inputs, Memory<float> outputs)
     {
         ArgumentNullException.ThrowIfNull(matrix);
@@ -70,6 +72,7 @@ public sealed class MatrixProduct
         if (matrix.Columns > _mostColumns)
             throw new ArgumentException($"the matrix has {matrix.Columns} columns, at most {_mostColumns} were announced", nameof(matrix));
         if (tokens == 0) return;
+        using Turn.Taken turn = _turn.Take(this);
         if (matrix.Format.HasCodes) _rounded?.Round(inputs.Span, matrix.Columns);
         (_matrix, _inputs, _outputs, _tokens, _next) = (matrix, inputs, outputs, tokens, 0);
         _team.Run(_share, alone: (long)matrix.Rows * inputs.Length < FewestShared);

@@ -30,9 +30,9 @@ public sealed partial class CacheAttention
     /// <param name="values">[token, key-value head, value dimension].</param>
     /// <param name="outputs">Receives [token, query head, value dimension].</param>
     /// <param name="logSumExp">Receives [token, query head] as in <see cref="Decode"/>; empty if it is not wanted.</param>
-    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, the cache has another geometry, or it refuses a row. The cache is then unchanged.</exception>
-    /// <exception cref="InvalidOperationException">Another call on this object is in progress.</exception>
-    /// <exception cref="CacheFullException">The pool's limit leaves no room. The cache is then unchanged.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, the cache has another geometry, or it refuses a row. Cache and outputs are then unchanged.</exception>
+    /// <exception cref="InvalidOperationException">Another call on this object is in progress, or this thread reads the cache (<see cref="KvCache.Read{TState}"/>).</exception>
+    /// <exception cref="CacheFullException">The pool's limit leaves no room. The cache is then unchanged, and outputs are unless another cache took the room meanwhile.</exception>
     public void Prefill(
         KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs, Span<float> logSumExp = default)
     {
@@ -46,6 +46,8 @@ public sealed partial class CacheAttention
             CheckLength(logSumExp.Length, tokens, Geometry.QueryHeads, nameof(logSumExp));
         CheckFinite(queries, nameof(queries));
         using Turn.Taken turn = _turn.Take(this);
+        // Before the first output is written; Append itself comes behind the last.
+        cache.RequireAppend(layer, keys, values);
         _exactKeys ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.KeyDimension, CodecRole.Keys);
         _exactValues ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.ValueDimension, CodecRole.Values);
         Gather(keys, tokens, Geometry.KeyDimension, ref _chunkKeys);

@@ -117,6 +117,7 @@ public sealed partial class KvCache
             foreach (LayerMemory layer in _layers)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
+                _changes += after == layer.Extent ? 0 : 1;
                 LayerTruncation.Run(layer, after, Taken(ref staged, layer, after));
             }
 
@@ -157,6 +158,7 @@ public sealed partial class KvCache
         {
             RequireAlive();
             ReturnAll();
+            _changes++;
         }
         finally
         {
@@ -188,15 +190,9 @@ public sealed partial class KvCache
         {
             RequireAlive();
             LayerMemory memory = _layers[layer];
-            LayerLayout layout = memory.Layout;
-            int count = CountTokens(layout, keys.Length, values.Length);
-            if (count == 0)
+            if (keys.IsEmpty && values.IsEmpty)
                 return true;
-            if (count > int.MaxValue - memory.Extent.Length)
-                throw new ArgumentException($"{count} more tokens than {memory.Extent.Length} are too many; positions end at {int.MaxValue}.", nameof(keys));
-            Door.Check<T, TElements>(layout, 0, keys, _scratch, nameof(keys));
-            Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
-            LayerExtent after = layout.AfterAppend(memory.Extent, count);
+            LayerExtent after = Admit<T, TElements>(memory, keys, values);
             if (orThrow)
                 memory.Reserve(after, writesFront: true, _scratch.Reserved);
             else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
@@ -213,12 +209,49 @@ public sealed partial class KvCache
             }
 
             memory.Become(after);
+            _changes++;
             return true;
         }
         finally
         {
             ExitWrite();
         }
+    }
+
+    /// <summary>Refuses what <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> would refuse, for those who do something else first.</summary>
+    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    internal void RequireAppend(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        RequireLayer(layer);
+        EnterWrite();
+        try
+        {
+            RequireAlive();
+            if (keys.IsEmpty && values.IsEmpty)
+                return;
+            LayerMemory memory = _layers[layer];
+            long bytes = memory.BytesToReserve(Admit<float, SingleElements>(memory, keys, values), writesFront: true);
+            if (bytes > _pool.MemoryLimit - _pool.UsedBytes)
+                throw _pool.Full(bytes);
+        }
+        finally
+        {
+            ExitWrite();
+        }
+    }
+
+    // What a layer becomes with more tokens, at least one, if none of them is refused.
+    private LayerExtent Admit<T, TElements>(LayerMemory memory, ReadOnlySpan<T> keys, ReadOnlySpan<T> values)
+        where T : unmanaged
+        where TElements : IElements<T>
+    {
+        LayerLayout layout = memory.Layout;
+        int count = CountTokens(layout, keys.Length, values.Length);
+        if (count > int.MaxValue - memory.Extent.Length)
+            throw new ArgumentException($"{count} more tokens than {memory.Extent.Length} are too many; positions end at {int.MaxValue}.", nameof(keys));
+        Door.Check<T, TElements>(layout, 0, keys, _scratch, nameof(keys));
+        Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
+        return layout.AfterAppend(memory.Extent, count);
     }
 
     // The part of a layer of what all layers stage.

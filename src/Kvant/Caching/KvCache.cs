@@ -20,6 +20,7 @@ public sealed partial class KvCache : IDisposable
     // Recursive, so that those who read may call what locks by itself.
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
     private bool _disposed;
+    private long _changes;
 
     /// <summary>An empty cache, which takes no memory of its pool yet.</summary>
     /// <param name="options">Shape, codecs, sinks, window, eviction and memory.</param>
@@ -78,6 +79,19 @@ public sealed partial class KvCache : IDisposable
             {
                 ExitRead();
             }
+        }
+    }
+
+    /// <summary>Grows whenever tokens come or go at the end: with each layer that is appended to or cut, and with <see cref="Clear"/>. Who keeps something that
+    /// belongs to the last token, such as its logits, sees that way whether it is still that one; a length alone does not say so.</summary>
+    public long Changes
+    {
+        get
+        {
+            EnterRead();
+            long changes = _changes;
+            ExitRead();
+            return changes;
         }
     }
 

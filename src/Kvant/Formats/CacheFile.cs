@@ -8,7 +8,7 @@ namespace Kvant.Formats;
 /// </summary>
 public sealed class CacheFile : IDisposable
 {
-    // Without a pool of the caller's, whose limit counts, a file may ask for this much and this much per byte of its own: room for a window
+    // Without a pool of the caller's with a limit, which counts, a file may ask for this much and this much per byte of its own: room for a window
     // and a page of each layer, of which a short sequence fills little.
     private const long AllowedBytes = 2L << 30;
     private const long AllowedPerByte = 1024;
@@ -65,10 +65,10 @@ public sealed class CacheFile : IDisposable
         }
     }
 
-    /// <summary>Makes a cache of one layer of the file, its layer 0.</summary>
+    /// <summary>Makes a cache of one layer of the file, its layer 0. Where the pool has no limit, the layer may take 2 GiB and 1,024 times the file's length.</summary>
     /// <param name="layer">0 to layers - 1.</param>
     /// <param name="pool">Where its memory comes from.</param>
-    /// <exception cref="InvalidDataException">The layer is damaged.</exception>
+    /// <exception cref="InvalidDataException">The layer is damaged, or asks for more.</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
     public KvCache ReadLayer(int layer, PagePool pool)
     {
@@ -77,6 +77,8 @@ public sealed class CacheFile : IDisposable
         ArgumentNullException.ThrowIfNull(pool);
         _stream.Position = _header.LayerOffset(layer);
         var reader = new ChecksummedReader(_stream, Path, _stream.Position);
+        if (pool.MemoryLimit == long.MaxValue)
+            RequireAllowed(reader, _header.Layouts[layer].Statistics(_header.Extents[layer], sharedBytes: 0).TotalBytes, _header.FileBytes);
         return Fill(_header, layer, _header.CreateLayer(layer, pool), ref reader);
     }
 
@@ -174,9 +176,8 @@ public sealed class CacheFile : IDisposable
         if (length < header.FileBytes || (reader.IsWhole && length != header.FileBytes))
             throw reader.InvalidData($"{length} bytes found, {header.FileBytes} wanted by the header");
         long needed = header.Layouts.Zip(header.Extents, (layout, extent) => layout.Statistics(extent, sharedBytes: 0).TotalBytes).Sum();
-        long allowed = AllowedBytes + (AllowedPerByte * Math.Min(length ?? 0, header.FileBytes));
-        if (pool is null && needed > allowed)
-            throw reader.InvalidData($"the header asks for {needed} bytes of memory; {allowed} are allowed for this file. A pool of yours would set its own limit");
+        if (pool is null)
+            RequireAllowed(reader, needed, Math.Min(length ?? 0, header.FileBytes));
         var cache = new KvCache(header.Options with { Pool = pool }, header.Layouts);
         for (int layer = 0; layer < cache.Layers.Length; layer++)
             Fill(header, layer, cache, ref reader);
@@ -188,6 +189,13 @@ public sealed class CacheFile : IDisposable
         _stream.Position = 0;
         var reader = new ChecksummedReader(_stream, Path);
         return Thaw(ref reader, _stream.Length, pool, expected);
+    }
+
+    private static void RequireAllowed(in ChecksummedReader reader, long needed, long length)
+    {
+        long allowed = AllowedBytes + (AllowedPerByte * length);
+        if (needed > allowed)
+            throw reader.InvalidData($"the header asks for {needed} bytes of memory; {allowed} are allowed for this file. A pool of yours would set its own limit");
     }
 
     // Half a cache is none: its memory goes back.

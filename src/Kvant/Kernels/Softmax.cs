@@ -29,18 +29,21 @@ internal static unsafe class Softmax
     /// <param name="scores">At least one score.</param>
     /// <param name="map">How.</param>
     /// <param name="bias">What the first logit has added; each next one has <see cref="LogitMap.BiasStep"/> more.</param>
-    public static float ToLogits(Span<float> scores, in LogitMap map, float bias)
+    public static float ToLogits(Span<float> scores, in LogitMap map, float bias) => Logits(scores, map, bias, keep: true);
+
+    // Without keeping them, only the largest.
+    private static float Logits(Span<float> scores, in LogitMap map, float bias, bool keep)
     {
         fixed (float* s = scores)
         {
             int done = 0;
             float largest = float.NegativeInfinity;
             if (SimdSupport.Active == SimdWidth.Bits512)
-                Logits<Vector512<float>, SoftmaxSimd512>(s, scores.Length, map, bias, ref done, ref largest);
+                Logits<Vector512<float>, SoftmaxSimd512>(s, scores.Length, map, bias, keep, ref done, ref largest);
             else if (SimdSupport.Active == SimdWidth.Bits256)
-                Logits<Vector256<float>, SoftmaxSimd256>(s, scores.Length, map, bias, ref done, ref largest);
+                Logits<Vector256<float>, SoftmaxSimd256>(s, scores.Length, map, bias, keep, ref done, ref largest);
             if (SimdSupport.Active != SimdWidth.Scalar)
-                Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, ref done, ref largest);
+                Logits<Vector128<float>, SoftmaxSimd128>(s, scores.Length, map, bias, keep, ref done, ref largest);
 
             // As the registers round it: far from zero the last bit is much.
             bool plain = map.Cap == 0 && map.BiasStep == 0;
@@ -49,8 +52,10 @@ internal static unsafe class Softmax
                 float x = s[i] * map.Scale;
                 if (map.Cap > 0)
                     x = MathF.Tanh(x / map.Cap) * map.Cap;
-                s[i] = plain ? MathF.FusedMultiplyAdd(s[i], map.Scale * Log2E, bias) : (x * Log2E) + (bias + (map.BiasStep * i));
-                largest = MathF.Max(largest, s[i]);
+                x = plain ? MathF.FusedMultiplyAdd(s[i], map.Scale * Log2E, bias) : (x * Log2E) + (bias + (map.BiasStep * i));
+                if (keep)
+                    s[i] = x;
+                largest = MathF.Max(largest, x);
             }
 
             return largest;
@@ -66,11 +71,11 @@ internal static unsafe class Softmax
     /// <returns>What everything that was weighted before must be multiplied by: 1, or less if the maximum grew.</returns>
     public static float Step(Span<float> scores, in LogitMap map, float bias, ref float maximum, ref float sum)
     {
-        // Without a cap and a slope the largest score makes the largest logit, and the weights come straight from the scores.
-        float scale = map.Scale * Log2E, offset = bias, factor = 1;
-        float largest = map.Cap == 0 && map.BiasStep == 0 ? (Largest(scores) * scale) + bias : float.NaN;
+        // Without a cap the weights come straight from the scores, and without a slope the largest score makes the largest logit.
+        float scale = map.Scale * Log2E, offset = bias, step = map.BiasStep, factor = 1;
+        float largest = map.Cap > 0 ? float.NaN : step == 0 ? (Largest(scores) * scale) + bias : Logits(scores, map, bias, keep: false);
         if (!(MathF.Abs(largest) < Far))
-            (largest, scale, offset) = (ToLogits(scores, map, bias), 1, 0);
+            (largest, scale, offset, step) = (ToLogits(scores, map, bias), 1, 0, 0);
         // Scores that no float holds say nothing about the weights, and what comes out should say so.
         if (!float.IsFinite(largest))
             maximum = float.NaN;
@@ -81,7 +86,7 @@ internal static unsafe class Softmax
         }
 
         (float top, float rest) = Split(scale, offset, maximum);
-        sum = (sum * factor) + ToWeights(scores, scale, top, rest);
+        sum = (sum * factor) + ToWeights(scores, scale, top, rest, step);
         return factor;
     }
 
@@ -198,21 +203,21 @@ internal static unsafe class Softmax
         }
     }
 
-    // 2^((score - top) * scale + rest), in place; returns the sum.
-    private static float ToWeights(Span<float> scores, float scale, float top, float rest)
+    // 2^((score - top) * scale + rest + step * its place), in place; returns the sum.
+    private static float ToWeights(Span<float> scores, float scale, float top, float rest, float step)
     {
         fixed (float* s = scores)
         {
             int done = 0;
             float sum = 0;
             if (SimdSupport.Active == SimdWidth.Bits512)
-                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, scores.Length, scale, top, rest, ref done);
+                sum += Weights<Vector512<float>, SoftmaxSimd512>(s, scores.Length, scale, top, rest, step, ref done);
             else if (SimdSupport.Active == SimdWidth.Bits256)
-                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, scores.Length, scale, top, rest, ref done);
+                sum += Weights<Vector256<float>, SoftmaxSimd256>(s, scores.Length, scale, top, rest, step, ref done);
             if (SimdSupport.Active != SimdWidth.Scalar)
-                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, scores.Length, scale, top, rest, ref done);
+                sum += Weights<Vector128<float>, SoftmaxSimd128>(s, scores.Length, scale, top, rest, step, ref done);
             for (int i = done; i < scores.Length; i++)
-                sum += s[i] = MathF.Pow(2, MathF.Max(((s[i] - top) * scale) + rest, Least));
+                sum += s[i] = MathF.Pow(2, MathF.Max(((s[i] - top) * scale) + (rest + (step * i)), Least));
             return sum;
         }
     }
@@ -233,7 +238,7 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Logits<TVector, TSimd>(float* s, int count, in LogitMap map, float bias, ref int done, ref float most)
+    private static void Logits<TVector, TSimd>(float* s, int count, in LogitMap map, float bias, bool keep, ref int done, ref float most)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
@@ -263,7 +268,8 @@ internal static unsafe class Softmax
                 if (map.Cap > 0)
                     x = Capped<TVector, TSimd>(x, map.Cap);
                 x = TSimd.MultiplyAdd(x, log2E, offset);
-                TSimd.Store(x, s + i);
+                if (keep)
+                    TSimd.Store(x, s + i);
                 largest = TSimd.Max(largest, x);
             }
         }
@@ -273,15 +279,18 @@ internal static unsafe class Softmax
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Weights<TVector, TSimd>(float* s, int count, float scale, float top, float rest, ref int done)
+    private static float Weights<TVector, TSimd>(float* s, int count, float scale, float top, float rest, float step, ref int done)
         where TVector : struct
         where TSimd : ISoftmaxSimd<TVector>
     {
         int lanes = TSimd.Lanes, i = done;
         if (i + lanes > count)
             return 0;
-        TVector scales = TSimd.Broadcast(scale), minusTop = TSimd.Broadcast(-top), rests = TSimd.Broadcast(rest), sum = TSimd.Broadcast(0);
-        for (; i + lanes <= count; i += lanes)
+        float* own = stackalloc float[lanes];
+        for (int k = 0; k < lanes; k++)
+            own[k] = rest + ((i + k) * step);
+        TVector scales = TSimd.Broadcast(scale), minusTop = TSimd.Broadcast(-top), rests = TSimd.Load(own), next = TSimd.Broadcast(lanes * step), sum = TSimd.Broadcast(0);
+        for (; i + lanes <= count; i += lanes, rests = TSimd.Add(rests, next))
             sum = TSimd.Add(sum, Weight<TVector, TSimd>(s + i, minusTop, scales, rests));
 
         done = i;

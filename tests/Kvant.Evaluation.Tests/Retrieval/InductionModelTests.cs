@@ -95,6 +95,8 @@ public sealed class InductionModelTests
 
         public int Length => FirstPosition + _cache.Length;
 
+        public long Changes => _cache.Changes;
+
         public List<float[]> Queries { get; } = [];
 
         public List<float[]> Keys { get; } = [];

@@ -25,6 +25,8 @@ internal sealed class ExactAttention : IAttention
 
     public int Length => _tokens.Min();
 
+    public long Changes => _tokens.Sum();
+
     public void Require(LanguageModel model)
     {
     }

@@ -56,6 +56,8 @@ public sealed class RecordingAttentionTests
     {
         public int Length => 0;
 
+        public long Changes => 0;
+
         public void Require(LanguageModel model) => throw new InvalidOperationException();
 
         public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs) =>

@@ -1,9 +1,11 @@
-using System.Text;
+using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
 using Kvant.Models.Tests.Decoding;
 using Kvant.Models.Tests.Tokenizers;
 using Kvant.Models.Tokenizers;
+using StringBuilder = System.Text.StringBuilder;
 
 namespace Kvant.Models.Tests.Generation;
 
@@ -88,12 +90,62 @@ public sealed class TextGeneratorTests : IDisposable
         Assert.Throws<ArgumentException>(() => new TextGenerator(_model, other, new ExactAttention(_model.Config, 1)));
     }
 
+    [Fact]
+    public void LogitsOfTokensThatWereReplacedAreNotUsed()
+    {
+        CodecSpec exact = CodecSpec.Parse("fp32");
+        using var cache = new KvCache(_model.CacheOptions(LayerPolicy.Uniform(_model.Config.Layers, exact, exact)));
+        using var attention = new CompressedAttention(cache);
+        using TextGenerator generator = new(_model, _tokenizer, attention);
+        generator.Read(_golden.Prompt.AsSpan(0, 20));
+        cache.Truncate(20);
+        Assert.Equal(_tokenizer.Count, generator.Logits.Length);
+        cache.Truncate(15);
+        using (Decoder other = new(_model, attention))
+            other.Read(_golden.Prompt.AsSpan(30, 5));
+        Assert.Equal(20, generator.Position);
+        Assert.Throws<InvalidOperationException>(() => generator.Write(1));
+        Assert.Throws<InvalidOperationException>(() => generator.Logits.Length);
+        generator.Read(_golden.Prompt.AsSpan(35, 1));
+        Assert.Single(generator.Write(1).Tokens);
+    }
+
+    [Fact]
+    public void TextEndsWhereTheContextDoes()
+    {
+        using TextGenerator generator = new(_model, _tokenizer, new NoAttention());
+        int context = _model.Config.ContextLength, token = _golden.Prompt[5];
+        generator.Read([.. Enumerable.Repeat(token, context - 3)]);
+        GeneratedText written = generator.Write(100), none = generator.Write(100);
+        Assert.Equal((GenerationEnd.Context, 3, context), (written.End, written.Tokens.Count, generator.Position));
+        Assert.Equal((GenerationEnd.Context, 0), (none.End, none.Tokens.Count));
+    }
+
+    [Fact]
+    public void SecondCallOnADecoderIsRefused()
+    {
+        Exception? refused = null;
+        Decoder? decoder = null;
+        NoAttention attention = new(() =>
+        {
+            var other = new Thread(() => refused = Record.Exception(() => decoder!.Read([1])));
+            other.Start();
+            other.Join();
+        });
+        using (decoder = new Decoder(_model, attention))
+            decoder.Read([1, 2]);
+        Assert.Contains("one at a time", Assert.IsType<InvalidOperationException>(refused).Message, StringComparison.Ordinal);
+        Assert.Equal(2, attention.Length);
+    }
+
     private TextGenerator Create(int batch = 64) => new(_model, _tokenizer, new ExactAttention(_model.Config, 512), new DecoderOptions { Batch = batch });
 
     // Of the shipped model, whose keys are two heads of 64 numbers.
-    private sealed class NoAttention : IAttention
+    private sealed class NoAttention(Action? meanwhile = null) : IAttention
     {
         public int Length { get; private set; }
+
+        public long Changes => Length;
 
         public void Require(LanguageModel model)
         {
@@ -103,6 +155,7 @@ public sealed class TextGeneratorTests : IDisposable
         {
             if (layer == 0) Length += keys.Length / (2 * 64);
             outputs.Clear();
+            meanwhile?.Invoke();
         }
     }
 }

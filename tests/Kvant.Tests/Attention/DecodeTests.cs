@@ -3,6 +3,7 @@ using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Formats;
 using Kvant.Tests.Kernels;
+using Kvant.Tests.Reference;
 
 namespace Kvant.Tests.Attention;
 
@@ -73,6 +74,32 @@ public sealed class DecodeTests
         ];
         foreach (SimdSettings run in SimdSettings.All(all))
             run.Do(() => AttentionCases.AssertDecode(cache, run.Settings, $"{spec}, {run.Settings}"));
+    }
+
+    // Floats are 1/16 apart there: a slope added to such a logit would be rounded by as much as a weight bears.
+    [Fact]
+    public void SlopesAndCapsAreRightFarFromZero()
+    {
+        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 1, group: 4);
+        foreach (AttentionSettings settings in (AttentionSettings[])[new() { Scale = 1, Slopes = [0.01f, 0.1f, 0.5f, 1] }, new() { Scale = 1, Slopes = [0.3f, 0, 2, 0.07f], SlidingWindow = 50 }, new() { Scale = 1, SoftCap = 50 }, new() { Scale = 1e-4f, SoftCap = 50 }])
+        {
+            using var cache = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: 3, window: 20) with { WindowCodec = CodecSpec.Parse("fp32") });
+            (float[] keys, float[] values) = AttentionCases.Rows(geometry, 300, seed: 1);
+            float[] queries = new float[4 * 64], outputs = new float[4 * 64];
+            for (int head = 0; head < 4; head++)
+            {
+                queries[(head * 64) + head] = 1;
+                for (int t = 0; t < 300; t++)
+                    keys[(t * 64) + head] = -700_000 + (t * 7 % 13 / 4f);
+            }
+
+            cache.Append(0, keys, values);
+            using var attention = new CacheAttention(geometry, settings);
+            attention.Decode(cache, 0, queries, outputs);
+            List<CacheAttentionReference.Row> rows = CacheAttentionReference.Rows(cache, 0, 0);
+            for (int head = 0; head < 4; head++)
+                AttentionCases.AssertOutput(CacheAttentionReference.Attend(rows, queries.AsSpan(head * 64, 64), 299, head, settings, 64).Output, outputs.AsSpan(head * 64, 64), $"{settings}, head {head}");
+        }
     }
 
     [Fact]

@@ -91,6 +91,26 @@ public sealed class PrefillTests
         Assert.True(before.AsSpan().SequenceEqual(cache.Freeze()));
     }
 
+    [Fact]
+    public void RefusedCallsLeaveTheOutputsAsTheyWere()
+    {
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using var pool = new PagePool(1 << 16);
+        using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=4") with { Pool = pool });
+        using var attention = new CacheAttention(geometry);
+        AttentionCases.Append(cache, 5, seed: 1);
+        (float[] keys, float[] values) = AttentionCases.Rows(geometry, 2000, seed: 2);
+        float[] queries = AttentionCases.Queries(geometry, 3, 2000), outputs = new float[2000 * geometry.QueryHeads * 64];
+        int k = 10 * 2 * 64, q = 10 * geometry.QueryHeads * 64;
+        // On a thread that reads the cache, and beyond the pool's limit; then a row that the door refuses.
+        Assert.Contains("reads the cache", Assert.Throws<InvalidOperationException>(() => cache.Read(0, (_, _) => attention.Prefill(cache, 0, queries.AsSpan(0, q), keys.AsSpan(0, k), values.AsSpan(0, k), outputs.AsSpan(0, q)))).Message, StringComparison.Ordinal);
+        Assert.Throws<CacheFullException>(() => attention.Prefill(cache, 0, queries, keys, values, outputs));
+        values[k - 1] = float.NaN;
+        Assert.Throws<ArgumentException>(() => attention.Prefill(cache, 0, queries.AsSpan(0, q), keys.AsSpan(0, k), values.AsSpan(0, k), outputs.AsSpan(0, q)));
+        Assert.Equal(5, cache.Length);
+        Assert.All(outputs, x => Assert.Equal(0, x));
+    }
+
     private static void Check(KvCache cache, CacheAttention attention, int tokens, int seed, string spec)
     {
         CacheGeometry g = cache.Geometry;

@@ -150,6 +150,16 @@ public sealed class FreezingTests : IDisposable
         Assert.Matches("asks for 3200[0-9]{8} bytes of memory; 21[0-9]{8} are allowed", Assert.Throws<InvalidDataException>(() => KvCache.Thaw(frozen)).Message);
         using var stream = new MemoryStream(frozen);
         Assert.Throws<InvalidDataException>(() => KvCache.Thaw(stream));
+        string path = Path.GetTempFileName();
+        File.WriteAllBytes(path, frozen);
+        using (CacheFile file = CacheFile.Open(path))
+        {
+            using var unlimited = new PagePool();
+            foreach (Action read in (Action[])[() => file.Verify(), () => file.ReadLayer(0, unlimited)])
+                Assert.Matches("asks for 3200[0-9]{8} bytes of memory; 21[0-9]{8} are allowed", Assert.Throws<InvalidDataException>(read).Message);
+        }
+
+        File.Delete(path);
         using var pool = new PagePool(memoryLimit: 1 << 30);
         Assert.Contains("1073741824", Assert.Throws<CacheFullException>(() => KvCache.Thaw(frozen, pool)).Message, StringComparison.Ordinal);
         // Just below: taken, and no page of it touched that has no rows.
