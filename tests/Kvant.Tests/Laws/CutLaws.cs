@@ -76,7 +76,7 @@ public sealed class CutLaws
         }
     }
 
-    // Refused rows that lack the mean of the others spoil what is left of their block as they are compressed with it (1.3 to 1.7 times the error here); that is lost.
+    // Refused rows that lack the mean of the others spoil what is left of their block as they are compressed with it; that is lost.
     [Theory]
     [InlineData("turboquant:bits=3,mean=32")]
     [InlineData("turboquant:bits=3,mean=128")]
