@@ -89,5 +89,14 @@ public sealed class PlanVerbTests
     [Fact]
     public void DimensionThatACodecDoesNotTakeFails() => ToolResult.Of("plan", "--dimension", "50", "--codec", "q8_0").AssertFailed(1, "50", "32");
 
+    [Fact]
+    public void BytesBeyondA64BitNumberFailWithWordsOfThePlan()
+    {
+        string[] model = ["plan", "--layers", "4096", "--kv-heads", "4096", "--dimension", "4096", "--codec", "q8"];
+        ToolResult.Of([.. model, "--context", "2147483647"]).AssertFailed(1, "more bytes than a 64-bit number counts", "take fewer layers, heads, numbers or tokens");
+        // The search for the longest context meets such numbers, whatever the memory.
+        Assert.InRange(ToolResult.JsonOf([.. model, "--memory", "9000TiB"])[0].GetProperty("longestContext").GetInt32(), 1, 131072);
+    }
+
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

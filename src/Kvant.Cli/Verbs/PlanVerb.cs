@@ -87,13 +87,25 @@ internal sealed class PlanVerb : Verb
         while (above - fits > 1)
         {
             int middle = fits + ((above - fits) / 2);
-            if (CachePlan.For(layouts, middle).TotalBytes <= memory)
+            if (Fits(middle))
                 fits = middle;
             else
                 above = middle;
         }
 
         return fits;
+
+        bool Fits(int tokens)
+        {
+            try
+            {
+                return CachePlan.For(layouts, tokens).TotalBytes <= memory;
+            }
+            catch (OverflowException)
+            {
+                return false; // more bytes than any memory has
+            }
+        }
     }
 
     private static Column<Row>[] Columns(int context, bool withLongest)

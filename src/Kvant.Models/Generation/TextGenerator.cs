@@ -72,7 +72,7 @@ public sealed class TextGenerator : IDisposable
     /// <summary>Goes on behind what the cache holds, without reading anything first.</summary>
     /// <param name="logits">The <see cref="Logits"/> behind the last token of the cache; they are copied.</param>
     /// <exception cref="ArgumentException">There is another number of logits.</exception>
-    /// <exception cref="InvalidOperationException">The cache holds nothing.</exception>
+    /// <exception cref="InvalidOperationException">The cache holds nothing, or another call is in progress.</exception>
     public void Resume(ReadOnlySpan<float> logits)
     {
         if (logits.Length != _logits.Length) throw new ArgumentException($"{logits.Length} logits found, {_logits.Length} wanted", nameof(logits));
@@ -89,7 +89,7 @@ public sealed class TextGenerator : IDisposable
     /// <returns>How fast it was.</returns>
     /// <exception cref="ArgumentException">There are no tokens; nothing was read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary; earlier batches were read.</exception>
-    /// <exception cref="InvalidOperationException">The cache is not the model's, or the context is full; earlier batches were read.</exception>
+    /// <exception cref="InvalidOperationException">The cache is not the model's, or the context is full; earlier batches were read. Or another call is in progress; nothing was read.</exception>
     /// <exception cref="OperationCanceledException">The reading was ended.</exception>
     public TokenSpeed Read(ReadOnlySpan<int> tokens, Action<double>? progress = null, CancellationToken cancellation = default)
     {

@@ -85,8 +85,8 @@ public sealed class WorkerTeam : IDisposable
         }
     }
 
-    /// <summary>Whether the calling thread is one of those that the team has started.</summary>
-    internal bool IsWorker => Array.Exists(_workers, worker => worker.Thread == Thread.CurrentThread);
+    /// <summary>Whether the calling thread is one of those that the team has started: what waits for a step from there would wait for itself.</summary>
+    public bool IsWorker => Array.Exists(_workers, worker => worker.Thread == Thread.CurrentThread);
 
     private void RunTogether(Action<int> work)
     {

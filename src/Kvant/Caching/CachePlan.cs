@@ -8,6 +8,7 @@ public static class CachePlan
     /// <param name="options">The cache.</param>
     /// <param name="tokens">Tokens, at least 0.</param>
     /// <exception cref="ArgumentException">As in the constructor of <see cref="KvCache"/>.</exception>
+    /// <exception cref="OverflowException">More bytes than a <see cref="long"/> counts.</exception>
     public static CacheStatistics For(KvCacheOptions options, int tokens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);

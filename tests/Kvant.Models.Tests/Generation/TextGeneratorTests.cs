@@ -122,20 +122,31 @@ public sealed class TextGeneratorTests : IDisposable
     }
 
     [Fact]
-    public void SecondCallOnADecoderIsRefused()
+    public void SecondCallIsRefused()
     {
+        Action? call = null;
         Exception? refused = null;
-        Decoder? decoder = null;
         NoAttention attention = new(() =>
         {
-            var other = new Thread(() => refused = Record.Exception(() => decoder!.Read([1])));
+            var other = new Thread(() => refused = Record.Exception(call!));
             other.Start();
             other.Join();
         });
-        using (decoder = new Decoder(_model, attention))
-            decoder.Read([1, 2]);
-        Assert.Contains("one at a time", Assert.IsType<InvalidOperationException>(refused).Message, StringComparison.Ordinal);
-        Assert.Equal(2, attention.Length);
+        float[] logits = new float[_tokenizer.Count];
+        using Decoder decoder = new(_model, attention);
+        using TextGenerator generator = new(_model, _tokenizer, attention);
+        foreach (Action second in (Action[])[() => decoder.Read([1]), () => decoder.Forward([1], logits), () => decoder.ForwardEach([1], logits)])
+            Check(nameof(Decoder), second, () => decoder.Read([1, 2]));
+        foreach (Action second in (Action[])[() => generator.Read([1]), () => generator.Write(1), () => generator.Resume(logits)])
+            Check(nameof(TextGenerator), second, () => generator.Read([1, 2]));
+        Assert.Equal(12, attention.Length);
+
+        void Check(string owner, Action second, Action first)
+        {
+            call = second;
+            first();
+            Assert.Contains($"A call on this {owner} is in progress", Assert.IsType<InvalidOperationException>(refused).Message, StringComparison.Ordinal);
+        }
     }
 
     private TextGenerator Create(int batch = 64) => new(_model, _tokenizer, new ExactAttention(_model.Config, 512), new DecoderOptions { Batch = batch });

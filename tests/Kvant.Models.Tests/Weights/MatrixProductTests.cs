@@ -1,3 +1,4 @@
+using System.Buffers;
 using Kvant.Attention;
 using Kvant.Codecs;
 using Kvant.Kernels;
@@ -125,6 +126,27 @@ public sealed class MatrixProductTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new WorkerTeam(0));
     }
 
+    [Theory, InlineData(Arithmetic.Exact), InlineData(Arithmetic.Fast)]
+    public void SecondCallIsRefusedAndTheFirstIsRight(Arithmetic arithmetic)
+    {
+        using Sample sample = new(TensorFormat.Parse("Q8_0"), 8, 256);
+        using WorkerTeam team = new(1);
+        MatrixProduct product = new(team, 256, arithmetic);
+        float[] input = sample.Inputs(1), output = new float[8];
+        Exception? refused = null;
+        using MemoryWithHook inputs = new(input, () =>
+        {
+            var other = new Thread(() => refused ??= Record.Exception(() => product.Multiply(sample.Matrix, new float[256], new float[8])));
+            other.Start();
+            other.Join();
+        });
+        product.Multiply(sample.Matrix, inputs.Memory, output);
+        Assert.Contains("one at a time", Assert.IsType<InvalidOperationException>(refused).Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(MatrixProduct), refused.Message, StringComparison.Ordinal);
+        Assert.Equal(sample.Multiply(input, 1, arithmetic, SimdSupport.Widest), output);
+        product.Multiply(sample.Matrix, input, output);
+    }
+
     [Theory, InlineData(Arithmetic.Exact, 1), InlineData(Arithmetic.Exact, 9), InlineData(Arithmetic.Fast, 1), InlineData(Arithmetic.Fast, 9)]
     public void ProductsAllocateNothing(Arithmetic arithmetic, int tokens)
     {
@@ -151,6 +173,26 @@ public sealed class MatrixProductTests
         double largest = 0;
         foreach (float number in numbers) largest = Math.Max(largest, Math.Abs(number));
         return largest;
+    }
+
+    // Numbers that call somebody whenever they are looked at, so in the middle of a product.
+    private sealed class MemoryWithHook(float[] numbers, Action hook) : MemoryManager<float>
+    {
+        public override Span<float> GetSpan()
+        {
+            hook();
+            return numbers;
+        }
+
+        public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 
     private sealed class Sample : IDisposable

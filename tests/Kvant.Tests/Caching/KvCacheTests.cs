@@ -45,6 +45,26 @@ public sealed class KvCacheTests
     }
 
     [Fact]
+    public void ChangesGrowWhenTokensComeOrGoAndOnlyThen()
+    {
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", window: 20), tokens: 150);
+        (float[] keys, float[] values) = CacheSamples.Tokens(5, seed: 3);
+        long changes = 0;
+        foreach (Action change in (Action[])[() => { }, () => cache.Append(0, keys, values), () => cache.Truncate(cache.Length - 5), cache.Clear, () => Assert.True(cache.TryAppend(0, keys, values))])
+        {
+            change();
+            Assert.True(cache.Changes > changes);
+            changes = cache.Changes;
+        }
+
+        cache.Append(0, keys.AsSpan(0, 0), values.AsSpan(0, 0));
+        cache.Truncate(cache.Length);
+        cache.Trim();
+        cache.Fork().Dispose();
+        Assert.Equal(changes, cache.Changes);
+    }
+
+    [Fact]
     public void DecodedTokensAreNearThoseThatWereAppended()
     {
         // The oracle shares codecs with the cache; this does not: 4 bits lose 1 %, a decoder of zeros all.
