@@ -9,7 +9,7 @@ namespace Kvant.Codebooks;
 /// meets the conditions less well than before, is halved until it does not.</remarks>
 internal static class LloydMax
 {
-    /// <summary>How often all levels are looked at: 20 times for where to begin (60 integrals, of a third of the length), the rest for a dozen steps.</summary>
+    /// <summary>About how often all levels are looked at, for an estimate of the cost: 20 times for where to begin (60 integrals, of a third of the length), the rest for a dozen steps, of which few are halved.</summary>
     public const int Looks = 45;
 
     private const int MaxSteps = 100;
