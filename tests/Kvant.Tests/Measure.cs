@@ -20,6 +20,8 @@ internal static class Measure
         return error / energy;
     }
 
+    public static double Square(double number) => number * number;
+
     public static double SquaredNorm(ReadOnlySpan<float> row) => Dot(row, row);
 
     public static double Norm(ReadOnlySpan<float> row) => Math.Sqrt(SquaredNorm(row));

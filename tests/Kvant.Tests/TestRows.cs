@@ -5,15 +5,25 @@ namespace Kvant.Tests;
 /// <summary>Seeded rows for tests; the same seed gives the same rows on every machine.</summary>
 internal static class TestRows
 {
-    private static readonly ConcurrentDictionary<(int Rows, int Dimension), float[]> s_units = new();
+    // What all tests together keep: 128 MB.
+    private const int MostKept = 32 << 20;
 
-    /// <summary>Independent standard normal numbers.</summary>
+    private static readonly ConcurrentDictionary<(int Rows, int Dimension), float[]> s_units = new();
+    private static readonly ConcurrentDictionary<(int Count, int Seed, double Scale), float[]> s_gaussians = new();
+    private static int s_kept;
+
+    /// <summary>Independent standard normal numbers; the caller's own, though they are drawn once for all tests.</summary>
     public static float[] Gaussian(int rows, int dimension, int seed, double scale = 1)
     {
+        (int, int, double) key = (rows * dimension, seed, scale);
+        if (s_gaussians.TryGetValue(key, out float[]? known))
+            return (float[])known.Clone();
         var random = new Random(seed);
         var result = new float[rows * dimension];
         for (int i = 0; i < result.Length; i++)
             result[i] = (float)(scale * Normal(random));
+        if (Interlocked.Add(ref s_kept, result.Length) <= MostKept)
+            s_gaussians[key] = (float[])result.Clone();
         return result;
     }
 

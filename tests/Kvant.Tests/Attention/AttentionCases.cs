@@ -59,7 +59,7 @@ internal static class AttentionCases
         double error = 0, size = 0;
         for (int c = 0; c < expected.Length; c++)
         {
-            error += Math.Pow(actual[c] - expected[c], 2);
+            error += Measure.Square(actual[c] - expected[c]);
             size += expected[c] * expected[c];
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Kvant.Codecs;
 using Kvant.Tests.Reference;
 
@@ -10,6 +11,11 @@ public sealed class TurboQuantIpTests
     private const int Seeds = 200;
     private const int Pairs = 16;
 
+    // Of every seed: the rows' scores with the queries beside them, then with independent ones.
+    private static readonly ConcurrentDictionary<string, float[][]> s_scores = new();
+    private static readonly float[] s_rows = TestRows.UnitVectors(4096, Dimension)[..(Pairs * Dimension)];
+    private static readonly float[] s_queries = [.. QueriesBeside(s_rows), .. TestRows.UnitVectors(4096, Dimension)[(Pairs * Dimension)..(2 * Pairs * Dimension)]];
+
     [Theory]
     [InlineData("gaussian", 2)]
     [InlineData("gaussian", 3)]
@@ -18,8 +24,7 @@ public sealed class TurboQuantIpTests
     [InlineData("rademacher", 3)]
     public void InnerProductsAreUnbiasedOverSeeds(string sketch, int bits)
     {
-        float[] rows = TestRows.UnitVectors(4096, Dimension)[..(Pairs * Dimension)];
-        double[,] errors = Errors($"turboquant-ip:bits={bits},sketch={sketch}", rows, QueriesBeside(rows));
+        double[,] errors = Errors($"turboquant-ip:bits={bits},sketch={sketch}", beside: true);
         double squares = 0;
         for (int p = 0; p < Pairs; p++)
         {
@@ -52,17 +57,11 @@ public sealed class TurboQuantIpTests
     public void DistortionIsThePapers(int bits, double expected)
     {
         // The paper's number is for a row and an independent query, so every row meets every query.
-        float[] units = TestRows.UnitVectors(4096, Dimension);
-        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
         double sum = 0;
-        for (int seed = 0; seed < Seeds; seed++)
+        foreach (float[] scores in Scores($"turboquant-ip:bits={bits},sketch=gaussian"))
         {
-            float[] scores = Scores(CodecSpec.Parse($"turboquant-ip:bits={bits},sketch=gaussian,seed={seed}").CreateCodec(Dimension, CodecRole.Keys), rows, queries);
-            for (int i = 0; i < scores.Length; i++)
-            {
-                int q = i / Pairs, r = i % Pairs;
-                sum += Math.Pow(scores[i] - Measure.Dot(queries.AsSpan(q * Dimension, Dimension), rows.AsSpan(r * Dimension, Dimension)), 2);
-            }
+            for (int i = Pairs * Pairs; i < scores.Length; i++)
+                sum += Measure.Square(scores[i] - Exact(i / Pairs, i % Pairs));
         }
 
         double distortion = sum / (Seeds * Pairs * Pairs) * Dimension;
@@ -78,9 +77,7 @@ public sealed class TurboQuantIpTests
     [InlineData("rademacher", 0)]
     public void VarianceStaysBelowItsBound(string sketch, int length)
     {
-        float[] units = TestRows.UnitVectors(4096, Dimension);
-        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
-        double[,] errors = Errors($"turboquant-ip:bits=3,sketch={sketch},length={length}", rows, queries);
+        double[,] errors = Errors($"turboquant-ip:bits=3,sketch={sketch}{(length == 0 ? "" : $",length={length}")}", beside: false);
         double sum = 0;
         foreach (double error in errors)
             sum += error * error / errors.Length;
@@ -95,13 +92,11 @@ public sealed class TurboQuantIpTests
     [Fact]
     public void OrthogonalSketchIsBetterThanTheGaussianOne()
     {
-        float[] units = TestRows.UnitVectors(4096, Dimension);
-        float[] rows = units[..(Pairs * Dimension)], queries = units[(Pairs * Dimension)..(2 * Pairs * Dimension)];
         double[] squares = new double[2];
         string[] sketches = ["gaussian", "orthogonal"];
         for (int i = 0; i < 2; i++)
         {
-            foreach (double error in Errors($"turboquant-ip:bits=3,sketch={sketches[i]}", rows, queries))
+            foreach (double error in Errors($"turboquant-ip:bits=3,sketch={sketches[i]}", beside: false))
                 squares[i] += error * error;
         }
 
@@ -118,31 +113,39 @@ public sealed class TurboQuantIpTests
     [Fact]
     public void LengthOfTheRowScalesTheEstimate()
     {
-        float[] rows = TestRows.UnitVectors(4096, Dimension)[..(Pairs * Dimension)], queries = QueriesBeside(rows);
         Codec codec = CodecCases.Create("turboquant-ip:bits=3", Dimension, CodecRole.Keys);
-        float[] unit = Scores(codec, rows, queries), large = Scores(codec, TestRows.Scaled(rows, 500), queries);
+        float[] unit = Scores(codec, s_rows), large = Scores(codec, TestRows.Scaled(s_rows, 500));
         for (int i = 0; i < unit.Length; i++)
             Assert.Equal(500 * unit[i], large[i], 500 * 4 * Tolerances.HalfPrecision);
     }
 
-    private static double[,] Errors(string spec, float[] rows, float[] queries)
+    // Each row with its own query.
+    private static double[,] Errors(string spec, bool beside)
     {
         var errors = new double[Seeds, Pairs];
+        float[][] scores = Scores(spec);
         for (int seed = 0; seed < Seeds; seed++)
         {
-            float[] scores = Scores(CodecSpec.Parse($"{spec},seed={seed}").CreateCodec(Dimension, CodecRole.Keys), rows, queries);
             for (int p = 0; p < Pairs; p++)
-                errors[seed, p] = scores[(p * Pairs) + p] - Measure.Dot(queries.AsSpan(p * Dimension, Dimension), rows.AsSpan(p * Dimension, Dimension));
+            {
+                int q = beside ? p : Pairs + p;
+                errors[seed, p] = scores[seed][(q * Pairs) + p] - Exact(q, p);
+            }
         }
 
         return errors;
     }
 
-    private static float[] Scores(Codec codec, float[] rows, float[] queries)
+    private static double Exact(int query, int row) => Measure.Dot(s_queries.AsSpan(query * Dimension, Dimension), s_rows.AsSpan(row * Dimension, Dimension));
+
+    private static float[][] Scores(string spec) => s_scores.GetOrAdd(spec, static spec =>
+        [.. Enumerable.Range(0, Seeds).Select(seed => Scores(CodecSpec.Parse($"{spec},seed={seed}").CreateCodec(Dimension, CodecRole.Keys), s_rows))]);
+
+    private static float[] Scores(Codec codec, float[] rows)
     {
-        PreparedQueries prepared = codec.CreatePreparedQueries(Pairs);
-        codec.Prepare(queries, prepared);
-        var scores = new float[Pairs * Pairs];
+        PreparedQueries prepared = codec.CreatePreparedQueries(2 * Pairs);
+        codec.Prepare(s_queries, prepared);
+        var scores = new float[2 * Pairs * Pairs];
         codec.Score(prepared, CodecCases.Encode(codec, rows), scores);
         return scores;
     }

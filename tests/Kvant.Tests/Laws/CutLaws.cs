@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Kvant.Caching;
 using Kvant.Formats;
 using Kvant.Tests.Caching;
@@ -7,6 +9,8 @@ namespace Kvant.Tests.Laws;
 /// <summary>Tokens that are taken back leave nothing behind: no error, no shorter window, no other bytes.</summary>
 public sealed class CutLaws
 {
+    private static readonly ConcurrentDictionary<int, (List<(float[] Keys, float[] Values, int Left)> Steps, float[] Keys, float[] Values)> s_cuts = new();
+
     /// <summary>The pairs of all laws, what presets are made of, and the scale that shrinks what is encoded twice.</summary>
     public static TheoryData<string> Pairs =>
     [
@@ -20,44 +24,19 @@ public sealed class CutLaws
     {
         foreach (int seed in (int[])[1, 2])
         {
-            // Half of the cuts anywhere, half of them into one block that has to be closed again and again; none so early that codecs would choose anew.
-            var random = new Random(seed);
+            (List<(float[] Keys, float[] Values, int Left)> steps, float[] keys, float[] values) = s_cuts.GetOrAdd(seed, SixtyCuts);
             KvCacheOptions options = CacheSamples.Options(pair, window: 4);
-            using var cache = new KvCache(options);
-            List<float> keys = [], values = [];
-            Add(300);
-            for (int i = 0; i < 60; i++)
+            using KvCache cache = new(options), fresh = new(options);
+            foreach ((float[] Keys, float[] Values, int Left) step in steps)
             {
-                Add(random.Next(1, 250));
-                CutTo(Math.Min(cache.Length, i % 2 == 0 ? Math.Max(260, cache.Length - random.Next(1, 180)) : 260 - random.Next(1, 32)));
+                cache.Append(0, step.Keys, step.Values);
+                cache.Truncate(step.Left);
             }
 
-            Add(300);
-            using var fresh = new KvCache(options);
-            fresh.Append(0, [.. keys], [.. values]);
+            fresh.Append(0, keys, values);
             double[] ratios = Errors(cache).Zip(Errors(fresh), (cut, once) => once == 0 ? (cut == 0 ? 1 : double.PositiveInfinity) : cut / once).ToArray();
             Assert.True(ratios[0] <= (pair.StartsWith("kivi", StringComparison.Ordinal) ? Tolerances.CutsOfSharedRanges : Tolerances.Cuts), $"{pair}, seed {seed}: keys have {ratios[0]:f4} times the error.");
             Assert.True(ratios[1] <= Tolerances.Cuts, $"{pair}, seed {seed}: values have {ratios[1]:f4} times the error.");
-
-            void Add(int count)
-            {
-                (float[] Keys, float[] Values) batch = CacheSamples.Tokens(count, random.Next());
-                // What all tokens share makes means matter.
-                for (int n = 0; n < batch.Keys.Length; n++)
-                    batch.Keys[n] += (n % CacheSamples.KeyDimension * 37 % 11) - 5;
-                for (int n = 0; n < batch.Values.Length; n++)
-                    batch.Values[n] += ((n % CacheSamples.ValueDimension * 29 % 7) - 3) / 2f;
-                keys.AddRange(batch.Keys);
-                values.AddRange(batch.Values);
-                cache.Append(0, batch.Keys, batch.Values);
-            }
-
-            void CutTo(int length)
-            {
-                cache.Truncate(length);
-                keys.RemoveRange(length * CacheSamples.Heads * CacheSamples.KeyDimension, keys.Count - (length * CacheSamples.Heads * CacheSamples.KeyDimension));
-                values.RemoveRange(length * CacheSamples.Heads * CacheSamples.ValueDimension, values.Count - (length * CacheSamples.Heads * CacheSamples.ValueDimension));
-            }
 
             double[] Errors(KvCache which)
             {
@@ -203,13 +182,52 @@ public sealed class CutLaws
         Assert.Throws<ArgumentOutOfRangeException>(() => options with { DraftTokens = -1 });
     }
 
-    private static double SquaredError(float[] decoded, List<float> rows, int dimension, int head)
+    // Tokens that are appended and how many stay, step by step, and all that stay in the end.
+    private static (List<(float[] Keys, float[] Values, int Left)> Steps, float[] Keys, float[] Values) SixtyCuts(int seed)
+    {
+        // Half of the cuts anywhere, half of them into one block that has to be closed again and again; none so early that codecs would choose anew.
+        var random = new Random(seed);
+        List<(float[] Keys, float[] Values, int Left)> steps = [];
+        List<float> keys = [], values = [];
+        int length = 0;
+        Add(300, all => all);
+        for (int i = 0; i < 60; i++)
+        {
+            bool anywhere = i % 2 == 0;
+            Add(random.Next(1, 250), all => Math.Min(all, anywhere ? Math.Max(260, all - random.Next(1, 180)) : 260 - random.Next(1, 32)));
+        }
+
+        Add(300, all => all);
+        return (steps, [.. keys], [.. values]);
+
+        void Add(int count, Func<int, int> left)
+        {
+            (float[] Keys, float[] Values) batch = CacheSamples.Tokens(count, random.Next());
+            // What all tokens share makes means matter.
+            for (int n = 0; n < batch.Keys.Length; n++)
+                batch.Keys[n] += (n % CacheSamples.KeyDimension * 37 % 11) - 5;
+            for (int n = 0; n < batch.Values.Length; n++)
+                batch.Values[n] += ((n % CacheSamples.ValueDimension * 29 % 7) - 3) / 2f;
+            length = left(length + count);
+            steps.Add((batch.Keys, batch.Values, length));
+            keys.AddRange(batch.Keys);
+            values.AddRange(batch.Values);
+            CollectionsMarshal.SetCount(keys, length * CacheSamples.Heads * CacheSamples.KeyDimension);
+            CollectionsMarshal.SetCount(values, length * CacheSamples.Heads * CacheSamples.ValueDimension);
+        }
+    }
+
+    private static double SquaredError(float[] decoded, ReadOnlySpan<float> rows, int dimension, int head)
     {
         double sum = 0;
-        for (int i = 0; i < decoded.Length; i++)
+        for (int i = 0; i < decoded.Length / dimension; i++)
         {
-            double difference = decoded[i] - rows[(((i / dimension * CacheSamples.Heads) + head) * dimension) + (i % dimension)];
-            sum += difference * difference;
+            ReadOnlySpan<float> row = rows.Slice(((i * CacheSamples.Heads) + head) * dimension, dimension), found = decoded.AsSpan(i * dimension, dimension);
+            for (int c = 0; c < row.Length; c++)
+            {
+                double difference = found[c] - row[c];
+                sum += difference * difference;
+            }
         }
 
         return sum;

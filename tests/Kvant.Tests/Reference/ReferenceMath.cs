@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using Kvant.Rotations;
 
 namespace Kvant.Tests.Reference;
@@ -28,11 +30,7 @@ internal static class ReferenceMath
     {
         var result = new double[matrix.GetLength(0)];
         for (int r = 0; r < result.Length; r++)
-        {
-            for (int c = 0; c < vector.Length; c++)
-                result[r] += matrix[r, c] * vector[c];
-        }
-
+            result[r] = Dot(MemoryMarshal.CreateReadOnlySpan(ref matrix[r, 0], vector.Length), vector);
         return result;
     }
 
@@ -56,10 +54,14 @@ internal static class ReferenceMath
         return result;
     }
 
-    public static double Dot(double[] left, double[] right)
+    public static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)
     {
-        double sum = 0;
-        for (int i = 0; i < left.Length; i++)
+        Vector<double> sums = Vector<double>.Zero;
+        int i = 0;
+        for (; i <= left.Length - Vector<double>.Count; i += Vector<double>.Count)
+            sums += new Vector<double>(left[i..]) * new Vector<double>(right[i..]);
+        double sum = Vector.Sum(sums);
+        for (; i < left.Length; i++)
             sum += left[i] * right[i];
         return sum;
     }
