@@ -58,19 +58,23 @@ internal sealed class TrellisReference(sbyte[] first, sbyte[] second, double ste
     private int[] Search(double[] row, int? start)
     {
         double[] cost = [.. Enumerable.Range(0, 256).Select(s => start is null || s == start ? 0.0 : double.PositiveInfinity)];
-        var from = new int[row.Length, 256];
+        var from = new int[row.Length][];
         for (int i = 0; i < row.Length; i++)
         {
-            double[] next = [.. Enumerable.Repeat(double.PositiveInfinity, 256)];
-            for (int state = 0; state < 256; state++)
+            double[] next = new double[256];
+            from[i] = new int[256];
+            for (int to = 0; to < next.Length; to++)
             {
-                for (int code = 0; code < 1 << bits; code++)
+                // The states whose newer bits are the older ones of this.
+                int first = (to << bits) & 255, nearest = first;
+                for (int state = first + 1; state < first + (1 << bits); state++)
                 {
-                    int to = (state >> bits) | (code << (8 - bits));
-                    double reached = cost[state] + ((row[i] - _levels[to]) * (row[i] - _levels[to]));
-                    if (reached < next[to])
-                        (next[to], from[i, to]) = (reached, state);
+                    if (cost[state] < cost[nearest])
+                        nearest = state;
                 }
+
+                next[to] = cost[nearest] + ((row[i] - _levels[to]) * (row[i] - _levels[to]));
+                from[i][to] = nearest;
             }
 
             cost = next;
@@ -79,7 +83,7 @@ internal sealed class TrellisReference(sbyte[] first, sbyte[] second, double ste
         var states = new int[row.Length];
         int last = start ?? Array.IndexOf(cost, cost.Min());
         for (int i = row.Length - 1; i >= 0; i--)
-            (states[i], last) = (last, from[i, last]);
+            (states[i], last) = (last, from[i][last]);
         return states;
     }
 }
