@@ -6,6 +6,7 @@ namespace Kvant.Tests.Kernels;
 
 /// <summary>Codes in tiles: where they lie, and integer arithmetic on them.</summary>
 [Collection(Widths.Name)]
+[Trait(Widths.Trait, "width")]
 public sealed class TileTests
 {
     private const int Rows = 128;
@@ -17,7 +18,6 @@ public sealed class TileTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    [Trait(Widths.Trait, "width")]
     public void EveryCodeLiesWhereTheLayoutSays(int bits)
     {
         const int Dimension = 48;
@@ -41,7 +41,6 @@ public sealed class TileTests
 
     [Theory]
     [MemberData(nameof(TiledSpecs))]
-    [Trait(Widths.Trait, "width")]
     public void TilesHoldTheRowsThatRowsHoldInAsManyBytes(string spec)
     {
         foreach (int dimension in (int[])[32, 64, 96, 128, 192, 256])
@@ -66,13 +65,11 @@ public sealed class TileTests
     [InlineData("turboquant:bits=1", 128)]
     [InlineData("turboquant:bits=5", 128)]
     [InlineData("turboquant:bits=4", 2048)]
-    [Trait(Widths.Trait, "width")]
     public void ShapesWithoutTilesKeepSingleRows(string spec, int dimension) =>
         Assert.Equal(1, CodecSpec.Parse(spec).CreateCodec(dimension, CodecRole.KeyTiles).RowsPerBlock);
 
     [Theory]
     [MemberData(nameof(TiledSpecs))]
-    [Trait(Widths.Trait, "width")]
     public void IntegerScoresAndSumsAreTheSameAtEveryWidth(string spec)
     {
         foreach (int dimension in (int[])[32, 80, 128, 576])
@@ -100,7 +97,6 @@ public sealed class TileTests
         }
     }
 
-    // In no leg: there the numbers are those of the scalar loop, which this process holds to the others.
     [Theory]
     [MemberData(nameof(TiledSpecs))]
     public void IntegersAddLittleToWhatTheCodesLose(string spec)
@@ -108,7 +104,7 @@ public sealed class TileTests
         foreach (int dimension in (int[])[64, 96, 128])
         {
             Codec keys = CodecCases.Create(spec, dimension, CodecRole.KeyTiles), values = CodecCases.Create(spec, dimension, CodecRole.ValueTiles);
-            const int Tiles = 16, Queries = 16;
+            const int Tiles = 5, Queries = 16;
             float[] rows = TestRows.Gaussian(Tiles * TileLayout.Rows, dimension, seed: 8), queries = TestRows.Gaussian(Queries, dimension, seed: 9);
             byte[] blocks = CodecCases.Encode(keys, rows);
             PreparedQueries prepared = keys.CreatePreparedQueries(Queries);
@@ -139,7 +135,6 @@ public sealed class TileTests
     }
 
     [Fact]
-    [Trait(Widths.Trait, "width")]
     public void OperationsThatSomeProcessorsLackGiveTheSameNumbers()
     {
         // The range that tiles use: 0 to 127 times -127 to 127.
