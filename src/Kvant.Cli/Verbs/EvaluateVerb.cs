@@ -94,7 +94,7 @@ internal sealed class EvaluateVerb : Verb
         Arithmetic arithmetic = result.GetValue(_arithmetic);
         using LanguageModel model = LanguageModel.Open(input);
         Files.AddParts(model.File.Paths);
-        CacheGeometry geometry = model.Config.CacheGeometry;
+        CacheGeometry geometry = model.CacheGeometry;
         List<LeftOut> leftOut = [];
         bool all = result.GetValue(_all);
         if (all || (pairs.Count == 0 && policies.Length == 0))

@@ -114,7 +114,7 @@ internal sealed class GenerateVerb : Verb
     private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair codecs)
     {
         KvCacheOptions options = result.GetValue(_policy) is { } policy
-            ? Policies.Load(policy, model.Config.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.Config.CacheGeometry, Identity = model.Identity }
+            ? Policies.Load(policy, model.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {

@@ -68,7 +68,7 @@ internal sealed class ModelPlan
             Policy = contestant.Policy,
             Keys = contestant.Text(l => l.Keys),
             Values = contestant.Text(l => l.Values),
-            BodyBitsPerValue = contestant.BitsPerValue(Experiment.Model.Config.CacheGeometry),
+            BodyBitsPerValue = contestant.BitsPerValue(Experiment.Model.CacheGeometry),
             BytesPerToken = (double)cache.TotalBytes / Context,
             Ratio = cache.CompressionRatio,
             LongBytesPerToken = (double)later.TotalBytes / Experiment.LongContext,

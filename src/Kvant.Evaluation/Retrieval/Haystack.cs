@@ -32,7 +32,7 @@ internal sealed class Haystack
     public static Haystack Read(LanguageModel model, int length, ulong seed, int threads, Action step)
     {
         int[] tokens = Shuffle(model.VocabularySize, seed)[..length];
-        CacheGeometry geometry = model.Config.CacheGeometry;
+        CacheGeometry geometry = model.CacheGeometry;
         CodecSpec exact = CodecSpec.Parse("fp32");
         using var cache = new KvCache(new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, exact, exact) });
         using var team = new WorkerTeam(threads);

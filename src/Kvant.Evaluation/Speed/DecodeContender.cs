@@ -18,7 +18,7 @@ internal sealed class DecodeContender : IDisposable
     {
         Cache = new KvCache(new KvCacheOptions
         {
-            Geometry = model.Config.CacheGeometry,
+            Geometry = model.CacheGeometry,
             Policy = LayerPolicy.Uniform(speed.Layers, codec, codec),
             Window = speed.Window,
             Sinks = speed.Sinks,

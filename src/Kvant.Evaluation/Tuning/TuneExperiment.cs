@@ -63,7 +63,7 @@ public sealed record TuneExperiment
         if (chunks.Length <= MeasuredChunks)
             throw new ArgumentException($"The text has {tokens.Length} tokens, {chunks.Length} pieces of {Context}; {MeasuredChunks} are measured and at least one more is needed to verify.");
         string hash = CachePolicyFile.HashOf([.. model.File.Paths]), fingerprint = string.Join(' ', TuneMemory.Magic, hash, Crc(text), Context, MeasuredChunks, Sinks, Window);
-        var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.Config.CacheGeometry) with { Identity = model.Identity }, Threads, fingerprint);
+        var source = new ModelTuneSource(model, chunks[..MeasuredChunks], chunks[MeasuredChunks..], Options(model.CacheGeometry) with { Identity = model.Identity }, Threads, fingerprint);
         return Run(source, hash, MeasuredChunks * Context, (chunks.Length - MeasuredChunks) * Context, progress, cancellation);
     }
 

@@ -13,7 +13,7 @@ public sealed class CompressedAttention : IAttention, IDisposable
     private readonly CacheAttention _attention;
 
     /// <summary>Attends over a cache.</summary>
-    /// <param name="cache">Of the geometry that <see cref="ModelConfig.CacheGeometry"/> gives; it stays the caller's.</param>
+    /// <param name="cache">Of the geometry that <see cref="LanguageModel.CacheGeometry"/> gives; it stays the caller's.</param>
     /// <param name="settings">Threads and arithmetic; null for one thread.</param>
     /// <param name="team">Threads that others use in turn, best the decoder's; they stay the caller's, and the settings' number of threads does not
     /// matter then. Null for threads of its own.</param>

@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Models.Gguf;
 using Kvant.Models.Weights;
 
@@ -17,7 +18,6 @@ public sealed class LanguageModel : IDisposable
         File = file;
         _identity = new Lazy<CacheIdentity>(() => ModelIdentity.Of(this));
         Config = ModelConfig.Read(file);
-        CacheGeometry = Config.CacheGeometry;
         Architecture = Architecture.Find(Config.Architecture)!;
         TensorSet tensors = new(file);
         Embedding = tensors.Matrix("token_embd.weight", Config.Width);
@@ -27,6 +27,15 @@ public sealed class LanguageModel : IDisposable
         Output = tensors.Has("output.weight") ? tensors.Matrix("output.weight", Config.Width, VocabularySize) : Embedding;
         RopeFactors = tensors.VectorIf(tensors.Has("rope_freqs.weight"), "rope_freqs.weight", Config.HeadDimension / 2);
         if (RopeFactors?.Any(static f => !(f > 0) || !float.IsFinite(f)) == true) throw new InvalidDataException($"{file.Path}: a number of rope_freqs.weight is not above 0");
+        CacheGeometry = new()
+        {
+            Layers = Config.Layers,
+            KvHeads = Config.KeyValueHeads,
+            QueryHeads = Config.QueryHeads,
+            KeyDimension = Config.HeadDimension,
+            ValueDimension = Config.HeadDimension,
+            Rotary = new() { Base = Config.RopeBase, Divisor = Config.RopeDivisor, Factors = RopeFactors, Pairs = Architecture.RotatesHalves ? RotaryPairs.Halves : RotaryPairs.Neighbors },
+        };
         // A hostile count of layers ends at the first that has no tensors.
         List<LayerWeights> layers = [];
         for (int layer = 0; layer < Config.Layers; layer++) layers.Add(ReadLayer(tensors, $"blk.{layer}."));
@@ -48,8 +57,8 @@ public sealed class LanguageModel : IDisposable
     /// whole file.</summary>
     public CacheIdentity Identity => _identity.Value;
 
-    /// <summary>Made once: a decoder compares it at each step.</summary>
-    internal CacheGeometry CacheGeometry { get; }
+    /// <summary>The shape of a cache for this model, and how its positions turn keys.</summary>
+    public CacheGeometry CacheGeometry { get; }
 
     internal Architecture Architecture { get; }
 

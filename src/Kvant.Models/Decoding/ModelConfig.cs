@@ -1,4 +1,3 @@
-using Kvant.Caching;
 using Kvant.Models.Gguf;
 
 namespace Kvant.Models.Decoding;
@@ -43,16 +42,6 @@ public sealed record ModelConfig
 
     /// <summary>How many of the newest tokens a token sees, itself counted: 0 for all, or at least <see cref="ContextLength"/>. Tokens behind it are not read.</summary>
     public int SlidingWindow { get; init; }
-
-    /// <summary>The shape of a cache for this model.</summary>
-    public CacheGeometry CacheGeometry => new()
-    {
-        Layers = Layers,
-        KvHeads = KeyValueHeads,
-        QueryHeads = QueryHeads,
-        KeyDimension = HeadDimension,
-        ValueDimension = HeadDimension,
-    };
 
     /// <summary>Reads and checks the sizes of a model.</summary>
     /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>

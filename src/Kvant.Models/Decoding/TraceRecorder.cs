@@ -25,7 +25,7 @@ public static class TraceRecorder
         if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
         options ??= new DecoderOptions();
         RecordingAttention recording = Run(model, tokens, options, progress, cancellation);
-        CacheGeometry geometry = model.Config.CacheGeometry;
+        CacheGeometry geometry = model.CacheGeometry;
         using TraceWriter writer = TraceWriter.Create(path, geometry, tokens.Length, geometry.QueryHeads, elementType, Metadata(model));
         int dimension = model.Config.HeadDimension;
         float[] rows = new float[tokens.Length * dimension];
@@ -42,7 +42,7 @@ public static class TraceRecorder
     private static RecordingAttention Run(LanguageModel model, ReadOnlySpan<int> tokens, DecoderOptions options, Action<double>? progress, CancellationToken cancellation)
     {
         CodecSpec exact = CodecSpec.Parse("fp32");
-        using KvCache cache = new(new KvCacheOptions { Geometry = model.Config.CacheGeometry, Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) });
+        using KvCache cache = new(new KvCacheOptions { Geometry = model.CacheGeometry, Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) });
         using WorkerTeam team = new(options.Threads);
         using CompressedAttention attention = new(cache, team: team);
         RecordingAttention recording = new(attention, model.Config.Layers);

@@ -114,13 +114,13 @@ internal sealed class AttentionPass
                 continue;
             ReadOnlySpan<byte> keys = Blocks(run.KeyCodec, run.Keys, row, rows), values = Blocks(run.ValueCodec, run.Values, row, rows);
             Span<float> scores = _scores.AsSpan(0, _count * rows);
-            run.KeyCodec.Score(_current!, keys, scores, _settings.Arithmetic, nextKeys);
+            run.KeyCodec.Score(_current!, keys, scores, _settings.Arithmetic, nextKeys, run.FirstRow + row);
             if (sight == Sight.Everything && _settings.Slopes is null)
                 Softmax.Steps(scores, _map, _maxima.AsSpan(0, _count), _sums.AsSpan(0, _count), _factors.AsSpan(0, _count));
             else
                 WeighParts(scores, rows, run.FirstPosition + row, run.Dead - row);
             Rescale();
-            run.ValueCodec.Accumulate(scores, values, Used(_inBasis), _settings.Arithmetic, nextValues);
+            run.ValueCodec.Accumulate(scores, values, Used(_inBasis), _settings.Arithmetic, nextValues, run.FirstRow + row);
         }
     }
 
@@ -132,7 +132,7 @@ internal sealed class AttentionPass
         {
             int rows = Math.Min(TileRows, run.Rows - row);
             Span<float> scores = _scores.AsSpan(0, _count * rows);
-            run.KeyCodec.Score(_current!, Blocks(run.KeyCodec, run.Keys, row, rows), scores, _settings.Arithmetic);
+            run.KeyCodec.Score(_current!, Blocks(run.KeyCodec, run.Keys, row, rows), scores, _settings.Arithmetic, firstRow: run.FirstRow + row);
             for (int q = 0; q < _count; q++)
             {
                 Span<float> part = scores.Slice(q * rows, rows);

@@ -55,6 +55,7 @@ public sealed partial class CacheAttention
         cache.EnterRead();
         try
         {
+            cache.Observe(layer, cache.LayerLength(layer), queries);
             _chunkTokens = tokens;
             int length = cache.LayerLength(layer), queryFloats = Geometry.QueryHeads * Geometry.KeyDimension;
             for (int first = 0; first < tokens; first += TokensPerStep)
@@ -97,6 +98,7 @@ public sealed partial class CacheAttention
             Keys = MemoryMarshal.AsBytes(_chunkKeys.AsSpan(row * keyFloats, count * keyFloats)),
             Values = MemoryMarshal.AsBytes(_chunkValues.AsSpan(row * valueFloats, count * valueFloats)),
             FirstPosition = _position + first,
+            FirstRow = 0, // fp32
             Rows = count,
             Dead = 0,
         };

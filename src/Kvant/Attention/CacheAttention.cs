@@ -108,6 +108,7 @@ public sealed partial class CacheAttention : IDisposable
         cache.EnterRead();
         try
         {
+            cache.Observe(layer, cache.LayerLength(layer) - 1, queries);
             Begin(cache, layer, queries, sinkQueries, tokens: 1, cache.LayerLength(layer) - 1);
             RunStep();
             _partials.Merge(Geometry.QueryHeads, _splits, outputs, logSumExp);

@@ -1,3 +1,5 @@
+using Kvant.Codecs;
+
 namespace Kvant.Caching;
 
 /// <summary>The shape of a model's key-value cache.</summary>
@@ -27,6 +29,11 @@ public sealed record CacheGeometry
 
     /// <summary>Numbers in a value.</summary>
     public required int ValueDimension { get => _valueDimension; init => _valueDimension = Positive(value, nameof(ValueDimension)); }
+
+    /// <summary>How the model's positions turn its keys, for codecs that can use it (<c>frame</c>); null if they do not, or nobody knows. Two shapes that
+    /// differ in it alone are the same.</summary>
+    /// <exception cref="ArgumentException">It does not turn keys of this many numbers; thrown where a cache is made.</exception>
+    public RotaryEmbedding? Rotary { get; init; }
 
     /// <summary>Bytes that one token takes in 16-bit floats, all layers and heads, keys and values.</summary>
     public long Fp16BytesPerToken => 2L * Layers * KvHeads * (KeyDimension + ValueDimension);

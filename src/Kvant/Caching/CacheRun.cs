@@ -23,6 +23,9 @@ public readonly ref struct CacheRun
     /// <summary>The position in the sequence of the first row, dead or not.</summary>
     public required int FirstPosition { get; init; }
 
+    /// <summary>The number of the first row, as the codecs count rows (<see cref="Codec.Score"/>, <see cref="Codec.Decode(ReadOnlySpan{byte}, Span{float}, int)"/>).</summary>
+    public required int FirstRow { get; init; }
+
     /// <summary>Rows in the blocks, at least 1 and, outside sinks and window, at most 128.</summary>
     public required int Rows { get; init; }
 

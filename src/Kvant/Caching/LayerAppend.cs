@@ -75,7 +75,7 @@ internal readonly ref struct LayerAppend<T, TElements>
         for (int head = 0; head < _layout.Heads; head++)
         {
             _layer.Codec(side, head).Reencode(
-                Gather(side, head, first, end), _layer.Body(side, head, first, _layout.BlockRows), _before.CutRows, staged.Slice(head * bytes, bytes));
+                Gather(side, head, first, end), _layer.Body(side, head, first, _layout.BlockRows), _before.CutRows, staged.Slice(head * bytes, bytes), first);
         }
     }
 
@@ -96,7 +96,7 @@ internal readonly ref struct LayerAppend<T, TElements>
     {
         RoundNew(side, first, end);
         for (int head = 0; head < _layout.Heads; head++)
-            (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, first, end), _layer.Body(side, head, first, end - first));
+            (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, first, end), _layer.Body(side, head, first, end - first), first);
     }
 
     private Codec[][] Calibrate()
@@ -107,7 +107,7 @@ internal readonly ref struct LayerAppend<T, TElements>
             RoundNew(side, 0, _layout.CalibrationRows);
             codecs[side] = new Codec[_layout.Heads];
             for (int head = 0; head < _layout.Heads; head++)
-                codecs[side][head] = _layout.Sides[side].Codec.Calibrate(Gather(side, head, 0, _layout.CalibrationRows));
+                codecs[side][head] = _layout.Sides[side].Codec.Calibrate(Gather(side, head, 0, _layout.CalibrationRows), side == 0 ? _layer.Queries.ContextOf(head) : null);
         }
 
         return codecs;

@@ -1,3 +1,5 @@
+using Kvant.Codecs;
+
 namespace Kvant.Caching;
 
 /// <summary>
@@ -15,6 +17,8 @@ internal sealed class LayerLayout
     {
         (_eviction, _waiting, Sinks, Heads) = (options.Eviction, (long)options.Window + options.DraftTokens, options.Sinks, options.Geometry.KvHeads);
         Sides = [keys, values];
+        (GroupSize, Rotary) = (options.Geometry.GroupSize, options.Geometry.Rotary);
+        _ = Rotary?.Speeds(keys.Dimension); // does it fit?
         BlockRows = Math.Max(keys.Codec.RowsPerBlock, values.Codec.RowsPerBlock);
         if (SideLayout.PageRows % keys.Codec.RowsPerBlock != 0 || SideLayout.PageRows % values.Codec.RowsPerBlock != 0)
             throw new ArgumentException($"Blocks of {keys.Codec.RowsPerBlock} and {values.Codec.RowsPerBlock} rows do not divide a page of {SideLayout.PageRows}.", nameof(options));
@@ -48,6 +52,12 @@ internal sealed class LayerLayout
     public int Heads { get; }
 
     public int Sinks { get; }
+
+    /// <summary>Query heads that share a key-value head.</summary>
+    public int GroupSize { get; }
+
+    /// <summary>How positions turn keys, where somebody said so.</summary>
+    public RotaryEmbedding? Rotary { get; }
 
     /// <summary>Rows that leave the window together.</summary>
     public int BlockRows { get; }

@@ -15,13 +15,15 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
 
     public LayerExtent Extent { get; private set; } = layout.Empty;
 
+    public QueryEnergies Queries { get; private init; } = new(layout);
+
     /// <summary>The same content in the same memory; whoever writes first copies.</summary>
     public LayerMemory Share()
     {
         _front?.AddUser();
         foreach (NativePage? page in _pages)
             page?.AddUser();
-        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, Extent = Extent };
+        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, Extent = Extent, Queries = Queries.Copy() };
     }
 
     public Codec Codec(int side, int head) => _codecs[side][layout.CalibrationRows == 0 ? 0 : head];
@@ -116,6 +118,8 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
             _front = null;
         }
 
+        if (after.Length == 0)
+            Queries.Clear();
         if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
             _codecs = Uncalibrated(layout);
         Extent = after;

@@ -69,6 +69,7 @@ internal static class LayerReading
                 Keys = layer.Body(0, head, first, rows),
                 Values = layer.Body(1, head, first, rows),
                 FirstPosition = layout.Sinks + first,
+                FirstRow = first,
                 Rows = rows,
                 Dead = Math.Max(0, layout.FirstLiveRow(extent) - first),
             };
@@ -89,6 +90,7 @@ internal static class LayerReading
         Keys = keys,
         Values = values,
         FirstPosition = position,
+        FirstRow = 0, // stored as it is
         Rows = rows,
         Dead = 0,
     };
@@ -117,13 +119,13 @@ internal static class LayerReading
         ReadOnlySpan<byte> blocks = layer.Body(side, head, first, last - first);
         if (first == row && last == end)
         {
-            layer.Codec(side, head).Decode(blocks, numbers);
+            layer.Codec(side, head).Decode(blocks, numbers, first);
             return;
         }
 
         float[] rented = ArrayPool<float>.Shared.Rent((last - first) * dimension);
         Span<float> rows = rented.AsSpan(0, (last - first) * dimension);
-        layer.Codec(side, head).Decode(blocks, rows);
+        layer.Codec(side, head).Decode(blocks, rows, first);
         rows.Slice((row - first) * dimension, numbers.Length).CopyTo(numbers);
         ArrayPool<float>.Shared.Return(rented);
     }

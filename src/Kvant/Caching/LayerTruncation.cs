@@ -41,7 +41,7 @@ internal static class LayerTruncation
             for (int head = 0; head < layout.Heads; head++)
             {
                 Span<float> rows = scratch.Block(layout.BlockRows * kind.Dimension);
-                layer.Codec(side, head).Decode(layer.Body(side, head, after.BodyRows, layout.BlockRows), rows);
+                layer.Codec(side, head).Decode(layer.Body(side, head, after.BodyRows, layout.BlockRows), rows, after.BodyRows);
                 for (int i = 0; i < after.CutRows; i++)
                 {
                     Keep(kind, rows.Slice(i * kind.Dimension, kind.Dimension), staged[..kind.RowBytes], scratch);

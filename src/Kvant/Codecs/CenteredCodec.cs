@@ -46,7 +46,8 @@ internal abstract class CenteredCodec : Codec
 
     protected sealed override void FromBasis(ReadOnlySpan<float> accumulators, Span<float> outputs) => Inner.PartFromBasis(accumulators, outputs);
 
-    protected sealed override void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => Inner.PreparePart(query, prepared);
+    protected sealed override void PrepareQuery(ReadOnlySpan<float> query, ReadOnlySpan<float> inBasis, Span<float> prepared) =>
+        Inner.PreparePart(query, inBasis, prepared);
 
     protected sealed override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
     {

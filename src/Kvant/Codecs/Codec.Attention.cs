@@ -30,7 +30,7 @@ public abstract partial class Codec
         using var scratch = new AlignedScratch(queries.Length);
         ToBasis(queries, scratch.Floats);
         for (int i = 0; i < count; i++)
-            PrepareQuery(scratch.Floats.Slice(i * Dimension, Dimension), prepared.Slot(i));
+            PrepareQuery(queries.Slice(i * Dimension, Dimension), scratch.Floats.Slice(i * Dimension, Dimension), prepared.Slot(i));
     }
 
     /// <summary>Makes the buffer that <see cref="Prepare"/> fills; reuse it from step to step.</summary>
@@ -44,10 +44,11 @@ public abstract partial class Codec
     /// <param name="scores">Receives [query, row]: all rows of the first query, then all rows of the second.</param>
     /// <param name="arithmetic">Floats, or the integers that a fast kernel may use instead.</param>
     /// <param name="upcoming">Blocks that the next call will read, so that a kernel can fetch them ahead; empty if unknown.</param>
+    /// <param name="firstRow">The number of the first row, as it was encoded with.</param>
     /// <exception cref="ArgumentException">A length is wrong, or another codec prepared the queries.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Score(
-        PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default)
+        PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default, int firstRow = 0)
     {
         RequireCalibrated();
         ArgumentNullException.ThrowIfNull(prepared);
@@ -55,8 +56,9 @@ public abstract partial class Codec
         if (prepared.Owner != this)
             throw new ArgumentException("These queries were prepared by another codec, or not at all; prepare them with the one that scores.", nameof(prepared));
         RequireLength(scores.Length, (long)prepared.Count * rows, nameof(scores));
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         if (scores.Length > 0)
-            ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
+            ScoreBlocksAt(firstRow, prepared, blocks, scores, arithmetic, upcoming);
     }
 
     /// <summary>Adds the weighted rows of the blocks to one accumulator per query, in the basis of the codes.</summary>
@@ -65,17 +67,19 @@ public abstract partial class Codec
     /// <param name="accumulators">[query, <see cref="Dimension"/>]; added to, so clear them before the first run.</param>
     /// <param name="arithmetic">Floats, or the integers that a fast kernel may use instead; these take weights of a softmax, none negative.</param>
     /// <param name="upcoming">Blocks that the next call will read, so that a kernel can fetch them ahead; empty if unknown.</param>
+    /// <param name="firstRow">The number of the first row, as it was encoded with.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
     public void Accumulate(
-        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default)
+        ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic = Arithmetic.Exact, ReadOnlySpan<byte> upcoming = default, int firstRow = 0)
     {
         RequireCalibrated();
         int rows = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks)) * RowsPerBlock;
         int queries = WholeBlocks(accumulators.Length, Dimension, nameof(accumulators));
         RequireLength(weights.Length, (long)queries * rows, nameof(weights));
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         if (weights.Length > 0)
-            AccumulateBlocks(weights, blocks, accumulators, arithmetic, upcoming);
+            AccumulateBlocksAt(firstRow, weights, blocks, accumulators, arithmetic, upcoming);
     }
 
     /// <summary>Turns accumulators out of the basis of the codes, once per query head.</summary>
@@ -102,9 +106,10 @@ public abstract partial class Codec
     protected virtual void FromBasis(ReadOnlySpan<float> accumulators, Span<float> outputs) => accumulators.CopyTo(outputs);
 
     /// <summary>Keeps one query as <see cref="ScoreBlocks"/> reads it: as it is, unless a codec wants more.</summary>
-    /// <param name="query"><see cref="Dimension"/> floats in the basis of the codes.</param>
-    /// <param name="prepared">Receives <see cref="PreparedLength"/> floats, of which the first <see cref="Dimension"/> are the query itself.</param>
-    protected virtual void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared) => query.CopyTo(prepared);
+    /// <param name="query">The query, <see cref="Dimension"/> floats.</param>
+    /// <param name="inBasis">The same in the basis of the codes.</param>
+    /// <param name="prepared">Receives <see cref="PreparedLength"/> floats, of which the first <see cref="Dimension"/> are the query in that basis.</param>
+    protected virtual void PrepareQuery(ReadOnlySpan<float> query, ReadOnlySpan<float> inBasis, Span<float> prepared) => inBasis.CopyTo(prepared);
 
     /// <summary>Decodes one block but leaves the rows in the basis of the codes.</summary>
     /// <param name="block"><see cref="BytesPerBlock"/> bytes.</param>

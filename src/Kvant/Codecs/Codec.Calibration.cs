@@ -9,6 +9,9 @@ public abstract partial class Codec
     /// </summary>
     public virtual int CalibrationRows => 0;
 
+    /// <summary>Whether the choice looks at <see cref="CalibrationContext.QueryEnergies"/>.</summary>
+    internal virtual bool LearnsFromQueries => false;
+
     /// <summary>Bytes of <see cref="State"/> that are stored once per head, beside the blocks.</summary>
     public virtual int StateBytes => 0;
 
@@ -28,8 +31,9 @@ public abstract partial class Codec
     /// <summary>Returns the codec for the head that these rows begin.</summary>
     /// <param name="rows">The first rows of the head; those beyond <see cref="CalibrationRows"/> are not looked at, so that
     /// the choice never depends on how the tokens were split.</param>
+    /// <param name="context">What is known of the head beside its rows; null for nothing.</param>
     /// <exception cref="ArgumentException">There are fewer than <see cref="CalibrationRows"/> rows, or a number is not finite.</exception>
-    public Codec Calibrate(ReadOnlySpan<float> rows)
+    public Codec Calibrate(ReadOnlySpan<float> rows, CalibrationContext? context = null)
     {
         if (CalibrationRows == 0)
             return this;
@@ -37,7 +41,7 @@ public abstract partial class Codec
         if (rows.Length < wanted)
             throw new ArgumentException($"Calibration needs {wanted} floats ({CalibrationRows} rows); there are {rows.Length}.", nameof(rows));
         RequireFinite(rows[..(int)wanted]);
-        return CalibrateRows(rows[..(int)wanted]);
+        return CalibrateRows(rows[..(int)wanted], context ?? CalibrationContext.Unknown);
     }
 
     /// <summary>Returns the codec that an earlier calibration made, from its stored <see cref="State"/>.</summary>
@@ -51,7 +55,8 @@ public abstract partial class Codec
 
     /// <summary>What <see cref="Calibrate"/> does after its checks.</summary>
     /// <param name="rows"><see cref="CalibrationRows"/> times <see cref="Dimension"/> finite floats.</param>
-    protected virtual Codec CalibrateRows(ReadOnlySpan<float> rows) => this;
+    /// <param name="context">What else is known.</param>
+    protected virtual Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context) => this;
 
     /// <summary>What <see cref="WithState"/> does after its checks.</summary>
     /// <param name="state"><see cref="StateBytes"/> bytes.</param>

@@ -16,7 +16,7 @@ public abstract partial class Codec
 
     internal void PartFromBasis(ReadOnlySpan<float> inBasis, Span<float> rows) => FromBasis(inBasis, rows);
 
-    internal void PreparePart(ReadOnlySpan<float> query, Span<float> prepared) => PrepareQuery(query, prepared);
+    internal void PreparePart(ReadOnlySpan<float> query, ReadOnlySpan<float> inBasis, Span<float> prepared) => PrepareQuery(query, inBasis, prepared);
 
     internal void ScorePart(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming) =>
         ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);

@@ -9,13 +9,14 @@ public abstract partial class Codec
     /// other rows allow it, so that to be decoded and encoded again adds no error.</summary>
     /// <remarks>Where rows share more than their place (a mean, the range of a channel), both what they shared and what suits all rows now is
     /// tried, and what is nearer to the rows is taken.</remarks>
-    /// <param name="rows">All rows, as in <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/>; those that are left as they decode, or nearly.</param>
+    /// <param name="rows">All rows, as in <see cref="Encode(ReadOnlySpan{float}, Span{byte}, int)"/>; those that are left as they decode, or nearly.</param>
     /// <param name="cut">The blocks that were cut, as many.</param>
     /// <param name="kept">How many rows are left, 0 to all.</param>
     /// <param name="blocks">Receives the blocks; must not be the memory of <paramref name="cut"/>.</param>
+    /// <param name="firstRow">As there.</param>
     /// <exception cref="ArgumentException">As there, or there are not as many blocks.</exception>
     /// <exception cref="InvalidOperationException">As there.</exception>
-    public void Reencode(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> blocks)
+    public void Reencode(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> blocks, int firstRow = 0)
     {
         RequireCalibrated();
         int count = WholeBlocks(rows.Length, RowsPerBlock * Dimension, nameof(rows));
@@ -24,9 +25,10 @@ public abstract partial class Codec
         ArgumentOutOfRangeException.ThrowIfNegative(kept);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(kept, count * RowsPerBlock);
         RequireFinite(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         try
         {
-            ReencodePart(rows, cut, kept, blocks);
+            ReencodeBlocksAt(firstRow, rows, cut, kept, blocks);
         }
         catch (ArgumentException refused)
         {

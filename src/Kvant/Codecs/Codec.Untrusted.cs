@@ -12,7 +12,7 @@ public abstract partial class Codec
     /// finite: codes are bounded, so a scale that is not is all that can go wrong.</summary>
     private protected virtual bool ScalesLead => false;
 
-    /// <summary>Whether blocks decode to finite numbers, as those do that <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/> wrote.</summary>
+    /// <summary>Whether blocks decode to finite numbers, as those do that <see cref="Encode(ReadOnlySpan{float}, Span{byte}, int)"/> wrote.</summary>
     /// <param name="blocks">A multiple of <see cref="BytesPerBlock"/> bytes.</param>
     internal bool AreFinite(ReadOnlySpan<byte> blocks)
     {

@@ -15,7 +15,7 @@ public abstract partial class Codec
     }
 
     /// <summary>Encodes whole blocks of rows into a new array.</summary>
-    /// <param name="rows">As in <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/>.</param>
+    /// <param name="rows">As in <see cref="Encode(ReadOnlySpan{float}, Span{byte}, int)"/>.</param>
     /// <exception cref="ArgumentException">As there.</exception>
     /// <exception cref="InvalidOperationException">As there.</exception>
     public byte[] Encode(ReadOnlySpan<float> rows)
@@ -26,7 +26,7 @@ public abstract partial class Codec
     }
 
     /// <summary>Turns whole blocks back into a new array of rows.</summary>
-    /// <param name="blocks">As in <see cref="Decode(ReadOnlySpan{byte}, Span{float})"/>.</param>
+    /// <param name="blocks">As in <see cref="Decode(ReadOnlySpan{byte}, Span{float}, int)"/>.</param>
     /// <exception cref="ArgumentException">As there.</exception>
     /// <exception cref="InvalidOperationException">As there.</exception>
     public float[] Decode(ReadOnlySpan<byte> blocks)

@@ -9,7 +9,7 @@ namespace Kvant.Codecs;
 /// <remarks>
 /// <para>A row is a vector of <see cref="Dimension"/> floats: one token's key or value of one attention head.
 /// A block holds <see cref="RowsPerBlock"/> rows in exactly <see cref="BytesPerBlock"/> bytes. Blocks lie one after the other.</para>
-/// <para><see cref="Decode(ReadOnlySpan{byte}, Span{float})"/> is the definition of what a block means; <see cref="Score"/> and <see cref="Accumulate"/> give what
+/// <para><see cref="Decode(ReadOnlySpan{byte}, Span{float}, int)"/> is the definition of what a block means; <see cref="Score"/> and <see cref="Accumulate"/> give what
 /// decoding first would give, but may be faster. A codec has no mutable state: any number of threads may share it.</para>
 /// <para>A new method derives from this class (or from <see cref="RotatedCodec"/>) and writes <see cref="EncodeBlock"/> and
 /// <see cref="DecodeBlock"/>; everything else has a correct default.</para>
@@ -59,19 +59,21 @@ public abstract partial class Codec
     /// <summary>Encodes whole blocks of rows.</summary>
     /// <param name="rows">Rows one after the other; a multiple of <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
     /// <param name="blocks">Receives the blocks; exactly as long as they are; must not be the memory of the rows.</param>
+    /// <param name="firstRow">The number of the first row, counted from the first that calibration saw; only codecs look at it that know how positions turn rows.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or a scale does not fit its storage.
     /// The blocks are then untouched or all zero.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
-    public void Encode(ReadOnlySpan<float> rows, Span<byte> blocks)
+    public void Encode(ReadOnlySpan<float> rows, Span<byte> blocks, int firstRow = 0)
     {
         RequireCalibrated();
         int floatsPerBlock = RowsPerBlock * Dimension;
         int count = WholeBlocks(rows.Length, floatsPerBlock, nameof(rows));
         RequireLength(blocks.Length, (long)count * BytesPerBlock, nameof(blocks));
         RequireFinite(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         try
         {
-            EncodeBlocks(rows, blocks);
+            EncodeBlocksAt(firstRow, rows, blocks);
         }
         catch (ArgumentException refused)
         {
@@ -81,21 +83,23 @@ public abstract partial class Codec
     }
 
     /// <summary>Turns whole blocks back into rows.</summary>
-    /// <param name="blocks">A multiple of <see cref="BytesPerBlock"/> bytes that <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/> wrote; any other bytes give some rows, never an error.</param>
+    /// <param name="blocks">A multiple of <see cref="BytesPerBlock"/> bytes that <see cref="Encode(ReadOnlySpan{float}, Span{byte}, int)"/> wrote; any other bytes give some rows, never an error.</param>
     /// <param name="rows">Receives the rows; exactly as long as they are.</param>
+    /// <param name="firstRow">As it was encoded with.</param>
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     /// <exception cref="InvalidOperationException">The codec must be calibrated first (<see cref="Calibrate"/>).</exception>
-    public void Decode(ReadOnlySpan<byte> blocks, Span<float> rows)
+    public void Decode(ReadOnlySpan<byte> blocks, Span<float> rows, int firstRow = 0)
     {
         RequireCalibrated();
         int floatsPerBlock = RowsPerBlock * Dimension;
         int count = WholeBlocks(blocks.Length, BytesPerBlock, nameof(blocks));
         RequireLength(rows.Length, (long)count * floatsPerBlock, nameof(rows));
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         for (int i = 0; i < count; i++)
-            DecodeBlock(blocks.Slice(i * BytesPerBlock, BytesPerBlock), rows.Slice(i * floatsPerBlock, floatsPerBlock));
+            DecodeBlockAt(firstRow + (i * RowsPerBlock), blocks.Slice(i * BytesPerBlock, BytesPerBlock), rows.Slice(i * floatsPerBlock, floatsPerBlock));
     }
 
-    /// <summary>What <see cref="Encode(ReadOnlySpan{float}, Span{byte})"/> does after its checks: all blocks, one after the other.
+    /// <summary>What <see cref="Encode(ReadOnlySpan{float}, Span{byte}, int)"/> does after its checks: all blocks, one after the other.
     /// Override it where several blocks at once are faster.</summary>
     /// <param name="rows">Whole blocks of finite floats.</param>
     /// <param name="blocks">As many blocks; all bytes must be written.</param>

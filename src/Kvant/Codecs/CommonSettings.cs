@@ -29,6 +29,10 @@ internal static class CommonSettings
     /// <summary>How the mean is stored.</summary>
     public static CodecSetting MeanBits { get; } = CodecSetting.Choice("meanbits", "16", ["16", "8"], "bits per number of the mean").AddedLater();
 
+    /// <summary>What is learnt of a head; see <see cref="FramedCodec.Around"/>.</summary>
+    public static CodecSetting Frame { get; } = CodecSetting.Choice(
+        "frame", "0", ["0", "constant", "balanced"], "learnt from the first 128 rows: constant = the vector that all share, before positions; balanced = units of channels too; 0 = none").AddedLater();
+
     /// <summary>The rule that the spec names.</summary>
     public static ScaleRule ScaleOf(CodecSpec spec) => (ScaleRule)Array.IndexOf(ScaleNames, spec["scale"]);
 

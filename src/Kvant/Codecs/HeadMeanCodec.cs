@@ -42,7 +42,7 @@ internal sealed class HeadMeanCodec : CenteredCodec
 
     public override int ScaleBytesPerBlock => Inner.ScaleBytesPerBlock;
 
-    protected override Codec CalibrateRows(ReadOnlySpan<float> rows)
+    protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context)
     {
         byte[] state = new byte[StateBytes];
         float[] inBasis = new float[Dimension], mean = new float[Dimension];

@@ -42,7 +42,7 @@ internal sealed class OutlierCodec : RotatedCodec
 
     public override ReadOnlySpan<byte> State => _mask;
 
-    protected override Codec CalibrateRows(ReadOnlySpan<float> rows)
+    protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context)
     {
         double[] energy = new double[Dimension];
         for (int i = 0; i < rows.Length; i++)

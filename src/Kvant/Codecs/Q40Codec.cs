@@ -14,7 +14,7 @@ internal sealed class Q40Codec : GgmlBlocks
     {
     }
 
-    public static CodecMethod Method { get; } = new("q4_0", "llama.cpp's 4-bit blocks of 32, byte for byte", [.. Settings, CommonSettings.Mean, CommonSettings.MeanBits], CenteredCodec.Around((spec, d, _) => new Q40Codec(spec, d)));
+    public static CodecMethod Method { get; } = new("q4_0", "llama.cpp's 4-bit blocks of 32, byte for byte", [.. Settings, CommonSettings.Mean, CommonSettings.MeanBits, CommonSettings.Frame], FramedCodec.Around(CenteredCodec.Around((spec, d, _) => new Q40Codec(spec, d))));
 
     protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
     {

@@ -11,7 +11,7 @@ internal sealed class Q80Codec : GgmlBlocks
     {
     }
 
-    public static CodecMethod Method { get; } = new("q8_0", "llama.cpp's 8-bit blocks of 32, byte for byte", Settings, (spec, d, _) => new Q80Codec(spec, d));
+    public static CodecMethod Method { get; } = new("q8_0", "llama.cpp's 8-bit blocks of 32, byte for byte", [.. Settings, CommonSettings.Frame], FramedCodec.Around((spec, d, _) => new Q80Codec(spec, d)));
 
     protected override void EncodeNumbers(ReadOnlySpan<float> numbers, Span<byte> block)
     {

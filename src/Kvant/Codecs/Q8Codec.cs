@@ -11,7 +11,7 @@ namespace Kvant.Codecs;
 /// </summary>
 internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float) + dimension)
 {
-    public static CodecMethod Method { get; } = new("q8", "8-bit integers, one fp32 scale per row", [], (_, d, _) => new Q8Codec(d));
+    public static CodecMethod Method { get; } = new("q8", "8-bit integers, one fp32 scale per row", [CommonSettings.Frame], FramedCodec.Around((_, d, _) => new Q8Codec(d)));
 
     public override int ScaleBytesPerBlock => sizeof(float);
 

@@ -29,8 +29,9 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform", "trellis"], "levels of least squared error, evenly spaced, or chosen as a path (1..4 bits, search=0)"),
             CommonSettings.Mean,
             CommonSettings.MeanBits,
+            CommonSettings.Frame,
         ],
-        CenteredCodec.Around(Create))
+        FramedCodec.Around(CenteredCodec.Around(Create)))
     {
         Steps = (spec, dimension) => RotationCatalog.Steps(spec["rotation"], dimension)
             + (spec["code"] == "trellis" ? TrellisQuantizer.Steps : Codebook.Steps(GroupLength(spec, dimension), spec.Integer("bits"), spec["code"] == "uniform")),

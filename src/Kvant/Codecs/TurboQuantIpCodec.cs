@@ -70,9 +70,9 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         _sketch.AddTo(signs, norm, rows);
     }
 
-    protected override void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared)
+    protected override void PrepareQuery(ReadOnlySpan<float> query, ReadOnlySpan<float> inBasis, Span<float> prepared)
     {
-        base.PrepareQuery(query, prepared);
+        base.PrepareQuery(query, inBasis, prepared);
         _sketch.Project(prepared[..Dimension], prepared[Dimension..]);
     }
 

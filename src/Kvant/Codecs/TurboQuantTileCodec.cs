@@ -92,16 +92,16 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         ArrayPool<byte>.Shared.Return(rented);
     }
 
-    protected override void PrepareQuery(ReadOnlySpan<float> query, Span<float> prepared)
+    protected override void PrepareQuery(ReadOnlySpan<float> query, ReadOnlySpan<float> inBasis, Span<float> prepared)
     {
-        base.PrepareQuery(query, prepared);
+        base.PrepareQuery(query, inBasis, prepared);
         TilePrepare.Run(prepared[..Dimension], _shape.Table, _shape.Groups, prepared[Dimension..]);
     }
 
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         if (arithmetic == Arithmetic.Fast)
-            TileScores.Run(_shape, blocks, prepared.Slots[Dimension..], PreparedLength, prepared.Count, scores, upcoming);
+            TileScores.Run(_shape, blocks, prepared.Slots[Dimension..], prepared.Length, prepared.Count, scores, upcoming);
         else
             base.ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
     }

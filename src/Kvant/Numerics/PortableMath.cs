@@ -8,6 +8,7 @@ namespace Kvant.Numerics;
 internal static class PortableMath
 {
     private const double Ln2 = 0.693147180559945309417232121458;
+    private const double Pi = 3.14159265358979323846;
 
     /// <summary>Natural logarithm of a positive, normal number.</summary>
     public static double Log(double x)
@@ -26,6 +27,31 @@ internal static class PortableMath
         for (int k = 25; k >= 1; k -= 2)
             sum = (sum * square) + (1.0 / k);
         return (exponent * Ln2) + (2 * s * sum);
+    }
+
+    /// <summary>e to the power of x, for x whose power is a normal number.</summary>
+    public static double Exp(double x)
+    {
+        // x = n ln 2 + r; |r| < .35, so 14 terms reach the last bit.
+        double n = Math.Round(x / Ln2), r = x - (n * Ln2), sum = 1;
+        for (int k = 14; k >= 1; k--)
+            sum = 1 + (r * sum / k);
+        return sum * BitConverter.Int64BitsToDouble((1023L + (long)n) << 52);
+    }
+
+    /// <summary>Sine and cosine of an angle of at most 2^28 radians.</summary>
+    public static (double Sine, double Cosine) SinCos(double x)
+    {
+        // A quarter turn in three parts, two of 24 bits, so that their products with n are exact.
+        double n = Math.Round(x / (Pi / 2)), r = x - (n * 1.570796251296997) - (n * 7.549789415861596e-08) - (n * 5.390302858158119e-15);
+        double sine = r * Series(r, 1), cosine = Series(r, 0);
+        return ((long)n & 3) switch
+        {
+            0 => (sine, cosine),
+            1 => (cosine, -sine),
+            2 => (-sine, -cosine),
+            _ => (-cosine, sine),
+        };
     }
 
     /// <summary>Arc tangent.</summary>

@@ -28,6 +28,6 @@ internal static class ModelTarget
         using (GgufFile file = GgufFile.Open(input.Path))
             ModelConfig.Read(file);
         using LanguageModel model = LanguageModel.Open(input.Path);
-        Assert.True(model.Config.CacheGeometry.Layers > 0 && model.VocabularySize > 0);
+        Assert.True(model.CacheGeometry.Layers > 0 && model.VocabularySize > 0);
     }
 }

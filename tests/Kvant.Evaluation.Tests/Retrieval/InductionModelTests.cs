@@ -21,7 +21,7 @@ public sealed class InductionModelTests
     {
         const int tokens = 1000;
         using InductionFile file = new(dimension, tokens);
-        using Recorder recorder = new(file.Model.Config.CacheGeometry) { FirstPosition = position };
+        using Recorder recorder = new(file.Model.CacheGeometry) { FirstPosition = position };
         using Decoder decoder = new(file.Model, recorder, new DecoderOptions { Batch = tokens });
         decoder.Forward([.. Enumerable.Range(0, tokens)], new float[tokens]);
         for (int t = 1; t < tokens; t += 37)
@@ -46,7 +46,7 @@ public sealed class InductionModelTests
     {
         const int tokens = 300, d = 64;
         using InductionFile file = new(d, tokens);
-        using Recorder recorder = new(file.Model.Config.CacheGeometry);
+        using Recorder recorder = new(file.Model.CacheGeometry);
         using Decoder decoder = new(file.Model, recorder, new DecoderOptions { Batch = tokens });
         decoder.Forward([.. Enumerable.Range(0, tokens)], new float[tokens]);
         double unread = 0;

@@ -44,7 +44,7 @@ public sealed class DecoderTests
     {
         LogitGolden golden = LogitGolden.Read(name);
         using Running running = new(name);
-        using KvCache cache = new(CacheOptions(running.Model.Config, "fp32"));
+        using KvCache cache = new(CacheOptions(running.Model, "fp32"));
         using WorkerTeam team = new(2);
         using CompressedAttention attention = new(cache, team: team);
         using Decoder decoder = new(running.Model, attention, team: team);
@@ -59,7 +59,7 @@ public sealed class DecoderTests
         int[] prompt = LogitGolden.Read("mini").Prompt;
         float[] exact = new float[running.Vocabulary], rough = new float[running.Vocabulary];
         running.Decoder.Forward(prompt, exact);
-        using KvCache cache = new(CacheOptions(running.Model.Config, "turboquant:bits=4") with { Window = 0, Sinks = 0 });
+        using KvCache cache = new(CacheOptions(running.Model, "turboquant:bits=4") with { Window = 0, Sinks = 0 });
         using CompressedAttention attention = new(cache);
         using Decoder decoder = new(running.Model, attention, new DecoderOptions { Batch = 1 });
         decoder.Forward(prompt, rough);
@@ -141,10 +141,10 @@ public sealed class DecoderTests
         Assert.Equal(wanted, found);
     }
 
-    private static KvCacheOptions CacheOptions(ModelConfig config, string codec) => new()
+    private static KvCacheOptions CacheOptions(LanguageModel model, string codec) => new()
     {
-        Geometry = config.CacheGeometry,
-        Policy = LayerPolicy.Uniform(config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec)),
+        Geometry = model.CacheGeometry,
+        Policy = LayerPolicy.Uniform(model.Config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec)),
     };
 
     private static List<int> Greedy(Decoder decoder, int[] prompt, int vocabulary, int count)

@@ -48,7 +48,7 @@ public sealed class ModelIdentityTests : IDisposable
         using LanguageModel model = Open([]);
         LayerPolicy policy = LayerPolicy.Uniform(TinyModels.Layers, CodecSpec.Parse("fp16"), CodecSpec.Parse("fp16"));
         KvCacheOptions options = model.CacheOptions(policy);
-        Assert.Equal((model.Config.CacheGeometry, model.Identity), (options.Geometry, options.Identity));
+        Assert.Equal((model.CacheGeometry, model.Identity), (options.Geometry, options.Identity));
         Read(options);
         Read(options with { Identity = null });
         Read(options with { Identity = new CacheIdentity { Note = "mine" } });

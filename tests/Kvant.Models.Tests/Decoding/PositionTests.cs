@@ -20,7 +20,7 @@ public sealed class PositionTests : IDisposable
     {
         TinyModels.Write(_folder.File("model"), "llama");
         _model = LanguageModel.Open(_folder.File("model"));
-        _cache = new KvCache(Options(_model.Config.CacheGeometry));
+        _cache = new KvCache(Options(_model.CacheGeometry));
         _attention = new CompressedAttention(_cache);
         _decoder = new Decoder(_model, _attention, new DecoderOptions { Batch = 8 });
         _logits = new float[_model.VocabularySize];
@@ -71,7 +71,7 @@ public sealed class PositionTests : IDisposable
     [Fact]
     public void ACacheOfAnotherShapeIsRefused()
     {
-        using KvCache other = new(Options(_model.Config.CacheGeometry with { Layers = 2 }));
+        using KvCache other = new(Options(_model.CacheGeometry with { Layers = 2 }));
         using CompressedAttention attention = new(other);
         using Decoder decoder = new(_model, attention);
         Refused("Layers = 2", () => decoder.Read([1]));

@@ -13,7 +13,7 @@ public sealed class RecordingAttentionTests
         ModelConfig config = model.Config;
         int[] prompt = LogitGolden.Read("mini").Prompt;
         CodecSpec fp32 = CodecSpec.Parse("fp32");
-        using KvCache cache = new(new KvCacheOptions { Geometry = config.CacheGeometry, Policy = LayerPolicy.Uniform(config.Layers, fp32, fp32) });
+        using KvCache cache = new(new KvCacheOptions { Geometry = model.CacheGeometry, Policy = LayerPolicy.Uniform(config.Layers, fp32, fp32) });
         using CompressedAttention inner = new(cache);
         RecordingAttention recording = new(inner, config.Layers);
         using Decoder decoder = new(model, recording, new DecoderOptions { Batch = 7 });

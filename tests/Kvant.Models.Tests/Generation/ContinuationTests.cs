@@ -100,7 +100,7 @@ public sealed class ContinuationTests : IDisposable
     // A window of a few tokens, so that most of what is read and written is compressed when it is used.
     private KvCacheOptions Options(string codec) => new()
     {
-        Geometry = _model.Config.CacheGeometry,
+        Geometry = _model.CacheGeometry,
         Policy = LayerPolicy.Uniform(_model.Config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec)),
         Window = 8,
         Sinks = 2,

@@ -25,7 +25,7 @@ internal sealed class FailingCodec(int dimension, bool chosen) : Codec(dimension
 
     public override ReadOnlySpan<byte> State => chosen ? [7] : [];
 
-    protected override Codec CalibrateRows(ReadOnlySpan<float> rows)
+    protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context)
     {
         Count();
         return new FailingCodec(Dimension, chosen: true);

@@ -1,0 +1,176 @@
+using Kvant.Numerics;
+
+namespace Kvant.Codecs;
+
+/// <summary>
+/// Sines and cosines of a rotary embedding, as codecs need them: of rows within 32, of every 128th row, and of what makes the scores of 32 rows
+/// out of few numbers. All heads of a cache share one.
+/// </summary>
+/// <remarks>
+/// Sum over pairs of a cos(speed j) + b sin(speed j), for the rows j of a tile: pairs that turn fast are summed as they stand; those that turn by less than
+/// a radian from the middle of the tile to its end are summed at eight places of it (Chebyshev's), between which a polynomial is exact to 2e-7.
+/// </remarks>
+internal sealed class RotaryTables
+{
+    /// <summary>Rows that are looked at together.</summary>
+    public const int TileRows = 32;
+
+    /// <summary>Places at which slow pairs are summed.</summary>
+    public const int Places = 8;
+
+    private const int PageRows = 128;
+    private const double Middle = (TileRows - 1) / 2.0;
+
+    private readonly double[] _speeds;
+    private readonly double[] _withinPage; // [tile of the page, pair, cosine and sine]
+    private readonly Lock _growth = new();
+    private double[][] _pages = []; // [page][pair, cosine and sine]
+
+    /// <summary>The tables of some speeds.</summary>
+    /// <param name="speeds">Radians by row, per pair.</param>
+    /// <param name="pairs">Which channels are pairs.</param>
+    public RotaryTables(ReadOnlySpan<double> speeds, RotaryPairs pairs)
+    {
+        _speeds = speeds.ToArray();
+        Pairs = pairs;
+        _withinPage = new double[PageRows / TileRows * 2 * Count];
+        for (int tile = 0; tile < PageRows / TileRows; tile++)
+            Fill(tile * TileRows, _withinPage.AsSpan(tile * 2 * Count, 2 * Count));
+        (Cosines, Sines) = (new float[TileRows * Count], new float[TileRows * Count]);
+        for (int i = 0; i < Cosines.Length; i++)
+        {
+            (double sine, double cosine) = PortableMath.SinCos(i / Count * _speeds[i % Count]);
+            (Cosines[i], Sines[i]) = ((float)cosine, (float)sine);
+        }
+
+        Order = [.. Enumerable.Range(0, Count).OrderByDescending(i => _speeds[i])];
+        Fast = Order.Count(i => _speeds[i] * (Middle + 1) > 1);
+        TileCosines = [.. Order.Select(i => (float)PortableMath.SinCos(TileRows * _speeds[i]).Cosine)];
+        TileSines = [.. Order.Select(i => (float)PortableMath.SinCos(TileRows * _speeds[i]).Sine)];
+        double[] places = [.. Enumerable.Range(0, Places).Select(k => Middle * (1 + PortableMath.SinCos(Math.PI * ((2 * k) + 1) / (2 * Places)).Cosine))];
+        Rows = CreateRows(places);
+        SlowPlaces = CreateSlowPlaces(places);
+    }
+
+    /// <summary>Pairs.</summary>
+    public int Count => _speeds.Length;
+
+    /// <summary>Which channels are pairs.</summary>
+    public RotaryPairs Pairs { get; }
+
+    /// <summary>Radians by row, per pair.</summary>
+    public ReadOnlySpan<double> Speeds => _speeds;
+
+    /// <summary>[row of a tile, pair].</summary>
+    public float[] Cosines { get; }
+
+    /// <summary>[row of a tile, pair].</summary>
+    public float[] Sines { get; }
+
+    /// <summary>The pairs, fastest first.</summary>
+    public int[] Order { get; }
+
+    /// <summary>How many pairs turn fast.</summary>
+    public int Fast { get; }
+
+    /// <summary>From one tile to the next, in <see cref="Order"/>.</summary>
+    public float[] TileCosines { get; }
+
+    /// <summary>From one tile to the next, in <see cref="Order"/>.</summary>
+    public float[] TileSines { get; }
+
+    /// <summary>[cosines of fast pairs, their sines, places][row of a tile].</summary>
+    public float[] Rows { get; }
+
+    /// <summary>[cosines of slow pairs, their sines][place].</summary>
+    public float[] SlowPlaces { get; }
+
+    /// <summary>The first channel of a pair.</summary>
+    public int First(int pair) => Pairs == RotaryPairs.Halves ? pair : 2 * pair;
+
+    /// <summary>The second channel of a pair.</summary>
+    public int Second(int pair) => Pairs == RotaryPairs.Halves ? pair + Count : (2 * pair) + 1;
+
+    /// <summary>Cosine and sine of every pair at the first row of a tile; the same numbers on every machine.</summary>
+    /// <param name="row">A multiple of 32.</param>
+    /// <param name="turns">Receives [pair, cosine and sine].</param>
+    public void At(int row, Span<double> turns)
+    {
+        ReadOnlySpan<double> page = Page(row / PageRows), within = _withinPage.AsSpan(row % PageRows / TileRows * 2 * Count, 2 * Count);
+        for (int i = 0; i < 2 * Count; i += 2)
+        {
+            turns[i] = (page[i] * within[i]) - (page[i + 1] * within[i + 1]);
+            turns[i + 1] = (page[i] * within[i + 1]) + (page[i + 1] * within[i]);
+        }
+    }
+
+    private ReadOnlySpan<double> Page(int page)
+    {
+        double[][] pages = Volatile.Read(ref _pages);
+        return page < pages.Length ? pages[page] : Grow(page);
+    }
+
+    private double[] Grow(int page)
+    {
+        lock (_growth)
+        {
+            int known = _pages.Length;
+            if (page >= known)
+            {
+                double[][] pages = new double[Math.Max(page + 1, 2 * known)][];
+                _pages.CopyTo(pages, 0);
+                for (int i = known; i < pages.Length; i++)
+                    Fill((long)i * PageRows, pages[i] = new double[2 * Count]);
+                Volatile.Write(ref _pages, pages);
+            }
+
+            return _pages[page];
+        }
+    }
+
+    private void Fill(long row, Span<double> turns)
+    {
+        for (int i = 0; i < Count; i++)
+            (turns[(2 * i) + 1], turns[2 * i]) = PortableMath.SinCos(row * _speeds[i]);
+    }
+
+    private float[] CreateRows(double[] places)
+    {
+        float[] rows = new float[((2 * Fast) + Places) * TileRows];
+        for (int row = 0; row < TileRows; row++)
+        {
+            for (int i = 0; i < Fast; i++)
+            {
+                rows[(i * TileRows) + row] = Cosines[(row * Count) + Order[i]];
+                rows[((Fast + i) * TileRows) + row] = Sines[(row * Count) + Order[i]];
+            }
+
+            // Lagrange's polynomials.
+            for (int k = 0; k < Places; k++)
+            {
+                double value = 1;
+                foreach ((int other, double place) in places.Index())
+                    value *= other == k ? 1 : (row - place) / (places[k] - place);
+                rows[(((2 * Fast) + k) * TileRows) + row] = (float)value;
+            }
+        }
+
+        return rows;
+    }
+
+    private float[] CreateSlowPlaces(double[] places)
+    {
+        int slow = Count - Fast;
+        float[] turns = new float[2 * slow * Places];
+        for (int i = 0; i < slow; i++)
+        {
+            foreach ((int k, double place) in places.Index())
+            {
+                (double sine, double cosine) = PortableMath.SinCos(place * _speeds[Order[Fast + i]]);
+                (turns[(i * Places) + k], turns[((slow + i) * Places) + k]) = ((float)cosine, (float)sine);
+            }
+        }
+
+        return turns;
+    }
+}
