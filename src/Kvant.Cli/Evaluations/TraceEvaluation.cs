@@ -29,9 +29,9 @@ internal static class TraceEvaluation
     ];
 
     /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>
-    public static void Run(string path, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
+    public static void Run(string path, RotaryEmbedding? rotary, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
     {
-        using Trace trace = Trace.Open(path);
+        using Trace trace = Trace.Open(path, rotary);
         List<LeftOut> leftOut = [];
         if (pairs.Count == 0)
             pairs = defaults.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut);

@@ -11,6 +11,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class CompressVerb : Verb
 {
     private readonly Argument<string> _trace = CommonOptions.File("TRACE", "The recorded keys and values, a safetensors file with kvant.trace = 1.");
+    private readonly RotaryOptions _rotary = new();
     private readonly Option<string> _output = CommonOptions.Output("--output", OutputKind.Cache, "The compressed cache file to write.", "-o");
     private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys.");
     private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values.");
@@ -34,7 +35,7 @@ internal sealed class CompressVerb : Verb
         : base("compress", "Compress the keys and values of a trace into a file.")
     {
         Add(_trace);
-        foreach (Option option in (Option[])[_output, _keys, _values, _policy, _boundaryLayers, _boundaryKeys, _boundaryValues])
+        foreach (Option option in (Option[])[_output, _keys, _values, _policy, _boundaryLayers, _boundaryKeys, _boundaryValues, _rotary.Base, _rotary.Pairs])
             Add(option);
     }
 
@@ -61,7 +62,7 @@ internal sealed class CompressVerb : Verb
         if (boundary > 0 != (boundaryKeys is not null || boundaryValues is not null))
             throw new UsageException("--boundary-layers goes together with --boundary-keys, --boundary-values or both; see 'kvant compress --help'");
 
-        using Trace trace = Trace.Open(input);
+        using Trace trace = Trace.Open(input, _rotary.Of(result));
         if (boundary > trace.Layers / 2)
             throw new UsageException($"--boundary-layers {boundary} is too much: the trace has {trace.Layers} layers, so at most {trace.Layers / 2} at each end");
         LayerPolicy policy = Policy(result, trace).WithBoundary(boundary, boundaryKeys, boundaryValues);

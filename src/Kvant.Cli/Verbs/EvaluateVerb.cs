@@ -28,6 +28,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
+    private readonly RotaryOptions _rotary = new();
     private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", OutputKind.Report, "Also write a page (HTML) with plots and every number.");
     private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", OutputKind.Results, "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Exact);
@@ -37,7 +38,7 @@ internal sealed class EvaluateVerb : Verb
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
         Add(_input);
-        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _report, _results, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _rotary.Base, _rotary.Pairs, _report, _results, _arithmetic, _threads])
             Add(option);
     }
 
@@ -74,6 +75,7 @@ internal sealed class EvaluateVerb : Verb
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
         if (FileKind.IsGguf(input))
         {
+            _rotary.RequireNone(result);
             EvaluateModel(input, pairs, result, terminal, json);
             return;
         }
@@ -84,7 +86,7 @@ internal sealed class EvaluateVerb : Verb
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
         }
 
-        TraceEvaluation.Run(input, pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
+        TraceEvaluation.Run(input, _rotary.Of(result), pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
     }
 
     private void EvaluateModel(string input, List<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)

@@ -16,6 +16,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class TuneVerb : Verb
 {
     private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or a trace with queries. Without it: the model that ships.");
+    private readonly RotaryOptions _rotary = new();
     private readonly Option<double> _bits = CommonOptions.Real("--bits-per-value", 0, b => b > 0, "above 0", "The budget: bits by number of the compressed body");
     private readonly Option<double> _bytes = CommonOptions.Real("--bytes-per-token", 0, b => b > 0, "above 0", "The budget: bytes by token of the compressed body, all layers");
     private readonly Option<double> _divergence = CommonOptions.Real("--max-divergence", 0, d => d > 0, "above 0", "The budget: the median divergence that may be lost, in nats; the smallest cache that keeps it");
@@ -60,7 +61,7 @@ internal sealed class TuneVerb : Verb
         : base("tune", "Find the codecs of each layer that lose least within a budget.")
     {
         Add(_input);
-        foreach (Option option in (Option[])[_bits, _bytes, _divergence, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads])
+        foreach (Option option in (Option[])[_bits, _bytes, _divergence, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads, _rotary.Base, _rotary.Pairs])
             Add(option);
     }
 
@@ -108,13 +109,14 @@ internal sealed class TuneVerb : Verb
             var progress = new ShareProgress(done);
             if (isModel)
             {
+                _rotary.RequireNone(result);
                 using LanguageModel model = LanguageModel.Open(input);
                 Files.AddParts(model.File.Paths);
                 report = experiment.Run(model, TextFile.Read(result.GetValue(_text) ?? Shipped.Text), progress, terminal.Cancellation);
             }
             else
             {
-                using Trace trace = Trace.Open(input);
+                using Trace trace = Trace.Open(input, _rotary.Of(result));
                 report = experiment.Run(new RecordedTrace(trace), CachePolicyFile.HashOf(input), progress, terminal.Cancellation);
             }
         });

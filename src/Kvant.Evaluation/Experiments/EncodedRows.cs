@@ -34,8 +34,9 @@ public sealed class EncodedRows
     /// <summary>Encodes the rows of one head.</summary>
     /// <param name="codec">As its spec makes it; calibrated here from the first rows.</param>
     /// <param name="rows">Rows one after the other, a multiple of the codec's dimension.</param>
+    /// <param name="context">What is known of the head beside its rows; null for nothing.</param>
     /// <exception cref="ArgumentException">A length is wrong, or a number is not finite or does not fit.</exception>
-    public static EncodedRows Encode(Codec codec, ReadOnlySpan<float> rows)
+    public static EncodedRows Encode(Codec codec, ReadOnlySpan<float> rows, CalibrationContext? context = null)
     {
         ArgumentNullException.ThrowIfNull(codec);
         if (rows.Length % codec.Dimension != 0)
@@ -44,7 +45,7 @@ public sealed class EncodedRows
         byte[] blocks = new byte[checked(body / codec.RowsPerBlock * codec.BytesPerBlock)];
         if (body > 0)
         {
-            codec = codec.Calibrate(rows);
+            codec = codec.Calibrate(rows, context);
             codec.Encode(rows[..(body * codec.Dimension)], blocks);
         }
 

@@ -19,26 +19,42 @@ internal sealed class HeadExperiment(TracePlan plan, ShareMeter meter)
         float[] exactKeys = new float[checked(tokens * _source.KeyDimension)], exactValues = new float[checked(tokens * _source.ValueDimension)];
         _source.ReadKeys(layer, head, exactKeys);
         _source.ReadValues(layer, head, exactValues);
-        (RowsResult[] keyResults, float[][] keys) = Decode(plan.Keys, exactKeys);
-        (RowsResult[] valueResults, float[][] values) = Decode(plan.Values, exactValues);
+        float[][] queries = [.. Enumerable.Range(0, plan.QueryHeadsPerKvHead).Select(i => Queries(layer, (head * plan.QueryHeadsPerKvHead) + i))];
+        (RowsResult[] keyResults, float[][] keys) = Decode(plan.Keys, exactKeys, Context(queries));
+        (RowsResult[] valueResults, float[][] values) = Decode(plan.Values, exactValues, CalibrationContext.Unknown);
         var result = new HeadResult(keyResults, valueResults, New<AttentionResult>(keys.Length), New<NormalizedError>(plan.Pairs.Length));
-        float[] queries = new float[exactKeys.Length];
-        for (int i = 0; i < plan.QueryHeadsPerKvHead; i++)
-        {
-            _source.ReadQueries(layer, (head * plan.QueryHeadsPerKvHead) + i, queries);
-            Attend(queries, exactKeys, exactValues, keys, values, result);
-        }
-
+        foreach (float[] ofHead in queries)
+            Attend(ofHead, exactKeys, exactValues, keys, values, result);
         return result;
     }
 
-    private (RowsResult[] Results, float[][] Rows) Decode(Codec[] codecs, float[] exact)
+    private float[] Queries(int layer, int head)
+    {
+        float[] queries = new float[_source.Tokens * _source.KeyDimension];
+        _source.ReadQueries(layer, head, queries);
+        return queries;
+    }
+
+    // As a cache would know it: of the rows that codecs learn from, all but the last have asked by then.
+    private CalibrationContext Context(float[][] queries)
+    {
+        double[] energies = new double[queries.Length == 0 ? 0 : _source.KeyDimension];
+        foreach (float[] ofHead in queries)
+        {
+            for (int i = 0; i < Math.Min(ofHead.Length, 127 * _source.KeyDimension); i++)
+                energies[i % _source.KeyDimension] += (double)ofHead[i] * ofHead[i];
+        }
+
+        return new() { Rotary = _source.Rotary, QueryEnergies = energies };
+    }
+
+    private (RowsResult[] Results, float[][] Rows) Decode(Codec[] codecs, float[] exact, CalibrationContext context)
     {
         var results = new RowsResult[codecs.Length];
         float[][] rows = new float[codecs.Length][];
         for (int i = 0; i < codecs.Length; i++)
         {
-            EncodedRows encoded = EncodedRows.Encode(codecs[i], exact);
+            EncodedRows encoded = EncodedRows.Encode(codecs[i], exact, context);
             rows[i] = new float[exact.Length];
             encoded.Decode(rows[i]);
             results[i] = new RowsResult(encoded.Bytes, new NormalizedError());

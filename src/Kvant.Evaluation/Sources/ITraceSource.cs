@@ -1,3 +1,5 @@
+using Kvant.Codecs;
+
 namespace Kvant.Evaluation.Sources;
 
 /// <summary>
@@ -30,6 +32,9 @@ public interface ITraceSource
 
     /// <summary>Whether queries were recorded.</summary>
     bool HasQueries { get; }
+
+    /// <summary>How positions turned keys and queries; null where nobody knows.</summary>
+    RotaryEmbedding? Rotary => null;
 
     /// <summary>What the model multiplies dot products by before the softmax.</summary>
     double SoftmaxScale { get; }

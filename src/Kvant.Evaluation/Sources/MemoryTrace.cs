@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 
 namespace Kvant.Evaluation.Sources;
 
@@ -36,6 +37,9 @@ public sealed class MemoryTrace : ITraceSource
 
     /// <inheritdoc/>
     public int Layers => Geometry.Layers;
+
+    /// <inheritdoc/>
+    public RotaryEmbedding? Rotary => Geometry.Rotary;
 
     /// <inheritdoc/>
     public int KvHeads => Geometry.KvHeads;

@@ -1,3 +1,4 @@
+using Kvant.Codecs;
 using Kvant.Formats;
 
 namespace Kvant.Evaluation.Sources;
@@ -29,6 +30,9 @@ public sealed class RecordedTrace(Trace trace) : ITraceSource
 
     /// <inheritdoc/>
     public bool HasQueries => trace.HasQueries;
+
+    /// <inheritdoc/>
+    public RotaryEmbedding? Rotary => trace.Rotary;
 
     /// <inheritdoc/>
     public double SoftmaxScale => trace.SoftmaxScale;

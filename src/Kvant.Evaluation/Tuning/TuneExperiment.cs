@@ -80,7 +80,7 @@ public sealed record TuneExperiment
             throw new ArgumentException("The trace has no queries; tuning compares attention and needs them.");
         if (Budget.MaxDivergence is not null)
             throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
-        var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension };
+        var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension, Rotary = trace.Rotary };
         var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', TuneMemory.Magic, hash, Sinks, Window));
         return Run(source, hash, trace.Tokens, 0, progress, cancellation);
     }

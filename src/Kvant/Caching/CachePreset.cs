@@ -3,12 +3,11 @@ using Kvant.Codecs;
 namespace Kvant.Caching;
 
 /// <summary>
-/// A choice that was made for those who do not want to choose: one codec for all keys and one for all values, calibrated on nothing. What each costs and
+/// A choice that was made for those who do not want to choose: one codec for all keys and one for all values, learnt from nothing but the first tokens of the sequence itself. What each costs and
 /// loses is in docs/methods/presets.md.
 /// </summary>
 public sealed class CachePreset
 {
-    private const string ForValues = "scale=leastsquares,";
 
     private CachePreset(string name, string summary, string keys, string values)
     {
@@ -18,10 +17,10 @@ public sealed class CachePreset
     /// <summary>All presets, from much quality to few bytes.</summary>
     public static IReadOnlyList<CachePreset> All { get; } =
     [
-        new("quality", "half of fp16, next to nothing lost", "q8", "q8"),
-        new("balanced", "a quarter of fp16, less lost than by usual codes of 4.5 bits", Trellis(4), Trellis(3, ForValues)),
-        new("small", "a fifth of fp16", Trellis(3), Trellis(2, ForValues)),
-        new("tiny", "a sixth of fp16, for what would not fit otherwise", Trellis(2), Trellis(2, ForValues)),
+        new("quality", "half of fp16, next to nothing lost", "q8:frame=balanced", "q8"),
+        new("balanced", "a quarter of fp16, less lost than by usual codes of 4.5 bits", KeysOf(4), ValuesOf(3)),
+        new("small", "a fifth of fp16", KeysOf(3), ValuesOf(2)),
+        new("tiny", "a sixth of fp16, for what would not fit otherwise", KeysOf(2), ValuesOf(2)),
     ];
 
     /// <summary>What it is called: <c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</summary>
@@ -48,6 +47,9 @@ public sealed class CachePreset
     /// <param name="layers">Number of layers, at least 1.</param>
     public LayerPolicy ForLayers(int layers) => LayerPolicy.Uniform(layers, Keys, Values);
 
-    // Trellis codes lose least for their bits; means of 32 tokens take out what keys and values share, and keep blocks short.
-    private static string Trellis(int bits, string scale = "") => $"turboquant:bits={bits},code=trellis,{scale}mean=32,meanbits=8";
+    // Trellis codes lose least for their bits; means of 32 tokens take out what neighbors share, and keep blocks short. Keys have a frame besides, for what
+    // all of them share and for what queries look at; values an unbiased scale, since sums of them average noise away but not what is missing from each.
+    private static string KeysOf(int bits) => $"turboquant:bits={bits},code=trellis,mean=32,meanbits=8,frame=balanced";
+
+    private static string ValuesOf(int bits) => $"turboquant:bits={bits},code=trellis,scale=unbiased,mean=32,meanbits=8";
 }

@@ -14,7 +14,8 @@ internal static class FrameLearning
     /// <param name="tables">How they are turned.</param>
     /// <param name="queryEnergies">See <see cref="CalibrationContext.QueryEnergies"/>.</param>
     /// <param name="balanced">Whether channels get units of their own.</param>
-    public static HeadFrame Learn(ReadOnlySpan<float> rows, int dimension, RotaryTables tables, IReadOnlyList<double> queryEnergies, bool balanced)
+    /// <param name="meanRows">Of so many rows the codec of what is left takes the mean away once more, so that units need not care for it; 1 for none.</param>
+    public static HeadFrame Learn(ReadOnlySpan<float> rows, int dimension, RotaryTables tables, IReadOnlyList<double> queryEnergies, bool balanced, int meanRows)
     {
         double[] constant = Mean(rows, dimension, tables), units = new double[dimension];
         Array.Fill(units, 1);
@@ -23,10 +24,7 @@ internal static class FrameLearning
             return frame;
         float[] left = new float[rows.Length];
         frame.Enter(rows, 0, left);
-        double[] energies = new double[dimension];
-        for (int i = 0; i < left.Length; i++)
-            energies[i % dimension] += (double)left[i] * left[i];
-        Balance(ByPair(energies, tables), queryEnergies.Count == 0 ? null : ByPair([.. queryEnergies], tables), units);
+        Balance(ByPair(Energies(left, dimension, meanRows), tables), queryEnergies.Count == 0 ? null : ByPair([.. queryEnergies], tables), units);
         return HeadFrame.Create(tables, constant, units);
     }
 
@@ -53,6 +51,27 @@ internal static class FrameLearning
         for (int i = 0; i < dimension; i++)
             sum[i] /= count;
         return sum;
+    }
+
+    // Of rows less the mean of so many.
+    private static double[] Energies(ReadOnlySpan<float> rows, int dimension, int meanRows)
+    {
+        double[] energies = new double[dimension], sums = new double[dimension];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            int channel = i % dimension;
+            energies[channel] += (double)rows[i] * rows[i];
+            sums[channel] += rows[i];
+            if (meanRows > 1 && (i / dimension) % meanRows == meanRows - 1)
+            {
+                energies[channel] -= sums[channel] * sums[channel] / meanRows;
+                sums[channel] = 0;
+            }
+        }
+
+        for (int i = 0; i < dimension; i++)
+            energies[i] = Math.Max(0, energies[i]);
+        return energies;
     }
 
     // What positions turn into each other has one energy.

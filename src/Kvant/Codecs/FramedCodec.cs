@@ -73,7 +73,7 @@ internal sealed class FramedCodec : Codec
     protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context)
     {
         RotaryTables tables = _tables.Of(context.Rotary?.Speeds(Dimension) ?? [], context.Rotary?.Pairs ?? RotaryPairs.Halves);
-        HeadFrame frame = FrameLearning.Learn(rows, Dimension, tables, context.QueryEnergies, _balanced);
+        HeadFrame frame = FrameLearning.Learn(rows, Dimension, tables, context.QueryEnergies, _balanced, _inner is BlockMeanCodec ? _inner.RowsPerBlock : 1);
         byte[] state = new byte[StateBytes];
         frame.Write(state);
         return new FramedCodec(_inner, _balanced, _tables, frame, state);

@@ -33,6 +33,8 @@ internal sealed class CacheMetadata
         Add("query_heads", Text(geometry.QueryHeads));
         Add("key_dimension", Text(geometry.KeyDimension));
         Add("value_dimension", Text(geometry.ValueDimension));
+        foreach ((string key, string value) in RotaryText.Write(geometry.Rotary))
+            Add(key, value);
         Add("sinks", Text(options.Sinks));
         Add("window", Text(options.Window));
         Add("draft_tokens", Text(options.DraftTokens));
@@ -105,6 +107,7 @@ internal sealed class CacheMetadata
                 QueryHeads = Number("query_heads"),
                 KeyDimension = Number("key_dimension"),
                 ValueDimension = Number("value_dimension"),
+                Rotary = RotaryText.Read(_text),
             },
             Policy = new LayerPolicy(Enumerable.Range(0, layers).Select(layer => new LayerSpecs(Spec(Key(layer, "keys")), Spec(Key(layer, "values"))))),
             Sinks = Number("sinks"),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kvant.Caching;
+using Kvant.Codecs;
 
 namespace Kvant.Formats;
 
@@ -20,13 +21,14 @@ public sealed class Trace : IDisposable
     private readonly SafetensorsFile _file;
     private readonly TraceLayer[] _layers;
 
-    private Trace(SafetensorsFile file)
+    private Trace(SafetensorsFile file, RotaryEmbedding? rotary)
     {
         _file = file;
         if (!file.Metadata.TryGetValue(VersionKey, out string? version)) throw new InvalidDataException($"{file.Path}: not a trace: the metadata '{VersionKey}' is missing");
         if (version != Version) throw new InvalidDataException($"{file.Path}: trace version {version} found, {Version} wanted");
         _layers = TraceLayer.Find(file);
         SoftmaxScale = ReadSoftmaxScale(file, KeyDimension);
+        Rotary = ReadRotary(file, KeyDimension) ?? rotary;
     }
 
     /// <summary>The file's path as it was given.</summary>
@@ -59,22 +61,27 @@ public sealed class Trace : IDisposable
     /// <summary>What a query times a key is multiplied by before softmax: the metadata <c>softmax_scale</c>, else 1 / sqrt(key dimension).</summary>
     public float SoftmaxScale { get; }
 
+    /// <summary>How positions turned keys and queries, if the file or who opened it says so.</summary>
+    public RotaryEmbedding? Rotary { get; }
+
     /// <summary>The shape of the cache that was recorded.</summary>
-    public CacheGeometry Geometry => new() { Layers = Layers, KvHeads = KvHeads, KeyDimension = KeyDimension, ValueDimension = ValueDimension };
+    public CacheGeometry Geometry => new() { Layers = Layers, KvHeads = KvHeads, KeyDimension = KeyDimension, ValueDimension = ValueDimension, Rotary = Rotary };
 
     /// <summary>All strings of the file's metadata.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _file.Metadata;
 
     /// <summary>Opens a trace and checks that its layers agree.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="rotary">How positions turned keys, for files that do not say; null where nobody knows.</param>
     /// <exception cref="InvalidDataException">The file is no trace, or its tensors do not agree.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static Trace Open(string path)
+    public static Trace Open(string path, RotaryEmbedding? rotary = null)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);
         try
         {
-            return new Trace(file);
+            return new Trace(file, rotary);
         }
         catch
         {
@@ -130,6 +137,20 @@ public sealed class Trace : IDisposable
         int dimension = (int)tensor.Shape[2];
         _file.ReadSingles(tensor, (((long)head * Tokens) + firstToken) * dimension, destination);
         HeadRows.RequireFinite(_file.Path, tensor.Name, layer, head, dimension, destination, firstToken);
+    }
+
+    private static RotaryEmbedding? ReadRotary(SafetensorsFile file, int keyDimension)
+    {
+        try
+        {
+            RotaryEmbedding? rotary = RotaryText.Read(file.Metadata);
+            _ = rotary?.Speeds(keyDimension);
+            return rotary;
+        }
+        catch (Exception refused) when (refused is FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"{file.Path}: {refused.Message}", refused);
+        }
     }
 
     private static float ReadSoftmaxScale(SafetensorsFile file, int keyDimension)

@@ -54,6 +54,8 @@ internal sealed class TraceCompression
             float[] keys = Tokens(HeadKind.Key, _trace.KeyDimension), values = Tokens(HeadKind.Value, _trace.ValueDimension);
             try
             {
+                if (first == 0 && _header.Layouts[layer].Sides[0].Codec.LearnsFromQueries)
+                    cache.ObserveQueries(0, 0, Queries(layer, count));
                 cache.Append(0, keys, values);
             }
             catch (ArgumentException refused)
@@ -61,20 +63,24 @@ internal sealed class TraceCompression
                 throw new ArgumentException($"layer {layer}, tokens from {first} on: {refused.Message}", refused);
             }
 
-            // A trace has heads one after the other, a cache tokens.
-            float[] Tokens(HeadKind kind, int dimension)
-            {
-                float[] rows = new float[count * dimension], tokens = new float[count * _trace.KvHeads * dimension];
-                for (int head = 0; head < _trace.KvHeads; head++)
-                {
-                    _trace.Read(layer, kind, head, first, rows);
-                    for (int t = 0; t < count; t++)
-                        rows.AsSpan(t * dimension, dimension).CopyTo(tokens.AsSpan(((t * _trace.KvHeads) + head) * dimension));
-                }
-
-                return tokens;
-            }
+            float[] Tokens(HeadKind kind, int dimension) => ReadTokens(layer, kind, _trace.KvHeads, dimension, first, count);
         }
+    }
+
+    private float[] Queries(int layer, int count) => ReadTokens(layer, HeadKind.Query, _trace.QueryHeads, _trace.KeyDimension, 0, count);
+
+    // A trace has heads one after the other, a cache tokens.
+    private float[] ReadTokens(int layer, HeadKind kind, int heads, int dimension, int first, int count)
+    {
+        float[] rows = new float[count * dimension], tokens = new float[count * heads * dimension];
+        for (int head = 0; head < heads; head++)
+        {
+            _trace.Read(layer, kind, head, first, rows);
+            for (int t = 0; t < count; t++)
+                rows.AsSpan(t * dimension, dimension).CopyTo(tokens.AsSpan(((t * heads) + head) * dimension));
+        }
+
+        return tokens;
     }
 
     private void WriteQueries(int layer, ChecksummedWriter writer, CancellationToken cancellation)

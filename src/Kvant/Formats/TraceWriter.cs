@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 
 namespace Kvant.Formats;
 
@@ -25,7 +26,7 @@ public sealed class TraceWriter : IDisposable
 
     /// <summary>Begins a trace.</summary>
     /// <param name="path">The file to create or replace.</param>
-    /// <param name="geometry">Layers, key-value heads and dimensions.</param>
+    /// <param name="geometry">Layers, key-value heads and dimensions, and how positions turned keys, if that is known.</param>
     /// <param name="tokens">How many tokens, at least 1.</param>
     /// <param name="queryHeads">Query heads, a multiple of the key-value heads; 0 for a trace without queries.</param>
     /// <param name="elementType">F16 or F32.</param>
@@ -51,7 +52,7 @@ public sealed class TraceWriter : IDisposable
             tensors.Add(new TensorDeclaration(TraceLayer.ValueName(layer), elementType, geometry.KvHeads, tokens, geometry.ValueDimension));
             if (queryHeads > 0) tensors.Add(new TensorDeclaration(TraceLayer.QueryName(layer), elementType, queryHeads, tokens, geometry.KeyDimension));
         }
-        return new TraceWriter(SafetensorsWriter.Create(path, tensors, WithVersion(metadata)), geometry, tokens, queryHeads, elementType);
+        return new TraceWriter(SafetensorsWriter.Create(path, tensors, WithVersion(metadata, geometry.Rotary)), geometry, tokens, queryHeads, elementType);
     }
 
     /// <summary>Writes all keys of one head: tokens x key dimension numbers.</summary>
@@ -77,10 +78,11 @@ public sealed class TraceWriter : IDisposable
     /// <summary>Removes the temporary file unless it was committed. May be called twice.</summary>
     public void Dispose() => _writer.Dispose();
 
-    private static OrderedDictionary<string, string> WithVersion(IReadOnlyDictionary<string, string>? metadata)
+    private static OrderedDictionary<string, string> WithVersion(IReadOnlyDictionary<string, string>? metadata, RotaryEmbedding? rotary)
     {
         OrderedDictionary<string, string> all = new() { [Trace.VersionKey] = Trace.Version };
         foreach ((string key, string value) in metadata ?? new Dictionary<string, string>()) all.TryAdd(key, value);
+        foreach ((string key, string value) in RotaryText.Write(rotary)) all.TryAdd(key, value);
         return all;
     }
 
