@@ -20,7 +20,7 @@ for spec in q8_0 q4_0 q4_0:rotation=hadamard kivi:bits=2 kivi:bits=4 polar32:bit
 done
 
 trellis=turboquant:code=trellis mean=mean=32,meanbits=8 kvant=()
-pair() { kvant+=(--keys "$trellis,bits=$1" --values "$trellis,scale=leastsquares,bits=$2"); }
+pair() { kvant+=(--keys "$trellis,bits=$1" --values "$trellis,scale=unbiased,bits=$2"); }
 pair 2,$mean 1,$mean
 pair 2 2
 pair 2 2,$mean

@@ -17,7 +17,7 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Equal(
             ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
             found.EnumerateObject().Select(p => p.Name));
-        Assert.Equal(("turboquant:bits=4", "turboquant:bits=4,scale=leastsquares"), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
+        Assert.Equal(("turboquant:bits=4,frame=balanced", "turboquant:bits=4,scale=unbiased"), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
         Assert.Equal(("limit", 300), (found.GetProperty("end").GetString(), found.GetProperty("tokens").GetInt32()));
         // 4 layers, 2 heads, 64 numbers of 2 bytes, keys and values.
         long fp16 = (found.GetProperty("promptTokens").GetInt64() + 300) * 4 * 2 * 64 * 2 * 2;

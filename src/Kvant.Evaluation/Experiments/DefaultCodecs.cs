@@ -2,8 +2,8 @@ namespace Kvant.Evaluation.Experiments;
 
 /// <summary>
 /// The comparison that runs when nobody asks for another: every compressing method, at sizes that can be compared with each other.
-/// TurboQuant stores keys with the norm corrected and values with the least-squares scale, which is what each is read for:
-/// keys must keep the size of dot products, values are summed and must be near.
+/// TurboQuant stores keys with the norm corrected and values with the unbiased scale: sums of values
+/// average noise away, but not what every one of them is shortened by.
 /// </summary>
 public static class DefaultCodecs
 {
@@ -43,7 +43,7 @@ public static class DefaultCodecs
         CodecPair.Parse("fp32"),
         CodecPair.Parse("bf16"),
         .. Pairs,
-        .. Enumerable.Range(1, 4).Select(bits => CodecPair.Parse($"turboquant:bits={bits},code=trellis", $"turboquant:bits={bits},code=trellis,scale=leastsquares")),
+        .. Enumerable.Range(1, 4).Select(bits => CodecPair.Parse($"turboquant:bits={bits},code=trellis", $"turboquant:bits={bits},code=trellis,scale=unbiased")),
         .. Enumerable.Range(2, 3).Select(bits => CodecPair.Parse($"turboquant:bits={bits},mean=32,meanbits=8", TurboValues(bits))),
         .. Enumerable.Range(2, 3).Select(bits => CodecPair.Parse($"turboquant:bits={bits},rotation=haar,scale=norm")),
         CodecPair.Parse("turboquant-ip:bits=4", "turboquant:bits=4,rotation=haar,scale=norm"),
@@ -51,9 +51,9 @@ public static class DefaultCodecs
     ];
 
     /// <summary>What a model's cache is compressed with where nobody says: a quarter of 16-bit floats, with little lost.</summary>
-    public static CodecPair Standard => CodecPair.Parse(TurboKeys(4), TurboValues(4));
+    public static CodecPair Standard => CodecPair.Parse($"{TurboKeys(4)},frame=balanced", TurboValues(4));
 
     private static string TurboKeys(int bits) => $"turboquant:bits={bits},scale=corrected";
 
-    private static string TurboValues(int bits) => $"turboquant:bits={bits},scale=leastsquares";
+    private static string TurboValues(int bits) => $"turboquant:bits={bits},scale=unbiased";
 }

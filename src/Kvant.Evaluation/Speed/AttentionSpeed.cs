@@ -53,7 +53,7 @@ public sealed record AttentionSpeed
     // Layers of all contenders that are timed together.
     internal long MostBytes { get; init; } = 6L << 30;
 
-    private CacheGeometry Geometry => new() { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension };
+    private CacheGeometry Geometry => new() { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension, Rotary = new() };
 
     /// <summary>Measures.</summary>
     /// <param name="progress">Is told which share is done.</param>

@@ -40,7 +40,7 @@ public sealed record PrefillSpeed
     /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
     public IReadOnlyList<PrefillSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
-        var geometry = new CacheGeometry { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension };
+        var geometry = new CacheGeometry { Layers = 1, KvHeads = KvHeads, QueryHeads = KvHeads * Group, KeyDimension = Dimension, ValueDimension = Dimension, Rotary = new() };
         float[] keys = RandomVectors.Normal(Tokens, KvHeads * Dimension, seed: 1), values = RandomVectors.Normal(Tokens, KvHeads * Dimension, seed: 2);
         float[] queries = RandomVectors.Normal(Tokens, KvHeads * Group * Dimension, seed: 3), outputs = new float[queries.Length];
         using var attention = new CacheAttention(geometry, new AttentionSettings { Threads = Threads });

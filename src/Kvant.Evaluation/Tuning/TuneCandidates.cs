@@ -6,10 +6,10 @@ namespace Kvant.Evaluation.Tuning;
 public static class TuneCandidates
 {
     /// <summary>For keys.</summary>
-    public static IReadOnlyList<CodecSpec> Keys => Trellis("");
+    public static IReadOnlyList<CodecSpec> Keys => Trellis("", "frame=balanced");
 
     /// <summary>For values.</summary>
-    public static IReadOnlyList<CodecSpec> Values => Trellis("scale=leastsquares,");
+    public static IReadOnlyList<CodecSpec> Values => Trellis("scale=unbiased,", "frame=0");
 
     /// <summary>Those that take the dimension.</summary>
     internal static CodecSpec[] For(IEnumerable<CodecSpec> specs, int dimension, CodecRole role) => [.. specs.Where(spec =>
@@ -25,12 +25,12 @@ public static class TuneCandidates
         }
     })];
 
-    private static CodecSpec[] Trellis(string scale) =>
+    private static CodecSpec[] Trellis(string scale, string frame) =>
     [
         .. from bits in Enumerable.Range(1, 4)
            from mean in (string[])["mean=0", "mean=32,meanbits=8"]
-           select CodecSpec.Parse($"turboquant:bits={bits},code=trellis,{scale}{mean}"),
-        CodecSpec.Parse("q8"),
+           select CodecSpec.Parse($"turboquant:bits={bits},code=trellis,{scale}{mean},{frame}"),
+        CodecSpec.Parse($"q8:{frame}"),
         CodecSpec.Parse("fp16"),
     ];
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Kvant.Codecs;
 
 namespace Kvant.Caching;
@@ -8,27 +9,31 @@ namespace Kvant.Caching;
 internal sealed class QueryEnergies(LayerLayout layout)
 {
     private readonly Lock _lock = new();
+    private readonly int _most = MostTokens(layout);
     private double[] _sums = []; // [head, channel]
     private int _tokens;
 
     private int Dimension => layout.Sides[0].Dimension;
 
-    // Those of sinks count too: by then as many tokens more have come.
-    private int MostTokens => layout.Sides[0].Codec.LearnsFromQueries ? layout.Sides[0].Codec.CalibrationRows - 1 : 0;
+    /// <summary>How many tokens' queries have counted.</summary>
+    public int Tokens => Volatile.Read(ref _tokens);
+
+    /// <summary>How many tokens' queries can count; those of sinks do too, for by then as many tokens more have come.</summary>
+    public static int MostTokens(LayerLayout layout) => layout.Sides[0].Codec.LearnsFromQueries ? layout.Sides[0].Codec.CalibrationRows - 1 : 0;
 
     /// <summary>Counts queries.</summary>
     /// <param name="position">The position of the first token.</param>
     /// <param name="queries">[token, query head, channel].</param>
     public void Observe(int position, ReadOnlySpan<float> queries)
     {
-        if (Volatile.Read(ref _tokens) >= MostTokens)
+        if (Tokens >= _most)
             return;
         lock (_lock)
         {
             if (_sums.Length == 0)
                 _sums = new double[layout.Heads * Dimension];
             int group = layout.GroupSize, token = layout.Heads * group * Dimension;
-            for (int at = 0; at < queries.Length && _tokens < MostTokens; at += token, position++)
+            for (int at = 0; at < queries.Length && _tokens < _most; at += token, position++)
             {
                 if (position != _tokens)
                     continue;
@@ -57,6 +62,24 @@ internal sealed class QueryEnergies(LayerLayout layout)
     {
         lock (_lock)
             return new QueryEnergies(layout) { _sums = [.. _sums], _tokens = _tokens };
+    }
+
+    /// <summary>The sums of a head as they lie in a file.</summary>
+    public Span<byte> Bytes(int head) => MemoryMarshal.AsBytes(_sums.AsSpan(head * Dimension, Dimension));
+
+    /// <summary>Makes room for sums that are read from a file.</summary>
+    public void Restore(int tokens)
+    {
+        lock (_lock)
+            (_sums, _tokens) = (tokens == 0 ? [] : new double[layout.Heads * Dimension], tokens);
+    }
+
+    /// <summary>Whether what was read can be sums of squares.</summary>
+    /// <exception cref="ArgumentException">It cannot.</exception>
+    public void RequirePossible()
+    {
+        if (!Array.TrueForAll(_sums, sum => sum >= 0 && double.IsFinite(sum)))
+            throw new ArgumentException("The energies of queries are not finite numbers of at least 0.");
     }
 
     /// <summary>Forgets everything.</summary>

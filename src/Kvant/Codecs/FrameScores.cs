@@ -7,7 +7,7 @@ namespace Kvant.Codecs;
 
 /// <summary>
 /// query . shared vector, for every row: the vector turns from row to row, so it is a sum of waves, one number and its turn for each pair of channels. The
-/// numbers are turned once by tile of 32 rows, and the tables make 32 scores of them (see <see cref="RotaryTables"/>).
+/// numbers are turned once by page of 128 rows, and the tables make 128 scores of them (see <see cref="RotaryTables"/>).
 /// </summary>
 /// <remarks>A query's numbers: cosines and sines of fast pairs, room for the places, cosines and sines of slow pairs, and what does not turn.</remarks>
 internal static class FrameScores
@@ -54,47 +54,33 @@ internal static class FrameScores
 
         if (pairs == 0)
             return;
-        using var scratch = new AlignedScratch((queries * length) + (2 * pairs));
-        Span<float> numbers = scratch.Floats[..(queries * length)], cosines = scratch.Floats.Slice(queries * length, pairs), sines = scratch.Floats[^pairs..];
+        using var scratch = new AlignedScratch(queries * length);
         Parts parts = new(tables);
-        for (int q = 0; q < queries; q++)
-            slots.Slice((q * stride) + stride - length, length).CopyTo(numbers[(q * length)..]);
-        int within = firstRow % RotaryTables.TileRows;
-        TurnTo(tables, firstRow - within, cosines, sines);
-        for (int row = 0, end; row < rows; row = end, within = 0)
+        for (int row = 0, count; row < rows; row += count)
         {
-            end = Math.Min(rows, row + RotaryTables.TileRows - within);
-            Turn(parts, numbers, length, queries, row == 0 ? cosines : tables.TileCosines, row == 0 ? sines : tables.TileSines);
-            AddTile(tables, parts, numbers, length, queries, within, end - row, scores[row..], rows);
+            (int page, int within) = Math.DivRem(firstRow + row, RotaryTables.PageRows);
+            count = Math.Min(rows - row, RotaryTables.PageRows - within);
+            for (int q = 0; q < queries; q++)
+                TurnTo(tables.AtPage(page), parts, slots.Slice((q * stride) + stride - length, length), scratch.Floats.Slice(q * length, length));
+            AddPage(tables, parts, scratch.Floats, length, queries, within, count, scores[row..], rows);
         }
     }
 
-    private static void TurnTo(RotaryTables tables, int tile, Span<float> cosines, Span<float> sines)
+    private static void TurnTo(ReadOnlySpan<float> turns, Parts parts, ReadOnlySpan<float> numbers, Span<float> turned)
     {
-        Span<double> turns = stackalloc double[2 * tables.Count];
-        tables.At(tile, turns);
-        for (int i = 0; i < tables.Count; i++)
-            (cosines[i], sines[i]) = ((float)turns[2 * tables.Order[i]], (float)turns[(2 * tables.Order[i]) + 1]);
+        numbers.CopyTo(turned);
+        ReadOnlySpan<float> cosines = turns[..(turns.Length / 2)], sines = turns[(turns.Length / 2)..];
+        Span<float> slow = turned[parts.SlowAt..];
+        PairTurns.Run(turned[..parts.Fast], turned[parts.Fast..], cosines, sines);
+        PairTurns.Run(slow[..parts.Slow], slow[parts.Slow..], cosines[parts.Fast..], sines[parts.Fast..]);
     }
 
-    private static void Turn(Parts parts, Span<float> numbers, int length, int queries, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines)
+    // The scores of a page are a weighted sum of table rows, as outputs are of values.
+    private static void AddPage(RotaryTables tables, Parts parts, Span<float> numbers, int length, int queries, int within, int count, Span<float> scores, int stride)
     {
-        for (int q = 0; q < queries; q++)
-        {
-            Span<float> own = numbers.Slice(q * length, length), slow = own[parts.SlowAt..];
-            PairTurns.Run(own[..parts.Fast], own[parts.Fast..], cosines, sines);
-            PairTurns.Run(slow[..parts.Slow], slow[parts.Slow..], cosines[parts.Fast..], sines[parts.Fast..]);
-        }
-    }
-
-    // The scores of a tile are a weighted sum of table rows, as outputs are of values.
-    private static void AddTile(RotaryTables tables, Parts parts, Span<float> numbers, int length, int queries, int within, int count, Span<float> scores, int stride)
-    {
-        for (int q = 0; q < queries; q++)
-            numbers.Slice((q * length) + (2 * parts.Fast), RotaryTables.Places).Clear();
         var slow = new RowRun(MemoryMarshal.AsBytes<float>(tables.SlowPlaces), RotaryTables.Places * sizeof(float), 2 * parts.Slow);
         RowSums.Add<SingleRows>(slow, 0, RotaryTables.Places, numbers[parts.SlowAt..], length, queries, numbers[(2 * parts.Fast)..], length);
-        var all = new RowRun(MemoryMarshal.AsBytes(tables.Rows.AsSpan(within)), RotaryTables.TileRows * sizeof(float), (2 * parts.Fast) + RotaryTables.Places);
+        var all = new RowRun(MemoryMarshal.AsBytes(tables.Rows.AsSpan(within)), RotaryTables.PageRows * sizeof(float), (2 * parts.Fast) + RotaryTables.Places);
         RowSums.Add<SingleRows>(all, 0, count, numbers, length, queries, scores, stride);
     }
 

@@ -1,38 +1,41 @@
+using System.Collections.Concurrent;
 using Kvant.Numerics;
 
 namespace Kvant.Codecs;
 
 /// <summary>
-/// Sines and cosines of a rotary embedding, as codecs need them: of rows within 32, of every 128th row, and of what makes the scores of 32 rows
+/// Sines and cosines of a rotary embedding, as codecs need them: of the rows of a tile of 32, of every page of 128, and of what makes the scores of a page
 /// out of few numbers. All heads of a cache share one.
 /// </summary>
 /// <remarks>
-/// Sum over pairs of a cos(speed j) + b sin(speed j), for the rows j of a tile: pairs that turn fast are summed as they stand; those that turn by less than
-/// a radian from the middle of the tile to its end are summed at eight places of it (Chebyshev's), between which a polynomial is exact to 2e-7.
+/// Sum over pairs of a cos(speed j) + b sin(speed j), for the rows j of a page: pairs that turn fast are summed as they stand; those that turn by less than
+/// 4.5 radians from the middle of the page to its end are summed at 16 places of it (Chebyshev's), between which a polynomial is exact to 4e-8.
 /// </remarks>
 internal sealed class RotaryTables
 {
-    /// <summary>Rows that are looked at together.</summary>
+    /// <summary>Rows of a tile: what is encoded together.</summary>
     public const int TileRows = 32;
 
-    /// <summary>Places at which slow pairs are summed.</summary>
-    public const int Places = 8;
+    /// <summary>Rows of a page: what is scored together.</summary>
+    public const int PageRows = 128;
 
-    private const int PageRows = 128;
-    private const double Middle = (TileRows - 1) / 2.0;
+    /// <summary>Places at which slow pairs are summed.</summary>
+    public const int Places = 16;
+
+    private const double Middle = (PageRows - 1) / 2.0;
+    private const double MostRadians = 4.5;
 
     private readonly double[] _speeds;
     private readonly double[] _withinPage; // [tile of the page, pair, cosine and sine]
-    private readonly Lock _growth = new();
-    private double[][] _pages = []; // [page][pair, cosine and sine]
+    private readonly ConcurrentDictionary<int, Turns> _pages = new(); // those that somebody looked at
+    private readonly Func<int, Turns> _createPage;
 
     /// <summary>The tables of some speeds.</summary>
     /// <param name="speeds">Radians by row, per pair.</param>
     /// <param name="pairs">Which channels are pairs.</param>
     public RotaryTables(ReadOnlySpan<double> speeds, RotaryPairs pairs)
     {
-        _speeds = speeds.ToArray();
-        Pairs = pairs;
+        (_speeds, Pairs, _createPage) = (speeds.ToArray(), pairs, CreatePage);
         _withinPage = new double[PageRows / TileRows * 2 * Count];
         for (int tile = 0; tile < PageRows / TileRows; tile++)
             Fill(tile * TileRows, _withinPage.AsSpan(tile * 2 * Count, 2 * Count));
@@ -44,9 +47,7 @@ internal sealed class RotaryTables
         }
 
         Order = [.. Enumerable.Range(0, Count).OrderByDescending(i => _speeds[i])];
-        Fast = Order.Count(i => _speeds[i] * (Middle + 1) > 1);
-        TileCosines = [.. Order.Select(i => (float)PortableMath.SinCos(TileRows * _speeds[i]).Cosine)];
-        TileSines = [.. Order.Select(i => (float)PortableMath.SinCos(TileRows * _speeds[i]).Sine)];
+        Fast = Order.Count(i => _speeds[i] * Middle > MostRadians);
         double[] places = [.. Enumerable.Range(0, Places).Select(k => Middle * (1 + PortableMath.SinCos(Math.PI * ((2 * k) + 1) / (2 * Places)).Cosine))];
         Rows = CreateRows(places);
         SlowPlaces = CreateSlowPlaces(places);
@@ -73,13 +74,7 @@ internal sealed class RotaryTables
     /// <summary>How many pairs turn fast.</summary>
     public int Fast { get; }
 
-    /// <summary>From one tile to the next, in <see cref="Order"/>.</summary>
-    public float[] TileCosines { get; }
-
-    /// <summary>From one tile to the next, in <see cref="Order"/>.</summary>
-    public float[] TileSines { get; }
-
-    /// <summary>[cosines of fast pairs, their sines, places][row of a tile].</summary>
+    /// <summary>[cosines of fast pairs, their sines, places][row of a page].</summary>
     public float[] Rows { get; }
 
     /// <summary>[cosines of slow pairs, their sines][place].</summary>
@@ -96,7 +91,7 @@ internal sealed class RotaryTables
     /// <param name="turns">Receives [pair, cosine and sine].</param>
     public void At(int row, Span<double> turns)
     {
-        ReadOnlySpan<double> page = Page(row / PageRows), within = _withinPage.AsSpan(row % PageRows / TileRows * 2 * Count, 2 * Count);
+        ReadOnlySpan<double> page = _pages.GetOrAdd(row / PageRows, _createPage).Exact, within = _withinPage.AsSpan(row % PageRows / TileRows * 2 * Count, 2 * Count);
         for (int i = 0; i < 2 * Count; i += 2)
         {
             turns[i] = (page[i] * within[i]) - (page[i + 1] * within[i + 1]);
@@ -104,28 +99,17 @@ internal sealed class RotaryTables
         }
     }
 
-    private ReadOnlySpan<double> Page(int page)
-    {
-        double[][] pages = Volatile.Read(ref _pages);
-        return page < pages.Length ? pages[page] : Grow(page);
-    }
+    /// <summary>Cosines, then sines, of every pair at the first row of a page, in <see cref="Order"/>.</summary>
+    public ReadOnlySpan<float> AtPage(int page) => _pages.GetOrAdd(page, _createPage).Ordered;
 
-    private double[] Grow(int page)
+    private Turns CreatePage(int page)
     {
-        lock (_growth)
-        {
-            int known = _pages.Length;
-            if (page >= known)
-            {
-                double[][] pages = new double[Math.Max(page + 1, 2 * known)][];
-                _pages.CopyTo(pages, 0);
-                for (int i = known; i < pages.Length; i++)
-                    Fill((long)i * PageRows, pages[i] = new double[2 * Count]);
-                Volatile.Write(ref _pages, pages);
-            }
-
-            return _pages[page];
-        }
+        double[] exact = new double[2 * Count];
+        float[] ordered = new float[2 * Count];
+        Fill((long)page * PageRows, exact);
+        for (int i = 0; i < Count; i++)
+            (ordered[i], ordered[Count + i]) = ((float)exact[2 * Order[i]], (float)exact[(2 * Order[i]) + 1]);
+        return new(exact, ordered);
     }
 
     private void Fill(long row, Span<double> turns)
@@ -136,13 +120,13 @@ internal sealed class RotaryTables
 
     private float[] CreateRows(double[] places)
     {
-        float[] rows = new float[((2 * Fast) + Places) * TileRows];
-        for (int row = 0; row < TileRows; row++)
+        float[] rows = new float[((2 * Fast) + Places) * PageRows];
+        for (int row = 0; row < PageRows; row++)
         {
             for (int i = 0; i < Fast; i++)
             {
-                rows[(i * TileRows) + row] = Cosines[(row * Count) + Order[i]];
-                rows[((Fast + i) * TileRows) + row] = Sines[(row * Count) + Order[i]];
+                (double sine, double cosine) = PortableMath.SinCos(row * _speeds[Order[i]]);
+                (rows[(i * PageRows) + row], rows[((Fast + i) * PageRows) + row]) = ((float)cosine, (float)sine);
             }
 
             // Lagrange's polynomials.
@@ -151,7 +135,7 @@ internal sealed class RotaryTables
                 double value = 1;
                 foreach ((int other, double place) in places.Index())
                     value *= other == k ? 1 : (row - place) / (places[k] - place);
-                rows[(((2 * Fast) + k) * TileRows) + row] = (float)value;
+                rows[(((2 * Fast) + k) * PageRows) + row] = (float)value;
             }
         }
 
@@ -173,4 +157,6 @@ internal sealed class RotaryTables
 
         return turns;
     }
+
+    private sealed record Turns(double[] Exact, float[] Ordered);
 }

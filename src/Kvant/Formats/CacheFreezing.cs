@@ -25,7 +25,7 @@ public static class CacheFreezing
             try
             {
                 LayerMemory[] layers = cache.Layers;
-                var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent));
+                var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(layers, l => l.Queries.Tokens));
                 var writer = new ChecksummedWriter(stream);
                 header.Write(writer);
                 for (int layer = 0; layer < layers.Length; layer++)

@@ -19,12 +19,13 @@ internal sealed class CacheHeader
     /// <param name="options">How the cache stores its sequence.</param>
     /// <param name="layouts">What the options make.</param>
     /// <param name="extents">Where the tokens of each layer are.</param>
+    /// <param name="observed">How many tokens' queries each layer has heard of; null for none.</param>
     /// <param name="queries">How queries are stored that are carried along; null for none.</param>
     /// <param name="source">What the source of the rows said about itself.</param>
     /// <exception cref="ArgumentException">A text or a size is too large for a file.</exception>
-    public CacheHeader(KvCacheOptions options, LayerLayout[] layouts, LayerExtent[] extents, ElementType? queries = null, IReadOnlyDictionary<string, string>? source = null)
+    public CacheHeader(KvCacheOptions options, LayerLayout[] layouts, LayerExtent[] extents, int[]? observed = null, ElementType? queries = null, IReadOnlyDictionary<string, string>? source = null)
     {
-        (Options, Layouts, Extents, Queries, Source) = (options, layouts, extents, queries, source ?? new Dictionary<string, string>());
+        (Options, Layouts, Extents, Observed, Queries, Source) = (options, layouts, extents, observed ?? new int[extents.Length], queries, source ?? new Dictionary<string, string>());
         List<TensorDeclaration> tensors = [new("header.crc32c", ElementType.U8, ChecksumBytes)];
         _layerOffsets = new long[extents.Length + 1];
         long end = ChecksumBytes;
@@ -48,6 +49,9 @@ internal sealed class CacheHeader
 
     /// <summary>Where the tokens of each layer are.</summary>
     public LayerExtent[] Extents { get; }
+
+    /// <summary>How many tokens' queries each layer has heard of.</summary>
+    public int[] Observed { get; }
 
     /// <summary>How queries are stored that are carried along; null for none.</summary>
     public ElementType? Queries { get; }

@@ -50,6 +50,7 @@ internal sealed class CacheMetadata
             Add(Key(layer, "body_rows"), Text(extent.BodyRows));
             Add(Key(layer, "first_live"), Text(extent.FirstLive));
             Add(Key(layer, "cut_rows"), Text(extent.CutRows));
+            Add(Key(layer, "observed_queries"), header.Observed[layer] > 0 ? Text(header.Observed[layer]) : null);
         }
 
         foreach ((string key, string value) in header.Source.OrderBy(pair => pair.Key, StringComparer.Ordinal))
@@ -122,14 +123,18 @@ internal sealed class CacheMetadata
         PolicyCost.RequireFewSteps(options.Policy, options.Geometry);
         LayerLayout[] layouts = LayerLayouts.Create(options);
         var extents = new LayerExtent[layers];
+        int[] observed = new int[layers];
         for (int layer = 0; layer < layers; layer++)
         {
             extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")));
             if (!layouts[layer].IsPossible(extents[layer]))
                 throw new FormatException($"Layer {layer} cannot be {extents[layer]}.");
+            observed[layer] = _text.ContainsKey(Key(layer, "observed_queries")) ? Number(Key(layer, "observed_queries")) : 0;
+            if (observed[layer] > QueryEnergies.MostTokens(layouts[layer]))
+                throw new FormatException($"Layer {layer} cannot have heard of the queries of {observed[layer]} tokens.");
         }
 
-        return new CacheHeader(options, layouts, extents, Queries(), Source());
+        return new CacheHeader(options, layouts, extents, observed, Queries(), Source());
     }
 
     private static string Key(int layer, string what) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{what}");

@@ -15,6 +15,7 @@ internal static class LayerFormat
         Sinks,
         Window,
         Queries,
+        Energies,
         State,
         Blocks,
     }
@@ -31,7 +32,9 @@ internal static class LayerFormat
         {
             if (section == Section.Queries && header.Queries is { } type)
                 Add("query", type, header.Options.Geometry.QueryHeads, extent.Length, layout.Sides[0].Dimension);
-            for (int side = 0; side < 2 && section != Section.Queries; side++)
+            if (section == Section.Energies && header.Observed[layer] > 0)
+                Add("key.query_energies", ElementType.U8, layout.Heads, (long)sizeof(double) * layout.Sides[0].Dimension);
+            for (int side = 0; side < 2 && section is not (Section.Queries or Section.Energies); side++)
             {
                 SideLayout kind = layout.Sides[side];
                 string name = side == 0 ? "key" : "value";
@@ -82,7 +85,7 @@ internal static class LayerFormat
         {
             if (section == Section.Queries)
                 queries?.Invoke(writer);
-            foreach (Part part in Parts(memory.Layout, header.Extents[layer], section))
+            foreach (Part part in Parts(memory, header.Extents[layer], section))
                 writer.Write(BytesOf(memory, section, part));
         }
 
@@ -104,11 +107,12 @@ internal static class LayerFormat
         memory.Reserve(extent, writesFront: true, scratch.Reserved);
         scratch.InstallReserved();
         memory.Become(extent);
+        memory.Queries.Restore(header.Observed[layer]);
         foreach (Section section in Enum.GetValues<Section>())
         {
             if (section == Section.Queries && tensors.Find(IsQuery) is { } queries)
                 reader.Skip(queries.ByteLength());
-            foreach (Part part in Parts(memory.Layout, extent, section))
+            foreach (Part part in Parts(memory, extent, section))
                 reader.Read(BytesOf(memory, section, part));
         }
 
@@ -116,6 +120,7 @@ internal static class LayerFormat
         try
         {
             Restore(memory);
+            memory.Queries.RequirePossible();
             RequireUsable(memory, scratch);
         }
         catch (ArgumentException refused)
@@ -128,19 +133,21 @@ internal static class LayerFormat
 
     // Pieces of a section that lie together in memory, side by side and head by head. A section that is not there has no heads to go through: a short
     // file may name two thousand million.
-    private static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
+    private static IEnumerable<Part> Parts(LayerMemory memory, LayerExtent extent, Section section)
     {
+        LayerLayout layout = memory.Layout;
         (int start, int end, int unit) = section switch
         {
             Section.Sinks => (0, Math.Min(layout.Sinks, extent.Length), int.MaxValue),
             Section.Window => (extent.BodyRows, layout.Rows(extent), layout.RingRows),
+            Section.Energies => (0, memory.Queries.Tokens > 0 ? 1 : 0, 1),
             Section.State => (0, layout.IsCalibrated(extent) ? 1 : 0, 1),
             Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
             _ => (0, 0, 1),
         };
         for (int side = 0; side < 2 && start < end; side++)
         {
-            if (section == Section.State && layout.Sides[side].Codec.StateBytes == 0)
+            if ((section == Section.State && layout.Sides[side].Codec.StateBytes == 0) || (section == Section.Energies && side == 1))
                 continue;
             for (int head = 0; head < layout.Heads; head++)
             {
@@ -157,6 +164,7 @@ internal static class LayerFormat
     {
         Section.Sinks => memory.Sinks(part.Side, part.Head, part.First, part.Count),
         Section.Window => memory.Ring(part.Side, part.Head, part.First, part.Count),
+        Section.Energies => memory.Queries.Bytes(part.Head),
         Section.State => memory.State(part.Side, part.Head),
         _ => memory.Body(part.Side, part.Head, part.First, part.Count),
     };
@@ -182,11 +190,11 @@ internal static class LayerFormat
     {
         foreach (Section section in (Section[])[Section.Sinks, Section.Window])
         {
-            foreach (Part part in Parts(memory.Layout, memory.Extent, section))
+            foreach (Part part in Parts(memory, memory.Extent, section))
                 RequireRows(memory.Layout.Sides[part.Side], BytesOf(memory, section, part), section, part, scratch);
         }
 
-        foreach (Part part in Parts(memory.Layout, memory.Extent, Section.Blocks))
+        foreach (Part part in Parts(memory, memory.Extent, Section.Blocks))
         {
             if (!memory.Codec(part.Side, part.Head).AreFinite(BytesOf(memory, Section.Blocks, part)))
                 throw new ArgumentException($"{Name(part)}: a block of rows {part.First} to {part.First + part.Count - 1} does not decode to finite numbers.");

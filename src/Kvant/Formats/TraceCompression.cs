@@ -27,7 +27,7 @@ internal sealed class TraceCompression
         };
         LayerLayout[] layouts = LayerLayouts.Create(options);
         ElementType? queries = trace.QueryHeads == 0 ? null : trace.IsHalfPrecision ? ElementType.F16 : ElementType.F32;
-        _header = new CacheHeader(options, layouts, Array.ConvertAll(layouts, l => l.AfterAppend(l.Empty, trace.Tokens)), queries, trace.Metadata);
+        _header = new CacheHeader(options, layouts, Array.ConvertAll(layouts, l => l.AfterAppend(l.Empty, trace.Tokens)), Array.ConvertAll(layouts, Observed), queries, trace.Metadata);
     }
 
     /// <summary>Writes the file.</summary>
@@ -54,7 +54,7 @@ internal sealed class TraceCompression
             float[] keys = Tokens(HeadKind.Key, _trace.KeyDimension), values = Tokens(HeadKind.Value, _trace.ValueDimension);
             try
             {
-                if (first == 0 && _header.Layouts[layer].Sides[0].Codec.LearnsFromQueries)
+                if (first == 0 && _header.Observed[layer] > 0)
                     cache.ObserveQueries(0, 0, Queries(layer, count));
                 cache.Append(0, keys, values);
             }
@@ -66,6 +66,9 @@ internal sealed class TraceCompression
             float[] Tokens(HeadKind kind, int dimension) => ReadTokens(layer, kind, _trace.KvHeads, dimension, first, count);
         }
     }
+
+    // Of no queries nothing is heard.
+    private int Observed(LayerLayout layout) => _trace.QueryHeads == 0 ? 0 : Math.Min(_trace.Tokens, QueryEnergies.MostTokens(layout));
 
     private float[] Queries(int layer, int count) => ReadTokens(layer, HeadKind.Query, _trace.QueryHeads, _trace.KeyDimension, 0, count);
 

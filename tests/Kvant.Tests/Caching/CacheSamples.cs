@@ -16,7 +16,7 @@ internal static class CacheSamples
     [
         .. CodecCatalog.Methods.Select(m => m.Name),
         "kivi:group=128", "kivi:bits=4,group=16|turboquant:bits=3", "q8|kivi:bits=4", "turboquant:bits=2|q4_0", "fp32|outlier", "turboquant:bits=5", "outlier|kivi:group=64",
-        "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
+        "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=4,mean=32,frame=balanced|q8:frame=balanced", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
     ];
 
     /// <summary>What caches of several layers are tried with: <see cref="Pairs"/> in the first layer and others behind it, trellis codes, and presets.</summary>
@@ -41,7 +41,7 @@ internal static class CacheSamples
         string[] specs = pair.Split('|');
         return new()
         {
-            Geometry = new() { Layers = layers, KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension },
+            Geometry = new() { Layers = layers, KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension, Rotary = new() },
             Policy = LayerPolicy.Uniform(layers, CodecSpec.Parse(specs[0]), CodecSpec.Parse(specs[^1])),
             Sinks = sinks,
             Window = window,

@@ -77,7 +77,10 @@ public sealed class PrefillLaws
                     Range keys = (first * 2 * CacheSamples.KeyDimension)..((first + count) * 2 * CacheSamples.KeyDimension);
                     Range values = (first * 2 * CacheSamples.ValueDimension)..((first + count) * 2 * CacheSamples.ValueDimension);
                     if (part == -1 && random.Next(2) == 0)
+                    {
+                        cache.ObserveQueries(0, first, tokens.Keys[keys]);
                         cache.Append(0, tokens.Keys[keys], tokens.Values[values]);
+                    }
                     else
                         attention.Prefill(cache, 0, tokens.Keys[keys], tokens.Keys[keys], tokens.Values[values], new float[count * 2 * CacheSamples.ValueDimension]);
                     if (first + count == 120)

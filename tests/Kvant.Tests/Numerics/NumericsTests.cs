@@ -14,6 +14,11 @@ public sealed class NumericsTests
             Assert.Equal(Math.Log(x), PortableMath.Log(x), 2e-15 * Math.Max(1, Math.Abs(Math.Log(x))));
             Assert.Equal(Math.Asin(t), PortableMath.Asin(t), 3e-15);
             Assert.Equal(Math.Atan(x), PortableMath.Atan(x), 3e-15);
+            double power = (random.NextDouble() * 200) - 100, turns = random.NextDouble() * 1e6;
+            Assert.Equal(1, PortableMath.Exp(power) / Math.Exp(power), 3e-14);
+            (double sine, double cosine) = PortableMath.SinCos(turns);
+            Assert.Equal(Math.Sin(turns), sine, 4e-16);
+            Assert.Equal(Math.Cos(turns), cosine, 4e-16);
             int numerator = random.Next(2000), denominator = random.Next(1, 200);
             double angle = 2 * Math.PI * (numerator % denominator) / denominator;
             Assert.Equal(Math.Cos(angle) + Math.Sin(angle), PortableMath.CosPlusSin(numerator, denominator), 2e-15);
@@ -21,6 +26,8 @@ public sealed class NumericsTests
 
         Assert.Equal(Math.PI / 2, PortableMath.Asin(1), 1e-15);
         Assert.Equal(0, PortableMath.Log(1));
+        Assert.Equal((0.0, 1.0), PortableMath.SinCos(0));
+        Assert.Equal(1, PortableMath.Exp(0));
     }
 
     [Fact]
