@@ -12,7 +12,7 @@ internal sealed class GroupCodec(int dimension, byte[]? state = null) : Codec(di
 
     public override ReadOnlySpan<byte> State => state;
 
-    protected override Codec CalibrateRows(ReadOnlySpan<float> rows) => new GroupCodec(Dimension, [1, 2, 3]);
+    protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context) => new GroupCodec(Dimension, [1, 2, 3]);
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => MemoryMarshal.AsBytes(rows).CopyTo(block);
 

@@ -41,7 +41,7 @@ internal static class CacheSamples
         string[] specs = pair.Split('|');
         return new()
         {
-            Geometry = new() { Layers = layers, KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension, Rotary = new() },
+            Geometry = new() { Layers = layers, KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension, Rotary = pair.Contains("frame") ? new() : null },
             Policy = LayerPolicy.Uniform(layers, CodecSpec.Parse(specs[0]), CodecSpec.Parse(specs[^1])),
             Sinks = sinks,
             Window = window,

@@ -160,7 +160,7 @@ public sealed class CostTests : IDisposable
 
         public override ReadOnlySpan<byte> State => [1];
 
-        protected override Codec CalibrateRows(ReadOnlySpan<float> rows) => this;
+        protected override Codec CalibrateRows(ReadOnlySpan<float> rows, CalibrationContext context) => this;
 
         protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => block.Clear();
 

@@ -24,7 +24,7 @@ internal sealed class CacheOracle
         _block = Math.Max(keys.RowsPerBlock, values.RowsPerBlock);
         _calibration = Math.Max(keys.CalibrationRows, values.CalibrationRows);
         _half = (options.WindowCodec?.Method.Name ?? (specs.Keys.Method.Name == "fp32" || specs.Values.Method.Name == "fp32" ? "fp32" : "fp16")) == "fp16";
-        _heads = [.. Enumerable.Range(0, geometry.KvHeads).Select(_ => new Head(keys, values))];
+        _heads = [.. Enumerable.Range(0, geometry.KvHeads).Select(_ => new Head(keys, values, geometry.Rotary))];
         FirstLive = options.Sinks;
     }
 
@@ -117,7 +117,7 @@ internal sealed class CacheOracle
 
     private delegate float[] Rounding(ReadOnlySpan<float> row);
 
-    private sealed class Head(Codec keys, Codec values)
+    private sealed class Head(Codec keys, Codec values, RotaryEmbedding? rotary)
     {
         private Codec? _chosenKeys;
         private Codec? _chosenValues;
@@ -138,7 +138,7 @@ internal sealed class CacheOracle
 
         public bool IsCalibrated => Blocks.Count > 0 || Left > 0;
 
-        public Head Copy() => new(keys, values)
+        public Head Copy() => new(keys, values, rotary)
         {
             Sinks = [.. Sinks],
             Window = [.. Window],
@@ -153,22 +153,24 @@ internal sealed class CacheOracle
         {
             if (!IsCalibrated)
             {
-                _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)]);
+                _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary });
                 _chosenValues = values.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
             }
 
             float[] blockKeys = [.. Window.Take(rows).SelectMany(r => r.Key)], blockValues = [.. Window.Take(rows).SelectMany(r => r.Value)];
-            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys), Encode(_chosenValues!, blockValues, _cut.Values)));
+            int first = Blocks.Count * rows;
+            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys, first), Encode(_chosenValues!, blockValues, _cut.Values, first)));
             Window.RemoveRange(0, rows);
             Left = 0;
         }
 
-        private byte[] Encode(Codec codec, float[] rows, byte[] cut)
+        private byte[] Encode(Codec codec, float[] rows, byte[] cut, int first)
         {
+            byte[] block = new byte[rows.Length / codec.Dimension / codec.RowsPerBlock * codec.BytesPerBlock];
             if (Left == 0)
-                return codec.Encode(rows);
-            byte[] block = new byte[cut.Length];
-            codec.Reencode(rows, cut, Left, block);
+                codec.Encode(rows, block, first);
+            else
+                codec.Reencode(rows, cut, Left, block, first);
             return block;
         }
 
@@ -181,8 +183,14 @@ internal sealed class CacheOracle
 
         public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block].Keys, _ =>
         {
-            IEnumerable<float[]> decodedKeys = _chosenKeys!.Decode(Blocks[block].Keys).Chunk(keys.Dimension);
-            return [.. decodedKeys.Zip(_chosenValues!.Decode(Blocks[block].Values).Chunk(values.Dimension))];
+            return [.. Rows(_chosenKeys!, Blocks[block].Keys).Zip(Rows(_chosenValues!, Blocks[block].Values))];
+
+            IEnumerable<float[]> Rows(Codec codec, byte[] bytes)
+            {
+                float[] rows = new float[bytes.Length / codec.BytesPerBlock * codec.RowsPerBlock * codec.Dimension];
+                codec.Decode(bytes, rows, block * (rows.Length / codec.Dimension));
+                return rows.Chunk(codec.Dimension);
+            }
         });
 
         public void Cut(int rows, int block, bool evicted, Rounding round)
