@@ -29,6 +29,18 @@ public sealed class EvaluateVerbTests : IDisposable
     }
 
     [Fact]
+    public void RotaryEmbeddingOfATraceThatDoesNotSayItCanBeSaid()
+    {
+        string[] words = ["evaluate", s_trace, "--codec", "turboquant:bits=4,frame=constant"];
+        double Error(params string[] more) => Assert.Single(ToolResult.JsonOf([.. words, .. more]).EnumerateArray()).GetProperty("keyNmse").GetDouble();
+        // The keys of the model that ships have less in common once they are turned.
+        Assert.True(Error("--rope-base", "10000", "--rope-pairs", "neighbors") < Error());
+        ToolResult.Of([.. words, "--rope-pairs", "halves"]).AssertFailed(2, "--rope-base");
+        ToolResult.Of([.. words, "--rope-base", "0"]).AssertFailed(2, "--rope-base", "above 0", "'0'");
+        ToolResult.Of("evaluate", "--rope-base", "10000").AssertFailed(2, "--rope-base", "a model says it itself");
+    }
+
+    [Fact]
     public void RowsAreSortedByBytes()
     {
         JsonElement rows = ToolResult.JsonOf("evaluate", Tiny(), "--codec", "fp32", "--codec", "turboquant:bits=2", "--codec", "fp16");

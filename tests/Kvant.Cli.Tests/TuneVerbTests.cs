@@ -37,7 +37,7 @@ public sealed class TuneVerbTests : IDisposable
     [Fact]
     public void PresetsAreTaken()
     {
-        JsonElement rows = ToolResult.JsonOf("evaluate", "--policy", "balanced", "--policy", "tiny", "--context", "128", "--chunks", "1");
+        JsonElement rows = ToolResult.JsonOf("evaluate", "--policy", "balanced", "--policy", "tiny", "--context", "256", "--chunks", "1");
         Assert.Equal(["tiny", "balanced"], rows.EnumerateArray().Select(r => r.GetProperty("policy").GetString()));
         ToolResult.Of("generate", "--prompt", "It was", "--policy", "none.json").AssertFailed(2, "none.json", "quality, balanced, small, tiny");
         ToolResult.Of("generate", "--prompt", "It was", "--policy", "tiny", "--codec", "fp16").AssertFailed(2, "--policy", "--codec");

@@ -37,7 +37,7 @@ public sealed class DefaultCodecsTests
     public void ShippedTraceOrdersTheCodecsAsTheoryDoes()
     {
         using Trace file = Trace.Open(Path.Combine(AppContext.BaseDirectory, "mini-trace.safetensors"));
-        CodecPair[] pairs = [Turbo(4), Turbo(3), Turbo(2), CodecPair.Parse("q8", "turboquant:bits=3,scale=unbiased")];
+        CodecPair[] pairs = [Turbo(4), Turbo(3), Turbo(2), CodecPair.Parse("q8", "turboquant:bits=3,scale=leastsquares")];
         IReadOnlyList<PairResult> results = new TraceExperiment { Source = new RecordedTrace(file), Pairs = pairs, Threads = 2 }.Run().Results;
 
         // Least squares on a randomly rotated row is within a few percent of the optimum for d = 64, whatever the row.
@@ -62,6 +62,6 @@ public sealed class DefaultCodecsTests
         Assert.True(results[3].AttentionKl!.Median < results[0].AttentionKl!.Median / 20);
         Assert.All(results, r => Assert.Equal(4, r.Layers.Count));
 
-        static CodecPair Turbo(int bits) => CodecPair.Parse($"turboquant:bits={bits},scale=corrected", $"turboquant:bits={bits},scale=unbiased");
+        static CodecPair Turbo(int bits) => CodecPair.Parse($"turboquant:bits={bits},scale=corrected", $"turboquant:bits={bits},scale=leastsquares");
     }
 }

@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Formats;
 
 namespace Kvant.Tests.Formats;
@@ -27,6 +28,30 @@ public sealed class TraceTests : IDisposable
             energy += rows.Sum(x => (double)x * x);
         }
         Assert.True(energy > 1);
+    }
+
+    [Fact]
+    public void HowPositionsTurnedKeysIsKept()
+    {
+        RotaryEmbedding rotary = new() { Base = 500_000.5, Pairs = RotaryPairs.Neighbors, Dimension = 6, Divisor = 4, Factors = [1, 2.5f, 1e-3f] };
+        string path = TraceSamples.Write(_folder.File("t"), TraceSamples.Geometry() with { Rotary = rotary }, 5);
+        using (Trace trace = Trace.Open(path, new() { Base = 3 }))
+        {
+            Assert.Equal(rotary, trace.Rotary);
+            Assert.Equal(rotary, trace.Geometry.Rotary);
+        }
+
+        using Trace silent = Trace.Open(TraceSamples.Write(_folder.File("s"), TraceSamples.Geometry(), 5), new() { Base = 3 });
+        Assert.Equal(3, silent.Rotary!.Base);
+        foreach ((string key, string value) in ((string, string)[])
+        [
+            ("base", "-1"), ("base", "x"), ("base", "1e999"), ("pairs", "thirds"), ("dimension", "3"), ("dimension", "10"), ("dimension", "-2"), ("divisor", "0"), ("factors", "1 2"), ("factors", "1 2 3 0"), ("factors", ""),
+        ])
+        {
+            Dictionary<string, string> metadata = new() { ["rotary.base"] = "10000", ["rotary.pairs"] = "halves" };
+            metadata["rotary." + key] = value;
+            Assert.Throws<InvalidDataException>(() => Trace.Open(TraceSamples.Write(_folder.File("bad"), TraceSamples.Geometry(), 5, metadata: metadata)));
+        }
     }
 
     [Theory]
