@@ -70,6 +70,21 @@ public sealed class ModelExperimentTests
         Assert.True(bad.Results[0].Loss.DivergenceMedian.Value > 20 * good.Results[0].Loss.DivergenceMedian.Value);
     }
 
+    // Its card: biases in pairs that turn within 32 rows, which no mean of neighbors takes away. docs/methods/frames.md has the numbers of a longer text.
+    [Fact]
+    public void FramesHoldWhereWhatKeysShareTurnsFast()
+    {
+        using LanguageModel model = ShippedModels.Open("mini-bias-fast.gguf");
+        ModelReport report = (Experiment(model, "fp16") with
+        {
+            Context = 512,
+            Chunks = 1,
+            Pairs = [.. ((string[])["turboquant:bits=4,frame=balanced", "turboquant:bits=4,mean=32", "turboquant:bits=4"]).Select(keys => CodecPair.Parse(keys, "turboquant:bits=4,scale=unbiased"))],
+        }).Run(cancellation: TestContext.Current.CancellationToken);
+        double[] medians = [.. report.Results.Select(r => r.Loss.DivergenceMedian.Value)];
+        Assert.True(medians[1] > 3 * medians[0] && medians[2] > 30 * medians[0], string.Join(", ", medians));
+    }
+
     [Fact]
     public void BytesAreThoseOfTheCache()
     {
