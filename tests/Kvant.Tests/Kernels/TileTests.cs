@@ -72,6 +72,9 @@ public sealed class TileTests
     [MemberData(nameof(TiledSpecs))]
     public void IntegerScoresAndSumsAreTheSameAtEveryWidth(string spec)
     {
+        // A leg without vectors has the scalar loop alone, which is no comparison.
+        if (Widths.All.Length == 1)
+            return;
         foreach (int dimension in (int[])[32, 80, 128, 576])
         {
             if (CodecCases.TryCreate(spec, dimension, CodecRole.KeyTiles) is not { } keys)
