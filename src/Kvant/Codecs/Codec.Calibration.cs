@@ -53,6 +53,9 @@ public abstract partial class Codec
         return StateBytes == 0 ? this : RestoreState(state);
     }
 
+    /// <summary>Whether a state could have been chosen where this is known: for files, which must not make a codec keep more than one embedding's tables.</summary>
+    internal virtual bool IsStateFor(ReadOnlySpan<byte> state, CalibrationContext context) => true;
+
     /// <summary>What <see cref="Calibrate"/> does after its checks.</summary>
     /// <param name="rows"><see cref="CalibrationRows"/> times <see cref="Dimension"/> finite floats.</param>
     /// <param name="context">What else is known.</param>

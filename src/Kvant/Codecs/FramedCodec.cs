@@ -79,6 +79,9 @@ internal sealed class FramedCodec : Codec
         return new FramedCodec(_inner, _balanced, _tables, frame, state);
     }
 
+    internal override bool IsStateFor(ReadOnlySpan<byte> state, CalibrationContext context) =>
+        HeadFrame.IsTurnedBy(state, Dimension, context.Rotary?.Speeds(Dimension) ?? [], context.Rotary?.Pairs ?? RotaryPairs.Halves);
+
     protected override Codec RestoreState(ReadOnlySpan<byte> state) =>
         new FramedCodec(_inner, _balanced, _tables, HeadFrame.Read(state, Dimension, _tables.Of), state.ToArray());
 

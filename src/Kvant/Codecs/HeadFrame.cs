@@ -92,6 +92,14 @@ internal sealed class HeadFrame
             : throw new ArgumentException($"The state is not a frame: finite numbers, a vector of at most {LargestNorm} and units of 1 to {LargestUnit}.", nameof(state));
     }
 
+    /// <summary>Whether a state names these pairs and speeds.</summary>
+    public static bool IsTurnedBy(ReadOnlySpan<byte> state, int dimension, ReadOnlySpan<double> speeds, RotaryPairs pairs)
+    {
+        ReadOnlySpan<double> stored = MemoryMarshal.Cast<byte, double>(state[Parts(dimension).Speeds]);
+        return BinaryPrimitives.ReadInt32LittleEndian(state) == speeds.Length && BinaryPrimitives.ReadInt32LittleEndian(state[sizeof(int)..]) == (int)pairs
+            && stored[..speeds.Length].SequenceEqual(speeds);
+    }
+
     /// <summary>The shared vector at some rows, turned as they are; the same numbers on every machine.</summary>
     /// <param name="firstRow">The number of the first row.</param>
     /// <param name="vectors">Receives one after the other.</param>

@@ -179,7 +179,12 @@ internal static class LayerFormat
         {
             codecs[side] = new Codec[layout.Heads];
             for (int head = 0; head < layout.Heads; head++)
-                codecs[side][head] = layout.Sides[side].Codec.WithState(memory.State(side, head));
+            {
+                ReadOnlySpan<byte> state = memory.State(side, head);
+                if (!layout.Sides[side].Codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Rotary } : CalibrationContext.Unknown))
+                    throw new ArgumentException($"The state of head {head} is turned otherwise than the header says.");
+                codecs[side][head] = layout.Sides[side].Codec.WithState(state);
+            }
         }
 
         memory.Calibrate(codecs);

@@ -20,8 +20,12 @@ internal static class CacheTarget
         Freeze(CacheBytes.Options(2, 32, 3, "turboquant:bits=3", "q4_0", sinks: 1), tokens: 40),
         Freeze(CacheBytes.Options(1, 16, 2, "kivi:bits=2,group=16", "q8", layers: 2, eviction: new Eviction.SlidingWindow(20)), tokens: 36),
         Freeze(CacheBytes.Options(1, 32, 0, "turboquant:bits=2,mean=head", "outlier:channels=3"), tokens: 33),
+        Freeze(Turned(CacheBytes.Options(2, 8, 0, "q8:frame=balanced", "q8:frame=constant")), tokens: 130),
+        Freeze(Turned(CacheBytes.Options(1, 32, 2, "turboquant:bits=2,mean=32,frame=balanced", "fp16")), tokens: 20),
         Freeze(CacheBytes.Options(1, 8, 4, "bf16", "fp32") with { Identity = new CacheIdentity { Weights = "sha256:12" } }, tokens: 6),
     ];
+
+    private static KvCacheOptions Turned(KvCacheOptions options) => options with { Geometry = options.Geometry with { Rotary = new() { Divisor = 2 } } };
 
     private static byte[] Freeze(KvCacheOptions options, int tokens)
     {
@@ -29,7 +33,11 @@ internal static class CacheTarget
         var random = new SeededRandom(20261128);
         CacheGeometry g = options.Geometry;
         for (int layer = 0; layer < g.Layers; layer++)
+        {
+            cache.ObserveQueries(layer, 0, Numbers(tokens * g.QueryHeads * g.KeyDimension));
             cache.Append(layer, Numbers(tokens * g.KvHeads * g.KeyDimension), Numbers(tokens * g.KvHeads * g.ValueDimension));
+        }
+
         return cache.Freeze();
 
         float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)random.NextGaussian())];

@@ -3,6 +3,7 @@ using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Formats;
 using Kvant.Tests.Attention;
+using Kvant.Tests.Formats;
 
 namespace Kvant.Tests.Caching;
 
@@ -98,6 +99,20 @@ public sealed class FrameCacheTests
         using var cache = new KvCache(s_options with { Eviction = new Eviction.SlidingWindow(250) });
         Extend(cache, 0, Tokens, 30);
         AttentionCases.AssertDecode(cache, new AttentionSettings { Arithmetic = Arithmetic.Exact }, "exact");
+    }
+
+    // A file of many heads that all turn differently would make a table for each.
+    [Fact]
+    public void FileWhoseHeadsTurnOtherwiseThanItSaysIsRefused()
+    {
+        using var cache = new KvCache(s_options);
+        Extend(cache, 0, 200, 50);
+        byte[] frozen = cache.Freeze(), speed = BitConverter.GetBytes(s_geometry.Rotary!.Speeds(64)[5]);
+        int at = frozen.AsSpan().LastIndexOf(speed);
+        Assert.True(at > 0);
+        BitConverter.GetBytes(0.25).CopyTo(frozen, at);
+        frozen = CacheBytes.Seal(frozen);
+        Assert.Contains("turned", Assert.Throws<InvalidDataException>(() => CacheFreezing.Thaw(frozen)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
