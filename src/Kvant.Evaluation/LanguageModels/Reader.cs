@@ -18,11 +18,12 @@ internal sealed class Reader : IDisposable
     /// <param name="threads">Threads of products and attention.</param>
     /// <param name="tokenByToken">Whether tokens of a batch see each other as the cache decodes them.</param>
     /// <param name="arithmetic">How products with weights are computed.</param>
-    public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken, Arithmetic arithmetic = Arithmetic.Exact)
+    /// <param name="attention">How attention is; the defaults where null.</param>
+    public Reader(LanguageModel model, KvCacheOptions options, int batch, int threads, bool tokenByToken, Arithmetic arithmetic = Arithmetic.Exact, AttentionSettings? attention = null)
     {
         Cache = new KvCache(options);
         _team = new WorkerTeam(threads);
-        _attention = new CompressedAttention(Cache, team: _team) { TokenByToken = tokenByToken };
+        _attention = new CompressedAttention(Cache, attention, _team) { TokenByToken = tokenByToken };
         Decoder = new Decoder(model, _attention, new DecoderOptions { Arithmetic = arithmetic, Batch = batch, BeyondContext = true }, _team);
     }
 
