@@ -18,6 +18,9 @@ internal sealed class QueryEnergies(LayerLayout layout)
     /// <summary>How many tokens' queries have counted.</summary>
     public int Tokens => Volatile.Read(ref _tokens);
 
+    /// <summary>Key-value heads of which something is known: all or none.</summary>
+    public int Heads => Tokens > 0 ? layout.Heads : 0;
+
     /// <summary>How many tokens' queries can count; those of sinks do too, for by then as many tokens more have come.</summary>
     public static int MostTokens(LayerLayout layout) => layout.Sides[0].Codec.LearnsFromQueries ? layout.Sides[0].Codec.CalibrationRows - 1 : 0;
 

@@ -25,11 +25,12 @@ public static class CacheFreezing
             try
             {
                 LayerMemory[] layers = cache.Layers;
-                var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(layers, l => l.Queries.Tokens));
+                QueryEnergies[] energies = Array.ConvertAll(layers, l => l.Queries.Copy());
+                var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(energies, e => e.Tokens));
                 var writer = new ChecksummedWriter(stream);
                 header.Write(writer);
                 for (int layer = 0; layer < layers.Length; layer++)
-                    LayerFormat.Write(header, layer, layers[layer], writer);
+                    LayerFormat.Write(header, layer, layers[layer], energies[layer], writer);
             }
             finally
             {

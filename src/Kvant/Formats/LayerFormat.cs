@@ -77,15 +77,18 @@ internal static class LayerFormat
     /// <param name="header">The file's header.</param>
     /// <param name="layer">Which of its layers.</param>
     /// <param name="memory">What it holds.</param>
+    /// <param name="energies">What it has heard of queries, as it was when the header was made: those who read a cache may add to that.</param>
     /// <param name="writer">Receives it.</param>
     /// <param name="queries">Writes the queries, where the header has some.</param>
-    public static void Write(CacheHeader header, int layer, LayerMemory memory, ChecksummedWriter writer, Action<ChecksummedWriter>? queries = null)
+    public static void Write(CacheHeader header, int layer, LayerMemory memory, QueryEnergies energies, ChecksummedWriter writer, Action<ChecksummedWriter>? queries = null)
     {
         foreach (Section section in Enum.GetValues<Section>())
         {
             if (section == Section.Queries)
                 queries?.Invoke(writer);
-            foreach (Part part in Parts(memory, header.Extents[layer], section))
+            for (int head = 0; section == Section.Energies && head < energies.Heads; head++)
+                writer.Write(energies.Bytes(head));
+            foreach (Part part in Parts(memory.Layout, header.Extents[layer], section))
                 writer.Write(BytesOf(memory, section, part));
         }
 
@@ -112,7 +115,9 @@ internal static class LayerFormat
         {
             if (section == Section.Queries && tensors.Find(IsQuery) is { } queries)
                 reader.Skip(queries.ByteLength());
-            foreach (Part part in Parts(memory, extent, section))
+            for (int head = 0; section == Section.Energies && head < memory.Queries.Heads; head++)
+                reader.Read(memory.Queries.Bytes(head));
+            foreach (Part part in Parts(memory.Layout, extent, section))
                 reader.Read(BytesOf(memory, section, part));
         }
 
@@ -133,21 +138,19 @@ internal static class LayerFormat
 
     // Pieces of a section that lie together in memory, side by side and head by head. A section that is not there has no heads to go through: a short
     // file may name two thousand million.
-    private static IEnumerable<Part> Parts(LayerMemory memory, LayerExtent extent, Section section)
+    private static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
     {
-        LayerLayout layout = memory.Layout;
         (int start, int end, int unit) = section switch
         {
             Section.Sinks => (0, Math.Min(layout.Sinks, extent.Length), int.MaxValue),
             Section.Window => (extent.BodyRows, layout.Rows(extent), layout.RingRows),
-            Section.Energies => (0, memory.Queries.Tokens > 0 ? 1 : 0, 1),
             Section.State => (0, layout.IsCalibrated(extent) ? 1 : 0, 1),
             Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
             _ => (0, 0, 1),
         };
         for (int side = 0; side < 2 && start < end; side++)
         {
-            if ((section == Section.State && layout.Sides[side].Codec.StateBytes == 0) || (section == Section.Energies && side == 1))
+            if (section == Section.State && layout.Sides[side].Codec.StateBytes == 0)
                 continue;
             for (int head = 0; head < layout.Heads; head++)
             {
@@ -164,7 +167,6 @@ internal static class LayerFormat
     {
         Section.Sinks => memory.Sinks(part.Side, part.Head, part.First, part.Count),
         Section.Window => memory.Ring(part.Side, part.Head, part.First, part.Count),
-        Section.Energies => memory.Queries.Bytes(part.Head),
         Section.State => memory.State(part.Side, part.Head),
         _ => memory.Body(part.Side, part.Head, part.First, part.Count),
     };
@@ -195,11 +197,11 @@ internal static class LayerFormat
     {
         foreach (Section section in (Section[])[Section.Sinks, Section.Window])
         {
-            foreach (Part part in Parts(memory, memory.Extent, section))
+            foreach (Part part in Parts(memory.Layout, memory.Extent, section))
                 RequireRows(memory.Layout.Sides[part.Side], BytesOf(memory, section, part), section, part, scratch);
         }
 
-        foreach (Part part in Parts(memory, memory.Extent, Section.Blocks))
+        foreach (Part part in Parts(memory.Layout, memory.Extent, Section.Blocks))
         {
             if (!memory.Codec(part.Side, part.Head).AreFinite(BytesOf(memory, Section.Blocks, part)))
                 throw new ArgumentException($"{Name(part)}: a block of rows {part.First} to {part.First + part.Count - 1} does not decode to finite numbers.");

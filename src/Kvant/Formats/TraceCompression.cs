@@ -40,7 +40,7 @@ internal sealed class TraceCompression
         {
             using KvCache cache = _header.CreateLayer(layer, pool);
             Append(cache, layer, cancellation);
-            LayerFormat.Write(_header, layer, cache.Layers[0], writer, queries => WriteQueries(layer, queries, cancellation));
+            LayerFormat.Write(_header, layer, cache.Layers[0], cache.Layers[0].Queries, writer, queries => WriteQueries(layer, queries, cancellation));
             layersDone?.Report(layer + 1);
         }
     }

@@ -101,6 +101,25 @@ public sealed class FrameCacheTests
         AttentionCases.AssertDecode(cache, new AttentionSettings { Arithmetic = Arithmetic.Exact }, "exact");
     }
 
+    // Whoever attends while a cache is written tells it of queries.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(60)]
+    public void QueriesThatComeWhileACacheIsFrozenAreNotInTheFile(int heard)
+    {
+        using var cache = new KvCache(s_options);
+        cache.ObserveQueries(0, 0, s_queries.AsSpan(0, heard * 2 * Width));
+        Append(cache, 0, 80);
+        byte[] before = cache.Freeze();
+        using var stream = new AskingStream(() => cache.ObserveQueries(0, heard, s_queries.AsSpan(heard * 2 * Width, 5 * 2 * Width)));
+        cache.Freeze(stream);
+        Assert.Equal(before, stream.ToArray());
+        Assert.NotEqual(before, cache.Freeze());
+        using KvCache thawed = CacheFreezing.Thaw(before);
+        Assert.Equal(before, thawed.Freeze());
+    }
+
     // A file of many heads that all turn differently would make a table for each.
     [Fact]
     public void FileWhoseHeadsTurnOtherwiseThanItSaysIsRefused()
@@ -124,6 +143,15 @@ public sealed class FrameCacheTests
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.ObserveQueries(1, 0, new float[2 * Width]));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.ObserveQueries(0, -1, new float[2 * Width]));
         Assert.Throws<ArgumentException>(() => new KvCache(s_options with { Geometry = s_geometry with { Rotary = new() { Dimension = 66 } } }));
+    }
+
+    private sealed class AskingStream(Action ask) : MemoryStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            ask();
+            base.Write(buffer);
+        }
     }
 
     private static byte[] Frozen(int part)

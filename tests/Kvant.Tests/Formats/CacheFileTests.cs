@@ -210,7 +210,7 @@ public sealed class CacheFileTests : IDisposable
             using var pool = new PagePool();
             using KvCache layer = header.CreateLayer(1, pool);
             layer.Append(0, [.. Enumerable.Range(0, 2 * 4096).Select(i => i % 7f)], new float[2 * 4096]);
-            LayerFormat.Write(header, 1, layer.Layers[0], new ChecksummedWriter(stream));
+            LayerFormat.Write(header, 1, layer.Layers[0], layer.Layers[0].Queries, new ChecksummedWriter(stream));
         }
 
         using CacheFile file = CacheFile.Open(_folder.File("cache"));
