@@ -27,7 +27,7 @@ public class EncodeBenchmark
         _copy = new float[_rows.Length];
         _codec = CodecSpec.Parse(Spec).CreateCodec(SampleRows.Dimension);
         _blocks = new byte[Rows / _codec.RowsPerBlock * _codec.BytesPerBlock];
-        _rotation = RotationCatalog.Create("hadamard", SampleRows.Dimension, seed: 0);
+        _rotation = Rotation.Create("hadamard", SampleRows.Dimension, seed: 0);
         Check();
     }
 

@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Experiments;
 /// <summary>What compresses a cache: one codec for its keys and one for its values.</summary>
 /// <param name="Keys">The codec of the keys.</param>
 /// <param name="Values">The codec of the values.</param>
-public sealed record CodecPair(CodecSpec Keys, CodecSpec Values)
+internal sealed record CodecPair(CodecSpec Keys, CodecSpec Values)
 {
     /// <summary>The same codec for both.</summary>
     /// <param name="spec">The codec.</param>

@@ -5,7 +5,7 @@ namespace Kvant.Evaluation.Experiments;
 /// TurboQuant stores keys with the norm corrected and values with the unbiased scale: sums of values
 /// average noise away, but not what every one of them is shortened by.
 /// </summary>
-public static class DefaultCodecs
+internal static class DefaultCodecs
 {
     /// <summary>The pairs, from many bytes to few.</summary>
     public static IReadOnlyList<CodecPair> Pairs =>

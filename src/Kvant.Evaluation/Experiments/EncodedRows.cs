@@ -6,7 +6,7 @@ namespace Kvant.Evaluation.Experiments;
 /// The rows of one head as a cache would store them: whole blocks, the codec's state, and the rows that fill no block (or
 /// came before the codec could calibrate itself) as 16-bit floats.
 /// </summary>
-public sealed class EncodedRows
+internal sealed class EncodedRows
 {
     private readonly Codec _tailCodec;
     private readonly byte[] _blocks, _tail;

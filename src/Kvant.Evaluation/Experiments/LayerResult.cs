@@ -6,4 +6,4 @@ namespace Kvant.Evaluation.Experiments;
 /// <param name="KeyNmse">Energy of the keys' error over their energy.</param>
 /// <param name="ValueNmse">Energy of the values' error over their energy.</param>
 /// <param name="AttentionKl">Divergence of the attention weights, in nats; null without queries.</param>
-public sealed record LayerResult(double KeyNmse, double ValueNmse, Distribution? AttentionKl);
+internal sealed record LayerResult(double KeyNmse, double ValueNmse, Distribution? AttentionKl);

@@ -3,7 +3,7 @@ namespace Kvant.Evaluation.Experiments;
 /// <summary>What a default comparison leaves out because it does not fit the model or the trace.</summary>
 /// <param name="Name">The pair of codecs, or the preset.</param>
 /// <param name="Reason">Why it does not fit.</param>
-public sealed record LeftOut(string Name, string Reason)
+internal sealed record LeftOut(string Name, string Reason)
 {
     /// <summary>One line for people that names them all; null where there are none.</summary>
     public static string? Describe(IReadOnlyList<LeftOut>? all) =>

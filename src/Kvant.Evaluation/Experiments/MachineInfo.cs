@@ -10,7 +10,7 @@ namespace Kvant.Evaluation.Experiments;
 /// <param name="Processors">Logical processors that the process may use.</param>
 /// <param name="Architecture">Of the process, such as <c>X64</c>.</param>
 /// <param name="VectorBits">Width of the registers that the kernels use.</param>
-public sealed record MachineInfo(int Processors, string Architecture, int VectorBits)
+internal sealed record MachineInfo(int Processors, string Architecture, int VectorBits)
 {
     /// <summary>This machine.</summary>
     public static MachineInfo Current { get; } = new(

@@ -5,7 +5,7 @@ using Kvant.Evaluation.Metrics;
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>What one pair of codecs costs and loses on a trace. The attention numbers are null where the trace has no queries.</summary>
-public sealed record PairResult
+internal sealed record PairResult
 {
     /// <summary>The full text of the key codec's spec.</summary>
     public required string Keys { get; init; }

@@ -11,7 +11,7 @@ namespace Kvant.Evaluation.Experiments;
 /// <example><code>
 /// TraceReport report = new TraceExperiment { Source = trace, Pairs = DefaultCodecs.Pairs }.Run();
 /// </code></example>
-public sealed record TraceExperiment
+internal sealed record TraceExperiment
 {
     /// <summary>The trace.</summary>
     public required ITraceSource Source { get; init; }

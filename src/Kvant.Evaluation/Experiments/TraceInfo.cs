@@ -10,7 +10,7 @@ namespace Kvant.Evaluation.Experiments;
 /// <param name="Tokens">Tokens.</param>
 /// <param name="KeyDimension">Numbers in a key.</param>
 /// <param name="ValueDimension">Numbers in a value.</param>
-public sealed record TraceInfo(string Name, int Layers, int KvHeads, int QueryHeads, int Tokens, int KeyDimension, int ValueDimension)
+internal sealed record TraceInfo(string Name, int Layers, int KvHeads, int QueryHeads, int Tokens, int KeyDimension, int ValueDimension)
 {
     /// <summary>Describes a source.</summary>
     /// <param name="source">The source.</param>

@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>A whole experiment: what ran where, and the result of each pair.</summary>
-public sealed record TraceReport
+internal sealed record TraceReport
 {
     /// <summary>The version of the library.</summary>
     public string Version { get; init; } = MachineInfo.KvantVersion;

@@ -6,7 +6,7 @@ using Kvant.Evaluation.Sources;
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>What a codec costs and loses on vectors on their own, without a model.</summary>
-public sealed record VectorMeasurement
+internal sealed record VectorMeasurement
 {
     /// <summary>Random unit queries that every row's dot products are estimated for.</summary>
     public int Queries { get; init; } = 16;

@@ -3,7 +3,7 @@ using Kvant.Evaluation.Metrics;
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>What <see cref="VectorMeasurement"/> found for one codec.</summary>
-public sealed record VectorResult
+internal sealed record VectorResult
 {
     /// <summary>The full text of the spec.</summary>
     public required string Codec { get; init; }

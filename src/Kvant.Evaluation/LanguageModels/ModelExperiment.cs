@@ -15,7 +15,7 @@ namespace Kvant.Evaluation.LanguageModels;
 /// using LanguageModel model = LanguageModel.Open("models/mini.gguf");
 /// ModelReport report = new ModelExperiment { Model = model, Text = text, Pairs = DefaultCodecs.ForModels }.Run();
 /// </code></example>
-public sealed record ModelExperiment
+internal sealed record ModelExperiment
 {
     internal static readonly CodecSpec Exact = CodecSpec.Parse("fp32");
 

@@ -11,7 +11,7 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <param name="HeadDimension">Numbers of a key or a value.</param>
 /// <param name="Vocabulary">Tokens that it knows.</param>
 /// <param name="TrainedContext">Tokens that it was trained on at once.</param>
-public sealed record ModelInfo(string Name, string Architecture, int Layers, int QueryHeads, int KeyValueHeads, int HeadDimension, int Vocabulary, int TrainedContext)
+internal sealed record ModelInfo(string Name, string Architecture, int Layers, int QueryHeads, int KeyValueHeads, int HeadDimension, int Vocabulary, int TrainedContext)
 {
     internal static ModelInfo Of(ModelExperiment experiment)
     {

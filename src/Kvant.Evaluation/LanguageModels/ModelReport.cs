@@ -5,7 +5,7 @@ using Kvant.Evaluation.Retrieval;
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>A whole experiment on a model: what ran where, and the result of each pair.</summary>
-public sealed record ModelReport
+internal sealed record ModelReport
 {
     /// <summary>The version of the library.</summary>
     public string Version { get; init; } = MachineInfo.KvantVersion;

@@ -6,7 +6,7 @@ using Kvant.Evaluation.Metrics;
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>What one pair of codecs costs, and what it does to the model.</summary>
-public sealed record ModelResult
+internal sealed record ModelResult
 {
     /// <summary>The name of a policy that has codecs of its own for each layer; null for one pair of codecs for all.</summary>
     public string? Policy { get; init; }

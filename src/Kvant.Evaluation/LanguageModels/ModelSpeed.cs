@@ -3,4 +3,4 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <summary>How fast a model reads and writes, medians over the prompts of one run.</summary>
 /// <param name="PrefillTokensPerSecond">Tokens of a prompt by second.</param>
 /// <param name="DecodeTokensPerSecond">Generated tokens by second.</param>
-public sealed record ModelSpeed(double PrefillTokensPerSecond, double DecodeTokensPerSecond);
+internal sealed record ModelSpeed(double PrefillTokensPerSecond, double DecodeTokensPerSecond);

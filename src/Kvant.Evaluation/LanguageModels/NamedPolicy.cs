@@ -5,4 +5,4 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <summary>A policy to compare, with codecs of its own for each layer, such as one that <c>kvant tune</c> found.</summary>
 /// <param name="Name">What it is called in reports.</param>
 /// <param name="Layers">The codecs of each layer of the model.</param>
-public sealed record NamedPolicy(string Name, LayerPolicy Layers);
+internal sealed record NamedPolicy(string Name, LayerPolicy Layers);

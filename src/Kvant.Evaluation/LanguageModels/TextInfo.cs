@@ -5,4 +5,4 @@ namespace Kvant.Evaluation.LanguageModels;
 /// <param name="Tokens">Tokens of the whole text.</param>
 /// <param name="Chunks">Chunks of it that were read, each from an empty cache.</param>
 /// <param name="Context">Tokens of a chunk.</param>
-public sealed record TextInfo(string Name, int Tokens, int Chunks, int Context);
+internal sealed record TextInfo(string Name, int Tokens, int Chunks, int Context);

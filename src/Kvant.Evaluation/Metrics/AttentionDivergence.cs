@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Metrics;
 /// query's softmax weights, in nats. It judges what the model reads, and, unlike an error of numbers, it sees that a vector
 /// added to all keys changes nothing.
 /// </summary>
-public sealed class AttentionDivergence
+internal sealed class AttentionDivergence
 {
     private readonly List<double> _samples = [];
 

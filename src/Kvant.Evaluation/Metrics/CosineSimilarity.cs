@@ -4,7 +4,7 @@ namespace Kvant.Evaluation.Metrics;
 /// The mean cosine between rows and their decoded rows: 1 keeps every direction. It does not see lengths and saturates
 /// early, so it is shown because others show it, and not to choose by.
 /// </summary>
-public sealed class CosineSimilarity
+internal sealed class CosineSimilarity
 {
     private double _sum;
     private long _rows;

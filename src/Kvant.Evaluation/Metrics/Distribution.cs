@@ -4,7 +4,7 @@ namespace Kvant.Evaluation.Metrics;
 /// <param name="Mean">Their mean, which a few bad ones can carry.</param>
 /// <param name="Median">The middle one.</param>
 /// <param name="P99">99 % are below.</param>
-public sealed record Distribution(double Mean, double Median, double P99)
+internal sealed record Distribution(double Mean, double Median, double P99)
 {
     /// <summary>Summarizes numbers; percentiles interpolate linearly between neighbors. All zeros for none.</summary>
     /// <param name="samples">In any order; not changed.</param>

@@ -4,7 +4,7 @@ namespace Kvant.Evaluation.Metrics;
 /// How well a codec estimates dot products &lt;q, x&gt; of unit queries with rows: every product is divided by the row's norm
 /// |x|, so that long rows count no more than short ones.
 /// </summary>
-public sealed class InnerProductError
+internal sealed class InnerProductError
 {
     private double _cross, _square, _error;
     private long _count;

@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Metrics;
 
 /// <summary>The root mean square error of attention logits, after the softmax scale and before the softmax.</summary>
-public sealed class LogitError
+internal sealed class LogitError
 {
     private double _error;
     private long _count;

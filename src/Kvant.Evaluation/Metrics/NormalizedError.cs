@@ -5,7 +5,7 @@ namespace Kvant.Evaluation.Metrics;
 /// Of rows it is the nMSE (the papers' distortion for unit vectors), of attention outputs the output error.
 /// 0 is exact, 1 is what a decoder of zeros has.
 /// </summary>
-public sealed class NormalizedError
+internal sealed class NormalizedError
 {
     /// <summary>Sum of the squared errors so far.</summary>
     public double Error { get; private set; }

@@ -3,7 +3,7 @@ using System.Numerics.Tensors;
 namespace Kvant.Evaluation.Metrics;
 
 /// <summary>One query's attention over the tokens it sees, in double precision. The buffers are reused from query to query.</summary>
-public sealed class SoftmaxRow
+internal sealed class SoftmaxRow
 {
     private readonly double[] _logits, _weights;
 

@@ -5,7 +5,7 @@ namespace Kvant.Evaluation.Metrics;
 /// <param name="ExactLogProbability">The logarithm of the true token's probability with the exact cache.</param>
 /// <param name="LogProbability">The same with the compressed one.</param>
 /// <param name="SameTop">Whether the most likely token is the same.</param>
-public readonly record struct TokenComparison(double Divergence, double ExactLogProbability, double LogProbability, bool SameTop)
+internal readonly record struct TokenComparison(double Divergence, double ExactLogProbability, double LogProbability, bool SameTop)
 {
     /// <summary>Compares two rows of probabilities.</summary>
     /// <param name="exact">With the exact cache.</param>

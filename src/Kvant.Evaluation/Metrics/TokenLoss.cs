@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Metrics;
 
 /// <summary>What a compressed cache changes in what a model says next, over all tokens of a text, each against the exact cache.</summary>
-public sealed record TokenLoss
+internal sealed record TokenLoss
 {
     /// <summary>The exponential of the mean negative logarithm of the true token's probability.</summary>
     public required Estimate Perplexity { get; init; }

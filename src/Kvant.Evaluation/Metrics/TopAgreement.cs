@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Metrics;
 
 /// <summary>The share of queries whose largest attention weight stays on the same token.</summary>
-public sealed class TopAgreement
+internal sealed class TopAgreement
 {
     private long _same, _queries;
 

@@ -7,7 +7,7 @@ using Kvant.Evaluation.Retrieval;
 namespace Kvant.Evaluation.Reports;
 
 /// <summary>Results as JSON: camelCase names, numbers as numbers, what is not finite as null, what was not measured left out.</summary>
-public static class EvaluationJson
+internal static class EvaluationJson
 {
     /// <summary>An array with one object per codec.</summary>
     /// <param name="results">Results of vectors.</param>

@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Reports;
 /// An experiment as one page that needs nothing else: a plot of size against error, the error by layer, all numbers, and
 /// what they mean. It follows the light or dark setting of the reader's system.
 /// </summary>
-public static class HtmlReport
+internal static class HtmlReport
 {
     internal const string PlotCaption = "Down and to the left is better. The dotted line joins the pairs that no smaller one beats. "
         + "A mark stands for the method of the keys; where two names stand, the first is of the keys and the second of the values.";

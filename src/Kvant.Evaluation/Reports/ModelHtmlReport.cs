@@ -7,7 +7,7 @@ using static Kvant.Evaluation.Reports.ReportText;
 namespace Kvant.Evaluation.Reports;
 
 /// <summary>An experiment on a language model as one page: size against divergence, every number with its standard error, the error by layer.</summary>
-public static class ModelHtmlReport
+internal static class ModelHtmlReport
 {
     /// <summary>Writes the page; the file appears whole or not at all.</summary>
     /// <param name="path">Where; a file that is there is replaced.</param>

@@ -14,7 +14,7 @@ namespace Kvant.Evaluation.Retrieval;
 /// <para>A query of layer two reads <see cref="MatchedChannels"/> channels of the keys, which positions do not turn. The rest of a key is
 /// there to be stored, as in a trained model, where one query asks for a part of what a key says.</para>
 /// </remarks>
-public static class InductionModel
+internal static class InductionModel
 {
     /// <summary>
     /// How many channels of a key the match reads. Random directions in so few dimensions crowd: of 4,096 others the nearest has about the

@@ -13,7 +13,7 @@ namespace Kvant.Evaluation.Retrieval;
 /// (Mohtashami and Jaggi, 2023). Without compression first: where the model finds no number even then, it says nothing about codecs.
 /// </summary>
 /// <remarks>The text is a prompt: it goes through the cache in batches, each exact among its own tokens. Question and answer go token by token.</remarks>
-public sealed record PasskeyExperiment
+internal sealed record PasskeyExperiment
 {
     /// <summary>The model.</summary>
     public required LanguageModel Model { get; init; }

@@ -13,7 +13,7 @@ namespace Kvant.Evaluation.Retrieval;
 /// <example><code>
 /// IReadOnlyList&lt;RetrievalResult&gt; results = new RetrievalExperiment { Threads = 2 }.Run();
 /// </code></example>
-public sealed record RetrievalExperiment
+internal sealed record RetrievalExperiment
 {
     /// <summary>What to compare; without compression first, then <see cref="DefaultCodecs.Pairs"/>, unless said.</summary>
     public IReadOnlyList<CodecPair> Pairs { get; init; } = [CodecPair.Parse("fp32"), .. DefaultCodecs.Pairs];

@@ -5,7 +5,7 @@ using Kvant.Evaluation.Experiments;
 namespace Kvant.Evaluation.Retrieval;
 
 /// <summary>How often one pair of codecs lets the induction model find its answer, at one length.</summary>
-public sealed record RetrievalResult
+internal sealed record RetrievalResult
 {
     /// <summary>The full text of the key codec's spec.</summary>
     public required string Keys { get; init; }

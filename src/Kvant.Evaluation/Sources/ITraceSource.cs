@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Sources;
 /// <see cref="Experiments.TraceExperiment"/> runs on. <see cref="MemoryTrace"/> holds one in memory.
 /// </summary>
 /// <remarks>An experiment may read from several threads at once.</remarks>
-public interface ITraceSource
+internal interface ITraceSource
 {
     /// <summary>What a report calls the trace.</summary>
     string Name { get; }

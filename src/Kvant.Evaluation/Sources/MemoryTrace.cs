@@ -4,7 +4,7 @@ using Kvant.Codecs;
 namespace Kvant.Evaluation.Sources;
 
 /// <summary>A trace whose numbers are already in memory: synthetic ones, or what a program recorded itself.</summary>
-public sealed class MemoryTrace : ITraceSource
+internal sealed class MemoryTrace : ITraceSource
 {
     private readonly float[][] _keys, _values, _queries;
 

@@ -3,7 +3,7 @@ using Kvant.Numerics;
 namespace Kvant.Evaluation.Sources;
 
 /// <summary>Random test vectors that are the same on every machine: a seed is a data set.</summary>
-public static class RandomVectors
+internal static class RandomVectors
 {
     /// <summary>Independent vectors, uniform on the unit sphere: the case that the papers' bounds are for.</summary>
     /// <param name="rows">Number of vectors.</param>

@@ -5,7 +5,7 @@ namespace Kvant.Evaluation.Sources;
 
 /// <summary>A trace file as the source of an experiment. The file stays the caller's: open it before and close it after.</summary>
 /// <param name="trace">The open file.</param>
-public sealed class RecordedTrace(Trace trace) : ITraceSource
+internal sealed class RecordedTrace(Trace trace) : ITraceSource
 {
     /// <summary>The name of the file, without its folders.</summary>
     public string Name => Path.GetFileName(trace.Path);

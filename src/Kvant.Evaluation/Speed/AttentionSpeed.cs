@@ -9,7 +9,7 @@ namespace Kvant.Evaluation.Speed;
 /// How fast one decode step of one layer is with each codec, beside plain attention over 32-bit floats and beside a bare read of the same bytes:
 /// all of them in turn in one process, every answer checked before it counts.
 /// </summary>
-public sealed record AttentionSpeed
+internal sealed record AttentionSpeed
 {
     /// <summary>The name under which plain attention over uncompressed rows is reported.</summary>
     public const string Baseline = "plain fp32";

@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>How fast one decode step of one layer is.</summary>
-public sealed record AttentionSpeedResult
+internal sealed record AttentionSpeedResult
 {
     /// <summary>The short text of the spec, or <see cref="AttentionSpeed.Baseline"/>.</summary>
     public required string Codec { get; init; }

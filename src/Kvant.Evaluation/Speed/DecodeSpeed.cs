@@ -9,7 +9,7 @@ namespace Kvant.Evaluation.Speed;
 /// How fast a whole model decodes with each codec in its cache, beside the same model with <c>fp32</c>, in turn in one process. The model has
 /// the shape of a real one and random weights, the cache random tokens.
 /// </summary>
-public sealed record DecodeSpeed
+internal sealed record DecodeSpeed
 {
     // Building caches, as a share of a run; a guess for the progress alone.
     private const double BuildingShare = 0.2;

@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>How fast a model decodes with a cache of a codec.</summary>
-public sealed record DecodeSpeedResult
+internal sealed record DecodeSpeedResult
 {
     /// <summary>The short text of the spec.</summary>
     public required string Codec { get; init; }

@@ -10,7 +10,7 @@ namespace Kvant.Evaluation.Speed;
 /// How fast codecs encode rows on one thread, beside a plain copy and a rotation of the same rows, and how fast a cache takes tokens one by
 /// one: all of them in turn in one process, every answer checked before it counts.
 /// </summary>
-public sealed record EncodeSpeed
+internal sealed record EncodeSpeed
 {
     // 256 KiB at 128 numbers: in the second-level cache, so that the machine's memory is not what is measured.
     private const int Rows = 512;
@@ -48,7 +48,7 @@ public sealed record EncodeSpeed
     public IReadOnlyList<EncodeSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
         float[] rows = RandomVectors.Normal(Rows, Dimension, seed: 1), copy = new float[rows.Length];
-        Rotation rotation = RotationCatalog.Create("hadamard", Dimension, seed: 0);
+        Rotation rotation = Rotation.Create("hadamard", Dimension, seed: 0);
         List<Contender> contenders = [new(_ => rows.CopyTo(copy, 0)), new(_ => Rotate(rotation, rows, copy))];
         var errors = new List<double>();
         foreach (CodecSpec spec in Codecs)

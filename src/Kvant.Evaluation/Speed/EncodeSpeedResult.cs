@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>How fast a codec encodes, and how fast a cache that uses it takes tokens.</summary>
-public sealed record EncodeSpeedResult
+internal sealed record EncodeSpeedResult
 {
     /// <summary>The short text of the spec.</summary>
     public required string Codec { get; init; }

@@ -6,7 +6,7 @@ using Kvant.Evaluation.Sources;
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>How fast a prompt goes through the attention of one layer and into its cache, beside the same code without compression, in turn in one process.</summary>
-public sealed record PrefillSpeed
+internal sealed record PrefillSpeed
 {
     /// <summary>Codecs for keys and values alike; <c>fp32</c> is measured beside them.</summary>
     public required IReadOnlyList<CodecSpec> Codecs { get; init; }

@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>How fast the attention of a prompt is.</summary>
-public sealed record PrefillSpeedResult
+internal sealed record PrefillSpeedResult
 {
     /// <summary>The short text of the spec.</summary>
     public required string Codec { get; init; }

@@ -4,7 +4,7 @@ using Kvant.Kernels;
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>What speeds were measured on.</summary>
-public static class Processor
+internal static class Processor
 {
     /// <summary>The processor's name, as <c>lscpu</c> shows it; its architecture where the system does not tell.</summary>
     public static string Name { get; } = FromLinux() ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();

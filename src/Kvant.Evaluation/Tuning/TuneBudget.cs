@@ -1,7 +1,7 @@
 namespace Kvant.Evaluation.Tuning;
 
 /// <summary>What a policy may cost, or lose: one of the three.</summary>
-public sealed record TuneBudget
+internal sealed record TuneBudget
 {
     private TuneBudget()
     {

@@ -3,7 +3,7 @@ using Kvant.Codecs;
 namespace Kvant.Evaluation.Tuning;
 
 /// <summary>The codecs that a policy is put together from when nobody names others: all have kernels of their own.</summary>
-public static class TuneCandidates
+internal static class TuneCandidates
 {
     /// <summary>For keys.</summary>
     public static IReadOnlyList<CodecSpec> Keys => Trellis("", "frame=balanced");

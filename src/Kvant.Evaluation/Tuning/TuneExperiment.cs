@@ -13,7 +13,7 @@ namespace Kvant.Evaluation.Tuning;
 /// Finds the codecs for the keys and the values of each layer that lose least within a budget: measures what each candidate does to each
 /// layer on one part of a text and how much the model minds, puts the parts together, and asks the model about the result on another part.
 /// </summary>
-public sealed record TuneExperiment
+internal sealed record TuneExperiment
 {
     private const int FrontierPoints = 8, UniformTried = 4, MostSearchSteps = 8;
 

@@ -10,4 +10,4 @@ namespace Kvant.Evaluation.Tuning;
 /// <param name="Predicted">What the measured parts add up to: mean divergence in nats, or, on a trace, the mean error of attention.</param>
 /// <param name="Verified">What the model said about it on the held-out part; null on a trace.</param>
 /// <param name="IsUniform">Whether every layer has the same codecs.</param>
-public sealed record TunePoint(LayerPolicy Policy, double BitsPerValue, double BytesPerToken, double Predicted, TokenLoss? Verified, bool IsUniform);
+internal sealed record TunePoint(LayerPolicy Policy, double BitsPerValue, double BytesPerToken, double Predicted, TokenLoss? Verified, bool IsUniform);

@@ -3,7 +3,7 @@ using Kvant.Caching;
 namespace Kvant.Evaluation.Tuning;
 
 /// <summary>What tuning found.</summary>
-public sealed record TuneReport
+internal sealed record TuneReport
 {
     /// <summary>The SHA-256 of the model's or the trace's file, which a policy file is bound to.</summary>
     public required string SourceHash { get; init; }

@@ -7,7 +7,7 @@ namespace Kvant.Models.Decoding;
 /// codecs on real numbers. What is computed is what the attention inside computes. Memory grows with every token until <see cref="Clear"/>.
 /// One thread at a time.
 /// </summary>
-public sealed class RecordingAttention : IAttention
+internal sealed class RecordingAttention : IAttention
 {
     private readonly IAttention _inner;
     private readonly Recording[] _layers;

@@ -6,7 +6,7 @@ using Kvant.Models.Formats;
 namespace Kvant.Models.Gguf;
 
 /// <summary>Collects metadata and tensors and writes them as a GGUF file of version 3. The same calls give the same bytes.</summary>
-public sealed class GgufWriter
+internal sealed class GgufWriter
 {
     private readonly List<(string Key, Action<BinaryWriter> Write)> _metadata = [];
     private readonly List<(string Name, TensorFormat Format, long[] Shape, byte[] Bytes)> _tensors = [];

@@ -12,7 +12,7 @@ namespace Kvant.Models.Weights;
 /// precision, or in fast arithmetic a panel of rows is laid out anew, piece by piece, in memory that stays in the first-level cache. Either way memory moves only what the file stores.
 /// One product at a time, a second one is refused; nothing is allocated by a call, unless there never were so many tokens.
 /// </summary>
-public sealed class MatrixProduct
+internal sealed class MatrixProduct
 {
     // From so many tokens on, laying a panel out costs less than reading its rows again for each token.
     private const int FewestForPanel = 8;

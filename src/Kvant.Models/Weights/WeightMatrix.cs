@@ -7,7 +7,7 @@ namespace Kvant.Models.Weights;
 /// A matrix of weights that stays in its file, in the format in which it is stored there. Rows are outputs, columns inputs.
 /// It may be used until the file is closed, by any number of threads.
 /// </summary>
-public sealed class WeightMatrix
+internal sealed class WeightMatrix
 {
     private readonly GgufFile _file;
     private readonly GgufTensor _tensor;

@@ -1,5 +1,3 @@
-using Kvant.Rotations;
-
 namespace Kvant.Codecs;
 
 /// <summary>Settings that several methods share, so that the same word means the same thing everywhere.</summary>
@@ -20,7 +18,7 @@ internal static class CommonSettings
 
     /// <summary>The change of basis.</summary>
     public static CodecSetting Rotation(string @default) =>
-        CodecSetting.Choice("rotation", @default, [.. RotationCatalog.Names], "the change of basis before coding");
+        CodecSetting.Choice("rotation", @default, [.. Rotations.Rotation.Names], "the change of basis before coding");
 
     /// <summary>What is subtracted from rows before they are coded; see <see cref="CenteredCodec.Around"/>.</summary>
     public static CodecSetting Mean { get; } = CodecSetting.Choice(

@@ -48,6 +48,6 @@ internal abstract class GgmlBlocks : RotatedCodec
     private static Rotation RotationFor(CodecSpec spec, int dimension)
     {
         CommonSettings.RequireMultiple(dimension, BlockLength);
-        return RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
+        return Rotation.Create(spec["rotation"], dimension, spec.Seed());
     }
 }

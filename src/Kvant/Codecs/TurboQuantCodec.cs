@@ -33,7 +33,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
         ],
         FramedCodec.Around(CenteredCodec.Around(Create)))
     {
-        Steps = (spec, dimension) => RotationCatalog.Steps(spec["rotation"], dimension)
+        Steps = (spec, dimension) => Rotation.Steps(spec["rotation"], dimension)
             + (spec["code"] == "trellis" ? TrellisQuantizer.Steps : Codebook.Steps(GroupLength(spec, dimension), spec.Integer("bits"), spec["code"] == "uniform")),
     };
 
@@ -51,7 +51,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
     {
         int bits = spec.Integer("bits"), group = GroupLength(spec, dimension);
         CommonSettings.RequireMultiple(dimension, group);
-        Rotation rotation = RotationCatalog.Create(spec["rotation"], dimension, spec.Seed());
+        Rotation rotation = Rotation.Create(spec["rotation"], dimension, spec.Seed());
         bool tiles = role is CodecRole.KeyTiles or CodecRole.ValueTiles;
         if (spec["code"] == "trellis")
         {

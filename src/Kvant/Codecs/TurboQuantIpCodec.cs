@@ -23,7 +23,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
 
     private TurboQuantIpCodec(CodecSpec spec, int dimension, int length)
         : base(
-            RotationCatalog.Create(spec["rotation"], dimension, spec.Seed()),
+            Rotation.Create(spec["rotation"], dimension, spec.Seed()),
             1,
             CodesAt(LevelBits(spec)) + CodeBytes(dimension, LevelBits(spec)) + BitPacking.ByteCount(length, 1))
     {
@@ -46,7 +46,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         ],
         (spec, dimension, _) => new TurboQuantIpCodec(spec, dimension, SketchLength(spec, dimension)))
     {
-        Steps = (spec, dimension) => RotationCatalog.Steps(spec["rotation"], dimension)
+        Steps = (spec, dimension) => Rotation.Steps(spec["rotation"], dimension)
             + SignSketch.Steps(spec["sketch"], dimension, SketchLength(spec, dimension))
             + (LevelBits(spec) == 0 ? 0 : Codebook.Steps(dimension, LevelBits(spec), uniform: false)),
     };

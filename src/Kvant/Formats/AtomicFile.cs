@@ -9,7 +9,7 @@ namespace Kvant.Formats;
 /// <see cref="Dispose"/> without it removes what was written. A link is written through: its target is replaced and the link stays.
 /// Pipes, devices and sockets are never replaced.
 /// </summary>
-public sealed class AtomicFile : IDisposable
+internal sealed class AtomicFile : IDisposable
 {
     // A name has 255 bytes, or characters, at most; a character takes up to three.
     private const int MostNameLength = 64;

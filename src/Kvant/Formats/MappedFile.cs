@@ -7,7 +7,7 @@ namespace Kvant.Formats;
 /// A whole file mapped into memory for reading. The only place of the readers that touches a pointer: every span it
 /// hands out was checked against the file's length. The file must not shrink while it is open.
 /// </summary>
-public sealed unsafe class MappedFile : IDisposable
+internal sealed unsafe class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;

@@ -8,7 +8,7 @@ namespace Kvant.Formats;
 /// The reader is strict: other types and orders are refused, and the data must have exactly the length that the header
 /// says. Any number of threads may read at once.
 /// </summary>
-public sealed class NpyFile : IDisposable
+internal sealed class NpyFile : IDisposable
 {
     private readonly MappedFile _file;
     private readonly NpyHeader _header;

@@ -9,7 +9,7 @@ namespace Kvant.Formats;
 /// no name appears twice, every length agrees with every other, and nothing read from the file is trusted as a size.
 /// Any number of threads may read at once; the file must not be changed in place while it is open.
 /// </summary>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     private readonly MappedFile _file;
     private readonly SafetensorsHeader _header;

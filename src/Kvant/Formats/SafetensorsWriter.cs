@@ -13,7 +13,7 @@ namespace Kvant.Formats;
 /// writer.Commit();
 /// </code>
 /// </example>
-public sealed class SafetensorsWriter : IDisposable
+internal sealed class SafetensorsWriter : IDisposable
 {
     private readonly AtomicFile _file;
     private readonly IReadOnlyList<TensorDeclaration> _tensors;

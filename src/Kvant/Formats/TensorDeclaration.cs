@@ -4,7 +4,7 @@ namespace Kvant.Formats;
 /// <param name="Name">Its name, unique in the file, 1 to 1,024 bytes of UTF-8.</param>
 /// <param name="ElementType">How each number is stored.</param>
 /// <param name="Shape">The dimensions, slowest first; empty for a single number.</param>
-public sealed record TensorDeclaration(string Name, ElementType ElementType, params IReadOnlyList<long> Shape)
+internal sealed record TensorDeclaration(string Name, ElementType ElementType, params IReadOnlyList<long> Shape)
 {
     /// <summary>How many bytes the tensor takes: the product of the dimensions times the size of a number.</summary>
     /// <exception cref="ArgumentException">A dimension is negative or the product does not fit 63 bits.</exception>

@@ -1,7 +1,7 @@
 namespace Kvant.Formats;
 
 /// <summary>Where a tensor lies in an open <see cref="SafetensorsFile"/> and what it holds.</summary>
-public sealed class TensorInfo
+internal sealed class TensorInfo
 {
     internal TensorInfo(string name, ElementType elementType, long[] shape, long elementCount, long offset)
     {

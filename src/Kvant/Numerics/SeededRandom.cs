@@ -7,7 +7,7 @@ namespace Kvant.Numerics;
 /// SplitMix64 (Steele, Lea and Flood, 2014) for the bits, and arithmetic that IEEE 754 defines exactly for the rest.
 /// Not for secrets; one thread at a time.
 /// </summary>
-public sealed class SeededRandom
+internal sealed class SeededRandom
 {
     private ulong _state;
     private double _spare = double.NaN;

@@ -21,7 +21,7 @@ public sealed class CenteredTests
     {
         float[] rows = Shifted(TestRows.Gaussian(block, Dimension, seed: 60), Common(30));
         Codec codec = CodecCases.Create($"turboquant:bits=3,scale=norm,mean={block}", Dimension, role);
-        double[,] rotation = ReferenceMath.MatrixOf(RotationCatalog.Create("hadamard", Dimension, 0));
+        double[,] rotation = ReferenceMath.MatrixOf(Rotation.Create("hadamard", Dimension, 0));
         (double[][] expected, double[] mean) = new CenteredReference(rotation, LloydMaxReference.Of(Dimension, 3).Levels).RoundTrip(rows);
         float[] decoded = CodecCases.RoundTrip(codec, rows);
         int differing = 0;

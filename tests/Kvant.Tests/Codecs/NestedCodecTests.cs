@@ -10,7 +10,7 @@ public sealed class NestedCodecTests
     [Fact]
     public void CodecInsideACodecKeepsTheRowsOfBoth()
     {
-        var codec = new Doubled(RotationCatalog.Create("hadamard", 64, seed: 3));
+        var codec = new Doubled(Rotation.Create("hadamard", 64, seed: 3));
         float[] rows = TestRows.Gaussian(70, 64, seed: 4);
         codec.Encode(rows); // leaves a buffer behind, which the next call takes up
         byte[] blocks = codec.Encode(rows);

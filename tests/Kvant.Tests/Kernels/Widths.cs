@@ -15,12 +15,12 @@ public sealed class Widths : ICollectionFixture<WidthLegs>
     public const string Expected = "KVANT_EXPECTED_WIDTH";
 
     /// <summary>All widths; in a leg the scalar loops and the width that the process has.</summary>
-    public static SimdWidth[] All { get; } = Environment.GetEnvironmentVariable(Expected) is null
+    internal static SimdWidth[] All { get; } = Environment.GetEnvironmentVariable(Expected) is null
         ? [SimdWidth.Scalar, SimdWidth.Bits128, SimdWidth.Bits256, SimdWidth.Bits512]
         : [.. new[] { SimdWidth.Scalar, SimdSupport.Widest }.Distinct()];
 
     /// <summary>The width that the process has, and outside a leg those that the machine lacks, for tests that need no scalar loop to compare with: the legs have the others.</summary>
-    public static SimdWidth[] Native { get; } = [.. All.Where(width => width >= SimdSupport.Widest)];
+    internal static SimdWidth[] Native { get; } = [.. All.Where(width => width >= SimdSupport.Widest)];
 
     /// <summary>Runs an action at every width (those that the machine lacks are emulated) and returns the results.</summary>
     internal static T[] AtEach<T>(Func<T> action) => At(All, action);

@@ -7,7 +7,7 @@ namespace Kvant.Kernels;
 /// The checksum CRC-32C (Castagnoli polynomial, reflected, initial and final value all ones) that the file formats use:
 /// it finds every error burst of up to 32 bits.
 /// </summary>
-public static class Crc32C
+internal static class Crc32C
 {
     /// <summary>The checksum of some bytes; 0xE3069283 for the ASCII text "123456789".</summary>
     public static uint Compute(ReadOnlySpan<byte> bytes) => Append(0, bytes);

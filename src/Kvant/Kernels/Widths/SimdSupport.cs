@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Kvant.Kernels;
 
 /// <summary>Which width the kernels use in this process.</summary>
-public static class SimdSupport
+internal static class SimdSupport
 {
     /// <summary>The widest registers that this machine runs natively.</summary>
     // Avx512F.IsSupported says that the instructions exist; Vector512.IsHardwareAccelerated can be false beside it,

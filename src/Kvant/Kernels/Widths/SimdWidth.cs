@@ -1,7 +1,7 @@
 namespace Kvant.Kernels;
 
 /// <summary>Widths of the vector registers that a kernel may use, in bits. Every width gives the same bytes.</summary>
-public enum SimdWidth
+internal enum SimdWidth
 {
     /// <summary>One number at a time: the loops that define what the kernels do.</summary>
     Scalar = 0,

@@ -1,0 +1,47 @@
+using System.Xml.Linq;
+using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Models.Decoding;
+
+namespace Kvant.Evaluation.Tests;
+
+/// <summary>What users of the packages see, and which project may use which.</summary>
+public sealed class PublicSurfaceTests
+{
+    private static readonly Dictionary<string, string[]> s_allowed = new()
+    {
+        ["Kvant"] = [],
+        ["Kvant.Models"] = ["Kvant"],
+        ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
+        ["Kvant.Cli"] = ["Kvant.Evaluation"],
+    };
+
+    [Fact]
+    public void FewerThanSeventyTypesAreForUsers()
+    {
+        string[] types = [.. new[] { typeof(Codec), typeof(LanguageModel), typeof(CodecPair) }
+            .SelectMany(t => t.Assembly.GetExportedTypes()).Where(t => !t.IsNested).Select(t => t.FullName!).Order(StringComparer.Ordinal)];
+        Assert.True(types.Length < 70, $"{types.Length} public types:\n{string.Join('\n', types)}");
+    }
+
+    [Fact]
+    public void EvaluationIsTheToolsOwn() => Assert.Empty(typeof(CodecPair).Assembly.GetExportedTypes());
+
+    [Fact]
+    public void ProjectsUseOnlyThoseThatTheDrawingLetsThemUse()
+    {
+        foreach (string file in Directory.EnumerateFiles(Path.Combine(Repository(), "src"), "*.csproj", SearchOption.AllDirectories))
+        {
+            string name = Path.GetFileNameWithoutExtension(file);
+            Assert.True(s_allowed.TryGetValue(name, out string[]? allowed), $"The project {name} is not in the drawing.");
+            Assert.Empty(XDocument.Load(file).Descendants("ProjectReference").Select(r => Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value)).Except(allowed));
+        }
+    }
+
+    private static string Repository()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Kvant.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"No Kvant.slnx above {AppContext.BaseDirectory}.");
+    }
+}
