@@ -11,7 +11,7 @@ git clone -q "$root" "$copy"
 cd "$copy"
 sed -i '/"test"/d; s/},$/}/' global.json
 sed -i '/UseMicrosoftTestingPlatformRunner/d' tests/Directory.Build.props
-dotnet test -c Release tests/Kvant.Tests --collect 'XPlat Code Coverage' --results-directory results --filter 'FullyQualifiedName!~WidthLegTests&FullyQualifiedName!~ArchitectureTests' --nologo -v quiet -- \
+dotnet test -c Release tests/Kvant.Tests -p:DeterministicSourcePaths=false --collect 'XPlat Code Coverage' --results-directory results --filter 'FullyQualifiedName!~WidthLegTests&FullyQualifiedName!~ArchitectureTests' --nologo -v quiet -- \
     DataCollectionRunSettings.DataCollectors.DataCollector.Configuration.Include='[Kvant]*'
 grep -m1 -o 'line-rate="[0-9.]*" branch-rate="[0-9.]*"[^>]*lines-covered="[0-9]*" lines-valid="[0-9]*"' results/*/coverage.cobertura.xml
 grep -o '<class [^>]*filename="[^"]*" line-rate="[0-9.]*"' results/*/coverage.cobertura.xml |
