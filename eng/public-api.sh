@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes PublicAPI.Unshipped.txt anew: what Kvant and Kvant.Models show to their users, a line per member. Read the difference before you commit it: it is what users see change.
+# Writes anew what Kvant and Kvant.Models show to their users, a line per member: PublicAPI.Unshipped.txt for the build, which compares it, and docs/api.md for people.
+# Read the difference before you commit it: it is what users see change.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -7,4 +8,8 @@ for project in Kvant Kvant.Models; do
     echo '#nullable enable' >"src/$project/PublicAPI.Unshipped.txt"
     dotnet format analyzers "src/$project/$project.csproj" --diagnostics RS0016 --severity warn
 done
-git diff --stat -- 'src/*/PublicAPI.*.txt'
+page=$(mktemp)
+trap 'rm -f "$page"' EXIT
+dotnet run -c Release --project eng/ApiPage >"$page"
+cp "$page" docs/api.md
+git diff --stat -- 'src/*/PublicAPI.*.txt' docs/api.md

@@ -28,6 +28,11 @@ public sealed class PublicSurfaceTests
     public void EvaluationIsTheToolsOwn() => Assert.Empty(typeof(CodecPair).Assembly.GetExportedTypes());
 
     [Fact]
+    public void PageOfEveryPublicMemberIsThatOfTheCode() => Assert.True(
+        ApiPage.Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly) == File.ReadAllText(Path.Combine(Repository(), "docs", "api.md")),
+        "docs/api.md is not what the code shows: eng/public-api.sh writes it anew.");
+
+    [Fact]
     public void ProjectsUseOnlyThoseThatTheDrawingLetsThemUse()
     {
         foreach (string file in Directory.EnumerateFiles(Path.Combine(Repository(), "src"), "*.csproj", SearchOption.AllDirectories))

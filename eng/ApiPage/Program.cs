@@ -1,0 +1,7 @@
+using ApiPage;
+using Kvant.Codecs;
+using Kvant.Models.Decoding;
+
+// The page of what users see: dotnet run -c Release --project eng/ApiPage > docs/api.md
+Console.Out.NewLine = "\n";
+Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly));
