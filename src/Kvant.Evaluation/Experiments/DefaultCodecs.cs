@@ -1,3 +1,5 @@
+using Kvant.Codecs;
+
 namespace Kvant.Evaluation.Experiments;
 
 /// <summary>
@@ -7,8 +9,7 @@ namespace Kvant.Evaluation.Experiments;
 /// </summary>
 internal static class DefaultCodecs
 {
-    /// <summary>The pairs, from many bytes to few.</summary>
-    public static IReadOnlyList<CodecPair> Pairs =>
+    private static readonly CodecPair[] s_chosen =
     [
         CodecPair.Parse("fp16"),
         CodecPair.Parse("q8_0"),
@@ -24,6 +25,14 @@ internal static class DefaultCodecs
         CodecPair.Parse("kivi:bits=2"),
         CodecPair.Parse("outlier:bits=2"),
         CodecPair.Parse(TurboKeys(2), TurboValues(2)),
+    ];
+
+    /// <summary>The pairs, from many bytes to few; behind them, as it is by default, every compressing method of the catalogue that stands in none.</summary>
+    public static IReadOnlyList<CodecPair> Pairs =>
+    [
+        .. s_chosen,
+        .. CodecCatalog.Methods.Where(m => s_chosen.All(p => p.Keys.Method != m && p.Values.Method != m)).Select(m => CodecSpec.Parse(m.Name))
+            .Where(spec => spec.CreateCodec(128).BitsPerValue < 16).Select(CodecPair.Both),
     ];
 
     /// <summary>What presets are compared with when a model is evaluated and nobody asks for others.</summary>

@@ -4,31 +4,31 @@ namespace Kvant.Evaluation.Metrics;
 internal sealed record TokenLoss
 {
     /// <summary>The exponential of the mean negative logarithm of the true token's probability.</summary>
-    public required Estimate Perplexity { get; init; }
+    public Estimate Perplexity { get; init; }
 
     /// <summary>Perplexity divided by that of the exact cache: 1 is no loss.</summary>
-    public required Estimate PerplexityRatio { get; init; }
+    public Estimate PerplexityRatio { get; init; }
 
     /// <summary>Mean divergence KL(exact | compressed) of the next-token probabilities, in nats.</summary>
-    public required Estimate DivergenceMean { get; init; }
+    public Estimate DivergenceMean { get; init; }
 
     /// <summary>The median divergence, in nats.</summary>
-    public required Estimate DivergenceMedian { get; init; }
+    public Estimate DivergenceMedian { get; init; }
 
     /// <summary>99 % of the tokens diverge less, in nats.</summary>
-    public required Estimate DivergenceP99 { get; init; }
+    public Estimate DivergenceP99 { get; init; }
 
     /// <summary>99.9 % of the tokens diverge less, in nats.</summary>
-    public required Estimate DivergenceP999 { get; init; }
+    public Estimate DivergenceP999 { get; init; }
 
     /// <summary>The largest divergence, in nats.</summary>
-    public required Estimate DivergenceMaximum { get; init; }
+    public Estimate DivergenceMaximum { get; init; }
 
     /// <summary>The share of tokens whose most likely successor stays the same.</summary>
-    public required Estimate Top1 { get; init; }
+    public Estimate Top1 { get; init; }
 
     /// <summary>The root mean square change of the true token's probability.</summary>
-    public required Estimate TrueTokenChange { get; init; }
+    public Estimate TrueTokenChange { get; init; }
 
     /// <summary>Computes every metric and, by the same resamples of whole chunks, its standard error.</summary>
     /// <param name="tokens">What was seen.</param>

@@ -13,8 +13,7 @@ public sealed class DefaultCodecsTests
     public void EveryCompressingMethodIsCompared()
     {
         IEnumerable<string> compared = DefaultCodecs.Pairs.SelectMany(p => new[] { p.Keys.Method.Name, p.Values.Method.Name }).Distinct();
-        string[] uncompressed = ["fp32", "bf16"];
-        Assert.Equal(CodecCatalog.Methods.Select(m => m.Name).Except(uncompressed).Order(), compared.Order());
+        Assert.Empty(CodecCatalog.Methods.Select(m => m.Name).Where(name => CodecSpec.Parse(name).CreateCodec(128).BitsPerValue < 16).Except(compared));
         Assert.Equal(DefaultCodecs.Pairs.Count, DefaultCodecs.Pairs.Distinct().Count());
     }
 

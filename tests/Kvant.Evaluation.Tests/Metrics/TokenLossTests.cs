@@ -31,6 +31,8 @@ public sealed class TokenLossTests
         Assert.Equal(2, loss.PerplexityRatio.Value, 12);
         Assert.Equal(0.9, loss.Top1.Value, 12);
         Assert.Equal(0.25, loss.TrueTokenChange.Value, 12);
+        // Of numbers that all differ from those of the exact cache no metric is left out.
+        Assert.All(typeof(TokenLoss).GetProperties().Where(p => p.PropertyType == typeof(Estimate)), p => Assert.NotEqual(default, (Estimate)p.GetValue(loss)!));
     }
 
     // The mean of n chunks spreads by the chunks' deviation over the root of n; the bootstrap divides by n, not n - 1, and draws 200 times.

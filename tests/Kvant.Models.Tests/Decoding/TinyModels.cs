@@ -1,3 +1,4 @@
+using Kvant.Models.Decoding;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
 using Kvant.Numerics;
@@ -12,7 +13,7 @@ internal static class TinyModels
     internal const int QueryHeads = 4;
     internal const int KeyValueHeads = 2;
 
-    /// <summary>Names and seeds; the seeds are chosen so that no two tokens come close on the 200 greedy ones of the goldens.</summary>
+    /// <summary>Names, which begin with that of the family, and seeds; the seeds are chosen so that no two tokens come close on the 200 greedy ones of the goldens.</summary>
     internal static IReadOnlyDictionary<string, ulong> All { get; } = new Dictionary<string, ulong>
     {
         ["llama"] = 27,
@@ -30,8 +31,9 @@ internal static class TinyModels
     internal static GgufWriter Create(string name, ulong seed, TensorFormat? format = null, int width = 64, int inner = 96)
     {
         string architecture = name.Split('-')[0];
-        // Qwen3 has heads whose dimensions do not add up to the width.
-        int dimension = architecture == "qwen3" ? width / 2 : width / QueryHeads;
+        Architecture family = Architecture.Find(architecture)!;
+        // As in Qwen3, whose heads have dimensions that do not add up to the width.
+        int dimension = family.NormalizesHeads ? width / 2 : width / QueryHeads;
         GgufWriter writer = new();
         writer.Add("general.architecture", architecture);
         writer.Add("tokenizer.ggml.model", "none");
@@ -63,11 +65,11 @@ internal static class TinyModels
         {
             string prefix = $"blk.{layer}.";
             Vector(prefix + "attn_norm.weight", width, 1, 0.2);
-            Projection(prefix + "attn_q", width, QueryHeads * dimension, architecture == "qwen2");
-            Projection(prefix + "attn_k", width, KeyValueHeads * dimension, architecture == "qwen2");
-            Projection(prefix + "attn_v", width, KeyValueHeads * dimension, architecture == "qwen2");
+            Projection(prefix + "attn_q", width, QueryHeads * dimension, family.HasAttentionBias);
+            Projection(prefix + "attn_k", width, KeyValueHeads * dimension, family.HasAttentionBias);
+            Projection(prefix + "attn_v", width, KeyValueHeads * dimension, family.HasAttentionBias);
             Projection(prefix + "attn_output", QueryHeads * dimension, width, false);
-            if (architecture == "qwen3")
+            if (family.NormalizesHeads)
             {
                 Vector(prefix + "attn_q_norm.weight", dimension, 1.5, 0.3);
                 Vector(prefix + "attn_k_norm.weight", dimension, 1.5, 0.3);

@@ -119,7 +119,5 @@ public sealed class SpecLaws
             Assert.Equal(m.Settings.Count, m.Settings.Select(s => s.Name).Distinct().Count());
             Assert.All(m.Settings, s => Assert.True(s.Accepts(s.Default), $"{m.Name}: the default {s.Name}={s.Default} is not {s.Allowed}."));
         });
-        string[] wanted = ["fp32", "fp16", "bf16", "q8", "q8_0", "q4_0", "turboquant", "turboquant-ip", "polar32", "outlier", "kivi"];
-        Assert.Equal(wanted.Order(), CodecCatalog.Methods.Select(m => m.Name).Order());
     }
 }
