@@ -41,6 +41,14 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
+    public void EveryKernelLiesInARoomThatTheReadmeNames()
+    {
+        string folder = Path.Combine(Root(), "src", "Kvant", "Kernels"), readme = File.ReadAllText(Path.Combine(folder, "README.md"));
+        Assert.Empty(Directory.EnumerateFiles(folder, "*.cs"));
+        Assert.All(Directory.EnumerateDirectories(folder).Select(Path.GetFileName), room => Assert.Contains($"[`{room}`]({room})", readme, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void EveryCodecIsInTheCatalogue()
     {
         // A file that declares a method and is missing from the list would be dead code: each has a static property of this type.
@@ -57,6 +65,13 @@ public sealed class ArchitectureTests
         string[] others = [.. typeof(Codec).Assembly.GetReferencedAssemblies().Select(a => a.Name!)
             .Where(n => n != "System.Numerics.Tensors" && !File.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, n + ".dll")))];
         Assert.Empty(others);
+    }
+
+    private static string Root()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Kvant.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"No Kvant.slnx above {AppContext.BaseDirectory}.");
     }
 
     private static string? Folder(Type type) => type.Assembly == typeof(Codec).Assembly && type.Namespace?.Split('.') is [_, { } folder, ..] ? folder : null;
