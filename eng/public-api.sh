@@ -10,6 +10,7 @@ for project in Kvant Kvant.Models; do
 done
 page=$(mktemp)
 trap 'rm -f "$page"' EXIT
-dotnet run -c Release --project eng/ApiPage >"$page"
+dotnet build eng/ApiPage -c Release -v quiet
+dotnet run -c Release --no-build --project eng/ApiPage >"$page"
 cp "$page" docs/api.md
 git diff --stat -- 'src/*/PublicAPI.*.txt' docs/api.md
