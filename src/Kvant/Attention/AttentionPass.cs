@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Kernels;
+using Kvant.Memory;
 
 namespace Kvant.Attention;
 
@@ -15,9 +16,6 @@ internal sealed class AttentionPass
     /// <summary>Rows that go through scores, softmax and sums together, so that all of it stays in the first-level cache.</summary>
     public const int TileRows = 128;
 
-    private readonly LogitMap _map;
-    private readonly AttentionSettings _settings;
-    private readonly int _valueDimension;
     private readonly float[] _scores;
     private readonly float[] _inBasis;
     private readonly float[] _finished;
@@ -27,29 +25,35 @@ internal sealed class AttentionPass
     private readonly float[] _factors;
     private readonly float[] _slopes;
     private readonly int[] _positions;
+    private readonly int[] _lasts;
     private readonly int[] _firstLive;
     private readonly List<PreparedQueries> _prepared = []; // one per length
     private PreparedQueries? _current;
     private Codec? _keyCodec;
     private Codec? _valueCodec;
+    private AttentionSettings _settings = null!;
+    private LogitMap _map;
+    private int _valueDimension; // numbers of a value
+    private int _width; // numbers of an accumulator: those of a key, where values are part of keys
+    private int _window;
     private int _count;
     private int _sinks;
 
-    /// <summary>A pass over at most so many queries at once.</summary>
-    public AttentionPass(CacheGeometry geometry, AttentionSettings settings, int capacity)
+    /// <summary>A pass over at most so many queries at once, of any layer.</summary>
+    /// <param name="capacity">Queries.</param>
+    /// <param name="keyDimension">The most numbers of a key.</param>
+    /// <param name="width">The most numbers of an accumulator.</param>
+    public AttentionPass(int capacity, int keyDimension, int width)
     {
         Capacity = capacity;
-        _settings = settings;
-        _valueDimension = geometry.ValueDimension;
-        _map = new LogitMap((settings.Scale ?? (float)(1 / Math.Sqrt(geometry.KeyDimension))) / settings.Temperature, settings.SoftCap, 0);
-        Queries = new float[capacity * geometry.KeyDimension];
-        SinkQueries = new float[capacity * geometry.KeyDimension];
+        Queries = new float[capacity * keyDimension];
+        SinkQueries = new float[capacity * keyDimension];
         _scores = new float[capacity * TileRows];
-        _inBasis = new float[capacity * _valueDimension];
-        _finished = new float[capacity * _valueDimension];
-        _accumulators = new float[capacity * _valueDimension];
+        _inBasis = new float[capacity * width];
+        _finished = new float[capacity * width];
+        _accumulators = new float[capacity * width];
         (_maxima, _sums, _factors, _slopes) = (new float[capacity], new float[capacity], new float[capacity], new float[capacity]);
-        (_positions, _firstLive) = (new int[capacity], new int[capacity]);
+        (_positions, _lasts, _firstLive) = (new int[capacity], new int[capacity], new int[capacity]);
     }
 
     /// <summary>Queries that fit.</summary>
@@ -62,11 +66,15 @@ internal sealed class AttentionPass
     public float[] SinkQueries { get; }
 
     /// <summary>Begins anew.</summary>
+    /// <param name="shape">The shape of the layer.</param>
+    /// <param name="settings">How it attends.</param>
     /// <param name="count">Queries, of which <see cref="Queries"/> holds the numbers.</param>
     /// <param name="sinks">Tokens at the beginning that no eviction takes away. A run has sinks or other tokens, never both.</param>
-    public void Begin(int count, int sinks)
+    public void Begin(LayerGeometry shape, AttentionSettings settings, int count, int sinks)
     {
-        (_count, _sinks) = (count, sinks);
+        (_settings, _count, _sinks, _window) = (settings, count, sinks, shape.SlidingWindow);
+        (_valueDimension, _width) = (shape.ValueDimension, shape.ValuesInKeys ? shape.KeyDimension : shape.ValueDimension);
+        _map = new LogitMap((settings.Scale ?? (float)(1 / Math.Sqrt(shape.KeyDimension))) / settings.Temperature, settings.SoftCap, 0);
         Used(_inBasis).Clear();
         Used(_accumulators).Clear();
         _maxima.AsSpan(0, count).Fill(float.NegativeInfinity);
@@ -76,12 +84,13 @@ internal sealed class AttentionPass
 
     /// <summary>Says where a query stands.</summary>
     /// <param name="query">Its index.</param>
-    /// <param name="position">Its position: it sees this one and those before.</param>
+    /// <param name="position">Its position.</param>
+    /// <param name="last">The last position that it sees: its own, but in parts that are not causal.</param>
     /// <param name="head">Its query head.</param>
     /// <param name="firstLive">The first token beside the sinks that it sees: those before were evicted when its token came.</param>
-    public void Place(int query, int position, int head, int firstLive)
+    public void Place(int query, int position, int last, int head, int firstLive)
     {
-        (_positions[query], _firstLive[query]) = (position, firstLive);
+        (_positions[query], _lasts[query], _firstLive[query]) = (position, last, firstLive);
         _slopes[query] = _settings.Slopes is { } slopes ? slopes[head] * Softmax.Log2E : 0;
     }
 
@@ -121,6 +130,28 @@ internal sealed class AttentionPass
                 WeighParts(scores, rows, run.FirstPosition + row, run.Dead - row);
             Rescale();
             run.ValueCodec.Accumulate(scores, values, Used(_inBasis), _settings.Arithmetic, nextValues, run.FirstRow + row);
+        }
+    }
+
+    /// <summary>Attends to the uncompressed rows of a tree: each query to its own token and that token's ancestors.</summary>
+    /// <param name="run">Its tokens, from the first on; those of the queries are in it.</param>
+    /// <param name="parents">Per token its parent; -1 for none.</param>
+    /// <param name="depths">Per token how many ancestors it has.</param>
+    /// <param name="first">The token of the first query; its group of queries has it too, then comes the next token.</param>
+    public void AbsorbTree(in CacheRun run, ReadOnlySpan<int> parents, ReadOnlySpan<int> depths, int first)
+    {
+        Use(run.KeyCodec, run.ValueCodec, false);
+        using var scratch = new AlignedScratch(TileRows);
+        for (int row = 0; row < run.Rows; row += TileRows)
+        {
+            int rows = Math.Min(TileRows, run.Rows - row);
+            Span<float> scores = _scores.AsSpan(0, _count * rows);
+            run.KeyCodec.Score(_current!, Blocks(run.KeyCodec, run.Keys, row, rows), scores, _settings.Arithmetic);
+            int group = _count / (run.Rows - first); // the run ends with the last query's token
+            for (int q = 0; q < _count; q++)
+                WeighAncestors(q, first + (q / group), parents, depths, row, scores.Slice(q * rows, rows), scratch.Floats);
+            Rescale();
+            run.ValueCodec.Accumulate(scores, Blocks(run.ValueCodec, run.Values, row, rows), Used(_inBasis), _settings.Arithmetic);
         }
     }
 
@@ -166,7 +197,7 @@ internal sealed class AttentionPass
     /// <param name="query">Its index.</param>
     /// <returns>Maximum of its logits in units of log2, sum of its weights relative to that, weighted sum of values.</returns>
     public (float Maximum, float Sum, ReadOnlyMemory<float> Values) Result(int query) =>
-        (_maxima[query], _sums[query], _accumulators.AsMemory(query * _valueDimension, _valueDimension));
+        (_maxima[query], _sums[query], _accumulators.AsMemory(query * _width, _valueDimension));
 
     private static ReadOnlySpan<byte> Blocks(Codec codec, ReadOnlySpan<byte> all, int row, int rows) =>
         all.Slice(row / codec.RowsPerBlock * codec.BytesPerBlock, rows / codec.RowsPerBlock * codec.BytesPerBlock);
@@ -186,6 +217,26 @@ internal sealed class AttentionPass
         }
     }
 
+    // The scores of those that it sees, side by side, become weights and go back to their places; the others have none.
+    private void WeighAncestors(int query, int token, ReadOnlySpan<int> parents, ReadOnlySpan<int> depths, int firstRow, Span<float> scores, Span<float> seen)
+    {
+        int count = 0, depth = depths[token];
+        for (int at = token; at >= firstRow; at = parents[at])
+        {
+            if (at < firstRow + scores.Length && (_window == 0 || depth - depths[at] < _window))
+                seen[count++] = scores[at - firstRow];
+        }
+
+        _factors[query] = count == 0 ? 1 : Softmax.Step(seen[..count], _map, 0, ref _maxima[query], ref _sums[query]);
+        scores.Clear();
+        count = 0;
+        for (int at = token; at >= firstRow; at = parents[at])
+        {
+            if (at < firstRow + scores.Length && (_window == 0 || depth - depths[at] < _window))
+                scores[at - firstRow] = seen[count++];
+        }
+    }
+
     // What was found before is scaled down where a larger logit appeared.
     private void Rescale()
     {
@@ -193,7 +244,7 @@ internal sealed class AttentionPass
         {
             if (_factors[q] == 1)
                 continue;
-            Span<float> inBasis = _inBasis.AsSpan(q * _valueDimension, _valueDimension), left = _accumulators.AsSpan(q * _valueDimension, _valueDimension);
+            Span<float> inBasis = _inBasis.AsSpan(q * _width, _width), left = _accumulators.AsSpan(q * _width, _width);
             TensorPrimitives.Multiply(inBasis, _factors[q], inBasis);
             TensorPrimitives.Multiply(left, _factors[q], left);
         }
@@ -210,10 +261,10 @@ internal sealed class AttentionPass
     {
         int at = _positions[query];
         int first = position < _sinks ? dead : Math.Max(dead, _firstLive[query] - position);
-        if (_settings.SlidingWindow > 0)
-            first = Math.Max(first, at - _settings.SlidingWindow + 1 - position);
+        if (_window > 0)
+            first = Math.Max(first, at - _window + 1 - position);
         first = Math.Clamp(first, 0, rows);
-        return (first, Math.Clamp(at + 1 - position, first, rows));
+        return (first, Math.Clamp(_lasts[query] + 1 - position, first, rows));
     }
 
     private Sight Look(int position, int rows, int dead)
@@ -229,7 +280,7 @@ internal sealed class AttentionPass
         return all ? Sight.Everything : some ? Sight.Parts : Sight.Nothing;
     }
 
-    private Span<float> Used(float[] accumulators) => accumulators.AsSpan(0, _count * _valueDimension);
+    private Span<float> Used(float[] accumulators) => accumulators.AsSpan(0, _count * _width);
 
     private PreparedQueries Buffer(int length)
     {

@@ -2,13 +2,12 @@ using Kvant.Codecs;
 
 namespace Kvant.Attention;
 
-/// <summary>How attention is computed; a model has one, or one per kind of layer.</summary>
+/// <summary>How attention is computed; a model has one, or one per layer. What a layer looks at is part of its shape (<see cref="Caching.LayerGeometry"/>).</summary>
 public sealed record AttentionSettings
 {
     private readonly float? _scale;
     private readonly float _temperature = 1;
     private readonly float _softCap;
-    private readonly int _slidingWindow;
     private readonly int _threads = 1;
 
     /// <summary>The factor of the scores before the softmax, above 0. Null for 1 / sqrt(key dimension), as nearly all models have it.</summary>
@@ -32,15 +31,12 @@ public sealed record AttentionSettings
         init => _softCap = value is >= 0 and < float.PositiveInfinity ? value : throw Refused(nameof(SoftCap), value, "0 or a number above it");
     }
 
-    /// <summary>How many of the newest tokens a query sees, itself counted, whatever else is cached; 0, all of them, unless said.</summary>
-    public int SlidingWindow
-    {
-        get => _slidingWindow;
-        init => _slidingWindow = value >= 0 ? value : throw Refused(nameof(SlidingWindow), value, "0 or more tokens");
-    }
-
     /// <summary>Per query head, what is added to the logit for each position that a key lies behind the query, times -1 (ALiBi). Null for none.</summary>
     public IReadOnlyList<float>? Slopes { get; init; }
+
+    /// <summary>Per query head, a logit that takes part in the softmax and has no value: what a head gives to it, it gives to no token (gpt-oss's attention sinks, 2025).
+    /// Null for none.</summary>
+    public IReadOnlyList<float>? SinkLogits { get; init; }
 
     /// <summary>Threads that work on a call, the calling one counted, at least 1. 1 unless said; nothing runs beside them.</summary>
     public int Threads
@@ -51,6 +47,24 @@ public sealed record AttentionSettings
 
     /// <summary>Floats, or the integers of fast kernels where a codec has them; fast unless said.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
+
+    /// <summary>Checks the lists, which must fit a layer.</summary>
+    /// <exception cref="ArgumentException">One has not one finite number per query head.</exception>
+    internal void RequireHeads(int queryHeads)
+    {
+        Require(Slopes, "slopes");
+        Require(SinkLogits, "sink logits");
+
+        void Require(IReadOnlyList<float>? numbers, string what)
+        {
+            if (numbers is null)
+                return;
+            if (numbers.Count != queryHeads)
+                throw new ArgumentException($"There are {numbers.Count} {what}; there must be {queryHeads}, one per query head.", "settings");
+            if (!numbers.All(float.IsFinite))
+                throw new ArgumentException($"One of the {what} is {numbers.First(x => !float.IsFinite(x))}; {what} must be finite.", "settings");
+        }
+    }
 
     private static ArgumentOutOfRangeException Refused(string name, object? value, string wanted) => new(name, value, $"It is {value}; it must be {wanted}.");
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Memory;
 
 namespace Kvant.Attention;
 
@@ -26,94 +27,137 @@ public sealed partial class CacheAttention
     /// <param name="cache">The cache.</param>
     /// <param name="layer">0 to layers - 1.</param>
     /// <param name="queries">[token, query head, key dimension].</param>
-    /// <param name="keys">[token, key-value head, key dimension].</param>
-    /// <param name="values">[token, key-value head, value dimension].</param>
+    /// <param name="keys">[token, key-value head, key dimension]. In a layer that shares another's keys, those that were appended to that one.</param>
+    /// <param name="values">[token, key-value head, value dimension]; empty where values are part of keys.</param>
     /// <param name="outputs">Receives [token, query head, value dimension].</param>
-    /// <param name="logSumExp">Receives [token, query head] as in <see cref="Decode"/>; empty if it is not wanted.</param>
-    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, the cache has another geometry, or it refuses a row. Cache and outputs are then unchanged.</exception>
+    /// <param name="logSumExp">Receives [token, query head] as in <see cref="Decode(KvCache, int, TokenRows, Span{float}, Span{float}, TokenRows)"/>; empty if it is not wanted.</param>
+    /// <param name="mask">Which tokens of the part see each other; causal unless said.</param>
+    /// <param name="append">False to leave the cache as it is: for drafts of which some will be refused (append the rest afterwards), and always for a tree, which is no sequence,
+    /// and for a layer that shares another's keys, before they are appended to that one.</param>
+    /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, the cache has another geometry, it refuses a row, or the mask does not fit. Cache and outputs are then unchanged.</exception>
     /// <exception cref="InvalidOperationException">Another call on this object is in progress, or this thread reads the cache (<see cref="KvCache.Read{TState}"/>).</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room. The cache is then unchanged, and outputs are unless another cache took the room meanwhile.</exception>
     public void Prefill(
-        KvCache cache, int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs, Span<float> logSumExp = default)
+        KvCache cache,
+        int layer,
+        TokenRows queries,
+        TokenRows keys,
+        TokenRows values,
+        Span<float> outputs,
+        Span<float> logSumExp = default,
+        ChunkMask mask = default,
+        bool append = true)
     {
         CheckCache(cache);
-        int tokens = queries.Length / (Geometry.QueryHeads * Geometry.KeyDimension);
-        CheckLength(queries.Length, tokens, Geometry.QueryHeads * Geometry.KeyDimension, nameof(queries));
-        CheckLength(keys.Length, tokens, Geometry.KvHeads * Geometry.KeyDimension, nameof(keys));
-        CheckLength(values.Length, tokens, Geometry.KvHeads * Geometry.ValueDimension, nameof(values));
-        CheckLength(outputs.Length, tokens, Geometry.QueryHeads * Geometry.ValueDimension, nameof(outputs));
+        LayerGeometry shape = Geometry[layer];
+        int queryFloats = shape.QueryHeads * shape.KeyDimension, tokens = queries.Count(queryFloats, nameof(queries));
+        CheckTokens(keys.Count(shape.KvHeads * shape.KeyDimension, nameof(keys)), tokens, nameof(keys));
+        CheckTokens(values.Count(shape.KvHeads * shape.ValueDimension, nameof(values)), shape.ValuesInKeys ? 0 : tokens, nameof(values));
+        CheckLength(outputs.Length, tokens, shape.QueryHeads * shape.ValueDimension, nameof(outputs));
         if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, tokens, Geometry.QueryHeads, nameof(logSumExp));
-        CheckFinite(queries, nameof(queries));
+            CheckLength(logSumExp.Length, tokens, shape.QueryHeads, nameof(logSumExp));
+        RequireMask(mask, tokens, layer, append);
         using Turn.Taken turn = _turn.Take(this);
+        // All of them, before anything changes; then again piece by piece.
+        for (int first = 0; first < tokens; first += TokensPerStep)
+            CheckFinite(KeepQueries(queries, first, Math.Min(TokensPerStep, tokens - first), queryFloats), shape.KeyDimension, nameof(queries));
         // Before the first output is written; Append itself comes behind the last.
-        cache.RequireAppend(layer, keys, values);
-        _exactKeys ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.KeyDimension, CodecRole.Keys);
-        _exactValues ??= CodecSpec.Parse("fp32").CreateCodec(Geometry.ValueDimension, CodecRole.Values);
-        Gather(keys, tokens, Geometry.KeyDimension, ref _chunkKeys);
-        Gather(values, tokens, Geometry.ValueDimension, ref _chunkValues);
-        cache.EnterRead();
+        if (append)
+            cache.RequireAppend(layer, keys, values);
+        GatherByHead(keys, tokens, shape.KvHeads, shape.KeyDimension, ref _chunkKeys, nameof(keys));
+        if (!shape.ValuesInKeys)
+            GatherByHead(values, tokens, shape.KvHeads, shape.ValueDimension, ref _chunkValues, nameof(values));
+        KeepMask(mask);
+        _exactKeys = Exact(_exactKeys, shape.KeyDimension);
+        _exactValues = Exact(_exactValues, shape.ValuesInKeys ? shape.KeyDimension : shape.ValueDimension);
+        ReadOnlySpan<KvCache> caches = [cache];
+        EnterReads(caches);
         try
         {
-            cache.Observe(layer, cache.LayerLength(layer), queries);
-            _chunkTokens = tokens;
-            int length = cache.LayerLength(layer), queryFloats = Geometry.QueryHeads * Geometry.KeyDimension;
+            int position = cache.LayerLength(layer);
             for (int first = 0; first < tokens; first += TokensPerStep)
             {
-                int count = Math.Min(TokensPerStep, tokens - first), rows = count * Geometry.QueryHeads;
-                Begin(cache, layer, queries.Slice(first * queryFloats, count * queryFloats), [], count, length);
-                (_firstToken, _splits, _items) = (first, 1, Geometry.KvHeads * _blocks);
-                _partials.Resize(rows, 1);
+                int count = Math.Min(TokensPerStep, tokens - first), rows = count * shape.QueryHeads;
+                Begin(layer, caches, count);
+                _chunkTokens = tokens;
+                // The part is read by each block of queries, so that ranges of runs would not share it.
+                (_firstToken, _items, _sequences[0]) = (first, shape.KvHeads * _blocks, _sequences[0] with { Position = position, Splits = 1 });
+                ReadOnlySpan<float> piece = KeepQueries(queries, first, count, queryFloats);
+                if (append)
+                    cache.Observe(layer, position + first, piece);
+                _partials.Resize(rows, 1, shape.ValueDimension);
                 RunStep();
-                Span<float> logSums = logSumExp.IsEmpty ? [] : logSumExp.Slice(first * Geometry.QueryHeads, rows);
-                _partials.Merge(rows, 1, outputs.Slice(first * Geometry.QueryHeads * Geometry.ValueDimension, rows * Geometry.ValueDimension), logSums);
+                Span<float> logSums = logSumExp.IsEmpty ? [] : logSumExp.Slice(first * shape.QueryHeads, rows);
+                _partials.Merge(rows, SettingsOf(layer).SinkLogits, outputs.Slice(first * shape.QueryHeads * shape.ValueDimension, rows * shape.ValueDimension), logSums);
             }
         }
         finally
         {
-            cache.ExitRead();
-            (_cache, _chunkTokens) = (null, 0);
+            ExitReads(caches);
+            ForgetMask();
         }
 
-        cache.Append(layer, keys, values);
+        if (append)
+            cache.Append(layer, keys, values);
     }
 
-    // The part itself, up to the last token of the block of queries, as runs of uncompressed rows: what of it are sinks, and the rest.
-    private void AbsorbChunk(AttentionPass pass, int head, int end)
+    private static Codec Exact(Codec? known, int dimension) =>
+        known?.Dimension == dimension ? known : CodecSpec.Parse("fp32").CreateCodec(dimension, CodecRole.Rows);
+
+    private ReadOnlySpan<float> KeepQueries(TokenRows queries, int first, int count, int width)
     {
-        int rows = Math.Min(_chunkTokens, _firstToken + end), sinks = Math.Clamp(_cache!.Options.Sinks - _position, 0, rows);
-        AbsorbRows(pass, head, 0, sinks);
-        AbsorbRows(pass, head, sinks, rows - sinks);
+        Grow(ref _queries, count * width);
+        queries.CopyTo(first, count, width, _queries);
+        return _queries.AsSpan(0, count * width);
     }
 
-    private void AbsorbRows(AttentionPass pass, int head, int first, int count)
+    // [token, head, number] to [head, token, number].
+    private static void GatherByHead(TokenRows rows, int tokens, int heads, int dimension, ref float[] byHead, string name)
     {
-        if (count == 0)
+        int width = heads * dimension;
+        Grow(ref byHead, tokens * width);
+        using var scratch = new AlignedScratch(width);
+        for (int token = 0; token < tokens; token++)
+        {
+            ReadOnlySpan<float> numbers = rows.Token(token, width, scratch.Floats);
+            CheckFinite(numbers, dimension, name);
+            for (int head = 0; head < heads; head++)
+                numbers.Slice(head * dimension, dimension).CopyTo(byHead.AsSpan(((head * tokens) + token) * dimension, dimension));
+        }
+    }
+
+    // The part itself, up to the last token that the block of queries sees, as runs of uncompressed rows: what of it are sinks, and the rest.
+    private void AbsorbChunk(AttentionPass pass, in SequenceStep step, int head, int first, int tokens)
+    {
+        int from = _firstToken + first, rows = from + tokens;
+        if (_maskKind == MaskKind.Tree)
+        {
+            pass.AbsorbTree(ChunkRows(step, head, 0, rows), _mask, _depths, from);
             return;
-        int keyFloats = Geometry.KeyDimension, valueFloats = Geometry.ValueDimension, row = (head * _chunkTokens) + first;
-        var run = new CacheRun
+        }
+
+        for (int token = from; token < from + tokens; token++)
+            rows = Math.Max(rows, Last(token) + 1);
+        int sinks = Math.Clamp(step.Cache.Options.Sinks - step.Position, 0, rows);
+        if (sinks > 0)
+            pass.Absorb(ChunkRows(step, head, 0, sinks), false, [], []);
+        if (rows > sinks)
+            pass.Absorb(ChunkRows(step, head, sinks, rows - sinks), false, [], []);
+    }
+
+    private CacheRun ChunkRows(in SequenceStep step, int head, int first, int count)
+    {
+        int k = _shape.KeyDimension, v = _shape.ValuesInKeys ? k : _shape.ValueDimension, row = (head * _chunkTokens) + first;
+        return new CacheRun
         {
             KeyCodec = _exactKeys!,
             ValueCodec = _exactValues!,
-            Keys = MemoryMarshal.AsBytes(_chunkKeys.AsSpan(row * keyFloats, count * keyFloats)),
-            Values = MemoryMarshal.AsBytes(_chunkValues.AsSpan(row * valueFloats, count * valueFloats)),
-            FirstPosition = _position + first,
+            Keys = MemoryMarshal.AsBytes(_chunkKeys.AsSpan(row * k, count * k)),
+            Values = MemoryMarshal.AsBytes((_shape.ValuesInKeys ? _chunkKeys : _chunkValues).AsSpan(row * v, count * v)),
+            FirstPosition = step.Position + first,
             FirstRow = 0, // fp32
             Rows = count,
             Dead = 0,
         };
-        pass.Absorb(run, false, [], []);
-    }
-
-    // [token, head, number] to [head, token, number].
-    private void Gather(ReadOnlySpan<float> rows, int tokens, int dimension, ref float[] byHead)
-    {
-        if (byHead.Length < rows.Length)
-            byHead = new float[rows.Length];
-        for (int token = 0; token < tokens; token++)
-        {
-            for (int head = 0; head < Geometry.KvHeads; head++)
-                rows.Slice(((token * Geometry.KvHeads) + head) * dimension, dimension).CopyTo(byHead.AsSpan(((head * tokens) + token) * dimension, dimension));
-        }
     }
 }

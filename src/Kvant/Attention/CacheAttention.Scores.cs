@@ -13,23 +13,26 @@ public sealed partial class CacheAttention
     /// where a head does not see a token.</param>
     /// <exception cref="ArgumentException">A length is wrong, a number of a query is NaN or infinite, or the cache has another geometry.</exception>
     /// <exception cref="InvalidOperationException">Another call on this object is in progress.</exception>
-    public void Logits(KvCache cache, int layer, ReadOnlySpan<float> queries, Span<float> logits)
+    public void Logits(KvCache cache, int layer, TokenRows queries, Span<float> logits)
     {
         CheckCache(cache);
-        CheckLength(queries.Length, Geometry.QueryHeads, Geometry.KeyDimension, nameof(queries));
-        CheckFinite(queries, nameof(queries));
+        LayerGeometry shape = Geometry[layer];
+        int width = shape.QueryHeads * shape.KeyDimension;
+        CheckTokens(queries.Count(width, nameof(queries)), 1, nameof(queries));
         using Turn.Taken turn = _turn.Take(this);
-        cache.EnterRead();
+        CheckFinite(KeepQueries(queries, 0, 1, width), shape.KeyDimension, nameof(queries));
+        ReadOnlySpan<KvCache> caches = [cache];
+        EnterReads(caches);
         try
         {
-            int tokens = cache.LiveTokens(layer), group = Geometry.GroupSize;
-            CheckLength(logits.Length, Geometry.QueryHeads, tokens, nameof(logits));
-            Begin(cache, layer, queries, [], tokens: 1, cache.LayerLength(layer) - 1);
+            int tokens = cache.LiveTokens(layer), group = shape.GroupSize;
+            CheckLength(logits.Length, shape.QueryHeads, tokens, nameof(logits));
+            Begin(layer, caches, tokens: 1);
             int sinks = Math.Min(cache.Options.Sinks, cache.LayerLength(layer)), firstLive = cache.FirstLive(layer);
-            for (int head = 0; head < Geometry.KvHeads; head++)
+            for (int head = 0; head < shape.KvHeads; head++)
             {
-                Fill(_passes[0], head, 0, 1);
-                for (int i = 0; i < _runs; i++)
+                Fill(_passes[0], 0, head, 0, 1);
+                for (int i = 0; i < _sequences[0].Runs; i++)
                 {
                     CacheRun run = new CacheReader(cache).Run(layer, head, i);
                     int position = run.FirstPosition + run.Dead;
@@ -40,8 +43,7 @@ public sealed partial class CacheAttention
         }
         finally
         {
-            cache.ExitRead();
-            _cache = null;
+            ExitReads(caches);
         }
     }
 }

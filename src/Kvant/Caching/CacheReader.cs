@@ -23,10 +23,11 @@ public readonly ref struct CacheReader
     /// <param name="index">0 to <see cref="RunCount"/> - 1.</param>
     public CacheRun Run(int layer, int head, int index)
     {
-        Cache.RequireHead(head);
-        int count = RunCount(layer);
+        LayerMemory memory = Cache.LayerAt(layer);
+        KvCache.RequireHead(memory, head);
+        int count = LayerReading.RunCount(memory);
         if ((uint)index >= (uint)count)
             throw new ArgumentOutOfRangeException(nameof(index), index, $"There are {count} runs, counted from 0.");
-        return LayerReading.Run(Cache.LayerAt(layer), head, index);
+        return LayerReading.Run(memory, head, index);
     }
 }

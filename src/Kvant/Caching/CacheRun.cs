@@ -11,13 +11,13 @@ public readonly ref struct CacheRun
     /// <summary>Reads the key blocks.</summary>
     public required Codec KeyCodec { get; init; }
 
-    /// <summary>Reads the value blocks.</summary>
+    /// <summary>Reads the value blocks; where values are the first numbers of keys (<see cref="LayerGeometry.ValuesInKeys"/>), the codec of the keys.</summary>
     public required Codec ValueCodec { get; init; }
 
     /// <summary>Whole blocks of <see cref="KeyCodec"/>: <see cref="Rows"/> keys.</summary>
     public required ReadOnlySpan<byte> Keys { get; init; }
 
-    /// <summary>Whole blocks of <see cref="ValueCodec"/>: <see cref="Rows"/> values.</summary>
+    /// <summary>Whole blocks of <see cref="ValueCodec"/>: <see cref="Rows"/> values, or the keys that they are part of.</summary>
     public required ReadOnlySpan<byte> Values { get; init; }
 
     /// <summary>The position in the sequence of the first row, dead or not.</summary>

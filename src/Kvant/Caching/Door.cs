@@ -22,28 +22,26 @@ internal static class Door
     /// <summary>Checks a batch.</summary>
     /// <param name="layout">The layer.</param>
     /// <param name="side">0 for keys, 1 for values.</param>
-    /// <param name="numbers">[token, head, number].</param>
+    /// <param name="rows">[token, head, number].</param>
+    /// <param name="count">Tokens.</param>
     /// <param name="scratch">Buffers.</param>
     /// <param name="name">The argument that the message names.</param>
     /// <exception cref="ArgumentException">A number is refused.</exception>
-    public static void Check<T, TElements>(LayerLayout layout, int side, ReadOnlySpan<T> numbers, CacheScratch scratch, string name)
-        where T : unmanaged
-        where TElements : IElements<T>
+    public static void Check(LayerLayout layout, int side, TokenRows rows, int count, CacheScratch scratch, string name)
     {
         SideLayout kind = layout.Sides[side];
         int tokenLength = layout.Heads * kind.Dimension;
         float encodable = AlwaysEncodable(kind.Dimension);
         Span<float> token = scratch.Token(tokenLength);
-        for (int i = 0; i < numbers.Length; i += tokenLength)
+        for (int i = 0; i < count; i++)
         {
-            ReadOnlySpan<float> floats = TElements.Floats(numbers.Slice(i, tokenLength), token);
-
+            ReadOnlySpan<float> floats = rows.Token(i, tokenLength, token);
             if (IsAtMost(floats, encodable))
                 continue;
             for (int head = 0; head < layout.Heads; head++)
             {
                 if (Refusal(kind, floats.Slice(head * kind.Dimension, kind.Dimension), scratch) is { } reason)
-                    throw new ArgumentException($"Token {i / tokenLength} of the batch, head {head}: {reason}", name);
+                    throw new ArgumentException($"Token {i} of the batch, head {head}: {reason}", name);
             }
         }
     }

@@ -13,9 +13,9 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">The length is wrong, or a number is NaN or infinite.</exception>
     public void ObserveQueries(int layer, int position, ReadOnlySpan<float> queries)
     {
-        RequireLayer(layer);
+        LayerGeometry shape = LayerAt(layer).Layout.Shape;
         ArgumentOutOfRangeException.ThrowIfNegative(position);
-        int token = Geometry.QueryHeads * Geometry.KeyDimension;
+        int token = shape.QueryHeads * shape.KeyDimension;
         if (queries.Length % token != 0)
             throw new ArgumentException($"The length is {queries.Length}; it must be a multiple of {token}, the queries of a token.", nameof(queries));
         if (!Finiteness.All(queries))
@@ -32,5 +32,10 @@ public sealed partial class KvCache
     }
 
     /// <summary>As <see cref="ObserveQueries"/>, for those who checked the queries and hold the lock.</summary>
-    internal void Observe(int layer, int position, ReadOnlySpan<float> queries) => _layers[layer].Queries.Observe(position, queries);
+    internal void Observe(int layer, int position, ReadOnlySpan<float> queries)
+    {
+        // Layers that share keys may have other queries; those of the layer that stores them count.
+        if (Geometry[layer].SharedLayer is null)
+            _layers[layer].Queries.Observe(position, queries);
+    }
 }

@@ -14,19 +14,22 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     public void Decode(int layer, int head, int first, int count, Span<float> keys, Span<float> values)
     {
-        RequireLayer(layer);
-        RequireHead(head);
+        LayerMemory memory = LayerAt(layer);
+        LayerGeometry shape = memory.Layout.Shape;
+        RequireHead(memory, head);
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        RequireLength(keys.Length, (long)count * Geometry.KeyDimension, nameof(keys));
-        RequireLength(values.Length, (long)count * Geometry.ValueDimension, nameof(values));
+        RequireLength(keys.Length, (long)count * shape.KeyDimension, nameof(keys));
+        RequireLength(values.Length, (long)count * shape.ValueDimension, nameof(values));
         EnterRead();
         try
         {
-            LayerMemory memory = _layers[layer];
             RequireLiving(memory.Extent, first, count);
             LayerReading.Decode(memory, 0, head, first, count, keys);
-            LayerReading.Decode(memory, 1, head, first, count, values);
+            if (!shape.ValuesInKeys)
+                LayerReading.Decode(memory, 1, head, first, count, values);
+            for (int token = 0; token < count && shape.ValuesInKeys; token++)
+                keys.Slice(token * shape.KeyDimension, shape.ValueDimension).CopyTo(values[(token * shape.ValueDimension)..]);
         }
         finally
         {

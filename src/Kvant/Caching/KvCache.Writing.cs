@@ -3,41 +3,21 @@ namespace Kvant.Caching;
 // What changes the cache. Everything that can be refused is, before anything changes; a write on a thread that reads, first of all.
 public sealed partial class KvCache
 {
-    /// <summary>Adds tokens to a layer: [token, key-value head, number], one token or many.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
+    /// <summary>Adds tokens to a layer: [token, key-value head, number], one token or many; floats, halves or bfloat16 (<see cref="TokenRows"/>).</summary>
+    /// <param name="layer">0 to layers - 1, none that shares another's keys.</param>
     /// <param name="keys">Keys, with rotary embeddings where the model has them.</param>
-    /// <param name="values">As many values.</param>
+    /// <param name="values">As many values; empty where values are part of keys (<see cref="LayerGeometry.ValuesInKeys"/>).</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
-    public void Append(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
-        AppendElements<float, SingleElements>(layer, keys, values, orThrow: true);
+    public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true);
 
-    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public void Append(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) =>
-        AppendElements<Half, HalfElements>(layer, keys, values, orThrow: true);
-
-    /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
-    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public void AppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) =>
-        AppendElements<ushort, BFloat16Elements>(layer, keys, values, orThrow: true);
-
-    /// <summary>As <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
-    /// <param name="layer">0 to layers - 1.</param>
+    /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
+    /// <param name="layer">As there.</param>
     /// <param name="keys">As there.</param>
     /// <param name="values">As there.</param>
     /// <returns>Whether there was room for the tokens (<see cref="BytesToAppend(int, int)"/>); if not, the cache is as it was.</returns>
     /// <exception cref="ArgumentException">As there.</exception>
-    public bool TryAppend(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values) =>
-        AppendElements<float, SingleElements>(layer, keys, values, orThrow: false);
-
-    /// <inheritdoc cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public bool TryAppend(int layer, ReadOnlySpan<Half> keys, ReadOnlySpan<Half> values) =>
-        AppendElements<Half, HalfElements>(layer, keys, values, orThrow: false);
-
-    /// <summary>As <see cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> for bfloat16 numbers, each the upper half of a 32-bit float.</summary>
-    /// <inheritdoc cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    public bool TryAppendBFloat16(int layer, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values) =>
-        AppendElements<ushort, BFloat16Elements>(layer, keys, values, orThrow: false);
+    public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false);
 
     /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
     /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then.</summary>
@@ -48,9 +28,10 @@ public sealed partial class KvCache
         EnterRead();
         try
         {
+            ArgumentOutOfRangeException.ThrowIfNegative(tokens);
             long bytes = 0;
-            for (int layer = 0; layer < _layers.Length; layer++)
-                bytes += BytesToAppend(layer, tokens);
+            foreach (LayerMemory memory in _own)
+                bytes += BytesToAppend(memory, tokens);
             return bytes;
         }
         finally
@@ -59,7 +40,7 @@ public sealed partial class KvCache
         }
     }
 
-    /// <summary>As <see cref="BytesToAppend(int)"/> for one layer: <see cref="TryAppend(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> takes the
+    /// <summary>As <see cref="BytesToAppend(int)"/> for one layer: <see cref="TryAppend(int, TokenRows, TokenRows)"/> takes the
     /// tokens if the pool has so much room, and only then.</summary>
     /// <inheritdoc cref="BytesToAppend(int)"/>
     /// <param name="layer">0 to layers - 1.</param>
@@ -71,9 +52,7 @@ public sealed partial class KvCache
         EnterRead();
         try
         {
-            LayerMemory memory = _layers[layer];
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
-            return tokens == 0 ? 0 : memory.BytesToReserve(memory.Layout.AfterAppend(memory.Extent, tokens), writesFront: true);
+            return BytesToAppend(_layers[layer], tokens);
         }
         finally
         {
@@ -88,6 +67,7 @@ public sealed partial class KvCache
     /// <see cref="KvCacheOptions.DraftTokens"/> keeps cuts out of compressed blocks, <see cref="CacheStatistics.ExactRows"/> tells. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
     /// </remarks>
     /// <param name="length">Tokens that stay, at least 0.</param>
+    /// <exception cref="InvalidOperationException">A layer with a sliding window has forgotten tokens that would be in it again (<see cref="CanTruncate"/>).</exception>
     /// <exception cref="CacheFullException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
     public void Truncate(int length)
     {
@@ -96,8 +76,15 @@ public sealed partial class KvCache
         try
         {
             RequireAlive();
+            if (Array.FindIndex(_layers, layer => layer.HasForgotten(length)) is >= 0 and int forgetful)
+            {
+                throw new InvalidOperationException(
+                    $"Layer {forgetful} has a sliding window of {Geometry[forgetful].SlidingWindow} tokens and has forgotten some that would be in it after a cut to {length}. "
+                    + $"{nameof(KvCacheOptions.DraftTokens)} keeps more; a cut to at most {Options.Sinks} always works.");
+            }
+
             long bytes = 0;
-            foreach (LayerMemory layer in _layers)
+            foreach (LayerMemory layer in _own)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
                 layer.Reserve(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
@@ -106,7 +93,7 @@ public sealed partial class KvCache
 
             // All layers are cut or none: rows are decoded before the first window is written to.
             Span<byte> all = _scratch.Staged(checked((int)bytes)), staged = all;
-            foreach (LayerMemory layer in _layers)
+            foreach (LayerMemory layer in _own)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
                 LayerTruncation.Stage(layer, after, _scratch, Taken(ref staged, layer, after));
@@ -114,7 +101,7 @@ public sealed partial class KvCache
 
             _scratch.InstallReserved();
             staged = all;
-            foreach (LayerMemory layer in _layers)
+            foreach (LayerMemory layer in _own)
             {
                 LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
                 _changes += after == layer.Extent ? 0 : 1;
@@ -129,6 +116,23 @@ public sealed partial class KvCache
         }
     }
 
+    /// <summary>Whether <see cref="Truncate"/> leaves every layer with all tokens that its next query looks at. Without sliding windows it always does; a layer with one
+    /// forgets what is behind it and <see cref="KvCacheOptions.DraftTokens"/> more.</summary>
+    /// <param name="length">Tokens that would stay, at least 0.</param>
+    public bool CanTruncate(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        EnterRead();
+        try
+        {
+            return !Array.Exists(_own, layer => layer.HasForgotten(length));
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
+
     /// <summary>Forgets the tokens between the sinks and a position, in every layer. What is forgotten already stays so.</summary>
     /// <param name="firstLive">The first token that stays, 0 to <see cref="Length"/>.</param>
     public void Evict(int firstLive)
@@ -140,8 +144,8 @@ public sealed partial class KvCache
             int length = Length;
             if (firstLive < 0 || firstLive > length)
                 throw new ArgumentOutOfRangeException(nameof(firstLive), firstLive, $"The first token that stays is 0 to {length}.");
-            foreach (LayerMemory layer in _layers)
-                layer.Become(layer.Extent with { FirstLive = Math.Max(layer.Extent.FirstLive, firstLive) });
+            foreach (LayerMemory layer in _own)
+                layer.Evict(firstLive);
             TrimOwnPool();
         }
         finally
@@ -180,11 +184,9 @@ public sealed partial class KvCache
         }
     }
 
-    private bool AppendElements<T, TElements>(int layer, ReadOnlySpan<T> keys, ReadOnlySpan<T> values, bool orThrow)
-        where T : unmanaged
-        where TElements : IElements<T>
+    private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow)
     {
-        RequireLayer(layer);
+        RequireOwnLayer(layer);
         EnterWrite();
         try
         {
@@ -192,7 +194,7 @@ public sealed partial class KvCache
             LayerMemory memory = _layers[layer];
             if (keys.IsEmpty && values.IsEmpty)
                 return true;
-            LayerExtent after = Admit<T, TElements>(memory, keys, values);
+            LayerExtent after = Admit(memory, keys, values);
             if (orThrow)
                 memory.Reserve(after, writesFront: true, _scratch.Reserved);
             else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
@@ -200,7 +202,7 @@ public sealed partial class KvCache
             _scratch.InstallReserved();
             try
             {
-                new LayerAppend<T, TElements>(memory, after, keys, values, _scratch).Run();
+                new LayerAppend(memory, after, keys, values, _scratch).Run();
             }
             catch
             {
@@ -218,11 +220,11 @@ public sealed partial class KvCache
         }
     }
 
-    /// <summary>Refuses what <see cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/> would refuse, for those who do something else first.</summary>
-    /// <inheritdoc cref="Append(int, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
-    internal void RequireAppend(int layer, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    /// <summary>Refuses what <see cref="Append(int, TokenRows, TokenRows)"/> would refuse, for those who do something else first.</summary>
+    /// <inheritdoc cref="Append(int, TokenRows, TokenRows)"/>
+    internal void RequireAppend(int layer, TokenRows keys, TokenRows values)
     {
-        RequireLayer(layer);
+        RequireOwnLayer(layer);
         EnterWrite();
         try
         {
@@ -230,7 +232,7 @@ public sealed partial class KvCache
             if (keys.IsEmpty && values.IsEmpty)
                 return;
             LayerMemory memory = _layers[layer];
-            long bytes = memory.BytesToReserve(Admit<float, SingleElements>(memory, keys, values), writesFront: true);
+            long bytes = memory.BytesToReserve(Admit(memory, keys, values), writesFront: true);
             if (bytes > _pool.MemoryLimit - _pool.UsedBytes)
                 throw _pool.Full(bytes);
         }
@@ -241,16 +243,15 @@ public sealed partial class KvCache
     }
 
     // What a layer becomes with more tokens, at least one, if none of them is refused.
-    private LayerExtent Admit<T, TElements>(LayerMemory memory, ReadOnlySpan<T> keys, ReadOnlySpan<T> values)
-        where T : unmanaged
-        where TElements : IElements<T>
+    private LayerExtent Admit(LayerMemory memory, TokenRows keys, TokenRows values)
     {
         LayerLayout layout = memory.Layout;
-        int count = CountTokens(layout, keys.Length, values.Length);
+        int count = CountTokens(layout.Shape, keys, values);
         if (count > int.MaxValue - memory.Extent.Length)
             throw new ArgumentException($"{count} more tokens than {memory.Extent.Length} are too many; positions end at {int.MaxValue}.", nameof(keys));
-        Door.Check<T, TElements>(layout, 0, keys, _scratch, nameof(keys));
-        Door.Check<T, TElements>(layout, 1, values, _scratch, nameof(values));
+        Door.Check(layout, 0, keys, count, _scratch, nameof(keys));
+        if (!layout.Shape.ValuesInKeys)
+            Door.Check(layout, 1, values, count, _scratch, nameof(values));
         return layout.AfterAppend(memory.Extent, count);
     }
 
@@ -263,13 +264,25 @@ public sealed partial class KvCache
         return taken;
     }
 
-    private static int CountTokens(LayerLayout layout, int keys, int values)
+    private static int CountTokens(LayerGeometry shape, TokenRows keys, TokenRows values)
     {
-        int keyLength = layout.Heads * layout.Sides[0].Dimension, valueLength = layout.Heads * layout.Sides[1].Dimension;
-        if (keys % keyLength != 0)
-            throw new ArgumentException($"The length is {keys}; it must be a multiple of {keyLength}, the keys of a token.", nameof(keys));
-        RequireLength(values, (long)keys / keyLength * valueLength, nameof(values));
-        return keys / keyLength;
+        int count = keys.Count(shape.KvHeads * shape.KeyDimension, nameof(keys)), wanted = shape.ValuesInKeys ? 0 : count;
+        int found = values.Count(shape.KvHeads * shape.ValueDimension, nameof(values));
+        return found == wanted ? count
+            : throw new ArgumentException($"There are values of {found} tokens; with keys of {count} there must be {wanted}.", nameof(values));
+    }
+
+    private static long BytesToAppend(LayerMemory memory, int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
+        return tokens == 0 ? 0 : memory.BytesToReserve(memory.Layout.AfterAppend(memory.Extent, tokens), writesFront: true);
+    }
+
+    private void RequireOwnLayer(int layer)
+    {
+        RequireLayer(layer);
+        if (Geometry[layer].SharedLayer is { } source)
+            throw new ArgumentException($"Layer {layer} reads the keys and values of layer {source}; append to that one.", nameof(layer));
     }
 
     private void EnterWrite()
@@ -296,7 +309,7 @@ public sealed partial class KvCache
 
     private void ReturnAll()
     {
-        foreach (LayerMemory layer in _layers)
+        foreach (LayerMemory layer in _own)
             layer.Become(layer.Layout.Empty);
         TrimOwnPool();
     }

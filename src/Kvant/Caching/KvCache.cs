@@ -13,9 +13,15 @@ namespace Kvant.Caching;
 /// </remarks>
 public sealed partial class KvCache : IDisposable
 {
+    // One per layer; layers that share another's have that one.
     private readonly LayerMemory[] _layers;
+
+    // Each once.
+    private readonly LayerMemory[] _own;
     private readonly CacheScratch _scratch = new();
     private readonly PagePool _pool;
+
+    private static long s_made;
 
     // Recursive, so that those who read may call what locks by itself.
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
@@ -37,14 +43,14 @@ public sealed partial class KvCache : IDisposable
         PagePool pool = options.Pool ?? new PagePool();
         // A list of the caller's may change later; what the layers are made of may not.
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
-        _layers = Array.ConvertAll(layouts, layout => new LayerMemory(layout, pool));
+        (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool));
     }
 
     // Under the read lock of the source.
     private KvCache(KvCache source)
     {
         (Options, _pool) = (source.Options, source._pool);
-        _layers = Array.ConvertAll(source._layers, layer => layer.Share());
+        (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share());
     }
 
     /// <summary>How the cache stores its sequence.</summary>
@@ -52,6 +58,9 @@ public sealed partial class KvCache : IDisposable
 
     /// <summary>What the layers hold, for those who read or write it as bytes.</summary>
     internal LayerMemory[] Layers => _layers;
+
+    /// <summary>Which cache of this process it is: whoever locks several does so in this order.</summary>
+    internal long Number { get; } = Interlocked.Increment(ref s_made);
 
     /// <summary>Buffers of whoever may write.</summary>
     internal CacheScratch Scratch => _scratch;
@@ -71,7 +80,7 @@ public sealed partial class KvCache : IDisposable
             try
             {
                 int least = int.MaxValue;
-                foreach (LayerMemory layer in _layers)
+                foreach (LayerMemory layer in _own)
                     least = Math.Min(least, layer.Extent.Length);
                 return least;
             }
@@ -103,7 +112,7 @@ public sealed partial class KvCache : IDisposable
             EnterRead();
             try
             {
-                return CacheStatistics.Sum(_layers.Select(layer => layer.Statistics()));
+                return CacheStatistics.Sum(_own.Select(layer => layer.Statistics()));
             }
             finally
             {
@@ -169,7 +178,7 @@ public sealed partial class KvCache : IDisposable
         EnterRead();
         try
         {
-            return Array.Exists(_layers, layer => layer.Layout.WouldEvict(layer.Extent, incoming));
+            return Array.Exists(_own, layer => layer.Layout.WouldEvict(layer.Extent, incoming));
         }
         finally
         {
@@ -187,7 +196,7 @@ public sealed partial class KvCache : IDisposable
         {
             RequireAlive();
             _scratch.Trim();
-            foreach (LayerMemory layer in _layers)
+            foreach (LayerMemory layer in _own)
                 layer.Trim();
             TrimOwnPool();
         }
@@ -201,7 +210,7 @@ public sealed partial class KvCache : IDisposable
     ~KvCache()
     {
         // Nobody calls any more, and what it points to is still whole: memory itself is finalized last.
-        if (_layers is not null)
+        if (_own is not null)
             ReturnAll();
     }
 
@@ -249,10 +258,18 @@ public sealed partial class KvCache : IDisposable
             throw new ArgumentOutOfRangeException(nameof(layer), layer, $"There are layers 0 to {_layers.Length - 1}.");
     }
 
-    internal void RequireHead(int head)
+    internal static void RequireHead(LayerMemory layer, int head)
     {
-        if ((uint)head >= (uint)Geometry.KvHeads)
-            throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {Geometry.KvHeads - 1}.");
+        if ((uint)head >= (uint)layer.Layout.Heads)
+            throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {layer.Layout.Heads - 1}.");
+    }
+
+    private static (LayerMemory[] All, LayerMemory[] Own) Memories(CacheGeometry geometry, Func<int, LayerMemory> create)
+    {
+        var all = new LayerMemory[geometry.Layers];
+        for (int layer = 0; layer < all.Length; layer++)
+            all[layer] = geometry[layer].SharedLayer is { } source ? all[source] : create(layer);
+        return (all, [.. all.Distinct()]);
     }
 
     private LayerExtent ExtentOf(int layer)

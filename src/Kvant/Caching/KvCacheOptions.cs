@@ -39,7 +39,8 @@ public sealed record KvCacheOptions
             : throw new ArgumentException($"The window is fp16 or fp32, not '{value}'.", nameof(WindowCodec));
     }
 
-    /// <summary>What the cache forgets by itself; nothing unless said.</summary>
+    /// <summary>What the cache forgets by itself, beside what no query of a layer with a sliding window (<see cref="LayerGeometry.SlidingWindow"/>) will see again;
+    /// nothing unless said. A layer may have a rule of its own (<see cref="LayerSpecs.Eviction"/>).</summary>
     public Eviction Eviction { get; init; } = Eviction.None;
 
     /// <summary>What the cache belongs to; null where nobody said. Nothing but freezing and thawing looks at it.</summary>

@@ -3,17 +3,13 @@ using Kvant.Codecs;
 namespace Kvant.Caching;
 
 /// <summary>Writes tokens to a layer. Checks and memory are behind it; a codec that fails leaves the layer as it was.</summary>
-/// <typeparam name="T">How the caller stores numbers.</typeparam>
-/// <typeparam name="TElements">Reads them.</typeparam>
-internal readonly ref struct LayerAppend<T, TElements>
-    where T : unmanaged
-    where TElements : IElements<T>
+internal readonly ref struct LayerAppend
 {
     private readonly LayerMemory _layer;
     private readonly LayerLayout _layout;
     private readonly CacheScratch _scratch;
-    private readonly ReadOnlySpan<T> _keys;
-    private readonly ReadOnlySpan<T> _values;
+    private readonly TokenRows _keys;
+    private readonly TokenRows _values;
     private readonly LayerExtent _before;
     private readonly LayerExtent _after;
 
@@ -23,7 +19,7 @@ internal readonly ref struct LayerAppend<T, TElements>
     /// <param name="keys">[token, head, number].</param>
     /// <param name="values">[token, head, number].</param>
     /// <param name="scratch">Buffers.</param>
-    public LayerAppend(LayerMemory layer, LayerExtent after, ReadOnlySpan<T> keys, ReadOnlySpan<T> values, CacheScratch scratch)
+    public LayerAppend(LayerMemory layer, LayerExtent after, TokenRows keys, TokenRows values, CacheScratch scratch)
     {
         (_layer, _layout, _scratch, _before, _after) = (layer, layer.Layout, scratch, layer.Extent, after);
         _keys = keys;
@@ -43,8 +39,8 @@ internal readonly ref struct LayerAppend<T, TElements>
         // Blocks of evicted rows are not even encoded.
         int first = Math.Max(_before.BodyRows, _layout.FirstBlockRow(_after));
         bool wasCut = _before.CutRows > 0 && first == _before.BodyRows && first < _after.BodyRows;
-        Span<byte> staged = wasCut ? _scratch.Staged(StagedBytes(0) + StagedBytes(1)) : [];
-        for (int side = 0; side < 2; side++)
+        Span<byte> staged = wasCut ? _scratch.Staged(StagedBytes(0) + (_layout.Sides.Length > 1 ? StagedBytes(1) : 0)) : [];
+        for (int side = 0; side < _layout.Sides.Length; side++)
         {
             if (wasCut)
                 CloseCutBlock(side, side == 0 ? staged[..StagedBytes(0)] : staged[StagedBytes(0)..]);
@@ -61,8 +57,8 @@ internal readonly ref struct LayerAppend<T, TElements>
             Install(staged);
         if (chosen is not null)
             _layer.Calibrate(chosen);
-        KeepRows(0);
-        KeepRows(1);
+        for (int side = 0; side < _layout.Sides.Length; side++)
+            KeepRows(side);
     }
 
     // Of the block that was cut, one side of all heads.
@@ -81,7 +77,7 @@ internal readonly ref struct LayerAppend<T, TElements>
 
     private void Install(ReadOnlySpan<byte> staged)
     {
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < _layout.Sides.Length; side++)
         {
             for (int head = 0; head < _layout.Heads; head++)
             {
@@ -101,8 +97,8 @@ internal readonly ref struct LayerAppend<T, TElements>
 
     private Codec[][] Calibrate()
     {
-        var codecs = new Codec[2][];
-        for (int side = 0; side < 2; side++)
+        var codecs = new Codec[_layout.Sides.Length][];
+        for (int side = 0; side < codecs.Length; side++)
         {
             RoundNew(side, 0, _layout.CalibrationRows);
             codecs[side] = new Codec[_layout.Heads];
@@ -164,8 +160,8 @@ internal readonly ref struct LayerAppend<T, TElements>
     {
         SideLayout kind = _layout.Sides[side];
         int floats = _layout.Heads * kind.Dimension;
-        ReadOnlySpan<T> numbers = (side == 0 ? _keys : _values).Slice(token * floats, floats);
-        WindowRows.Store(TElements.Floats(numbers, _scratch.Token(floats)), WindowRows.IsHalf(kind.WindowCodec), rounded);
+        TokenRows rows = side == 0 ? _keys : _values;
+        WindowRows.Store(rows.Token(token, floats, _scratch.Token(floats)), WindowRows.IsHalf(kind.WindowCodec), rounded);
     }
 
     // Rows of a head as the window stores them, those in the ring and those that RoundNew rounded.

@@ -8,29 +8,34 @@ namespace Kvant.Caching;
 /// </summary>
 internal sealed class LayerLayout
 {
-    private readonly Eviction _eviction;
+    private readonly long _kept; // of the newest tokens, those that a query may still see; 0 for all
     private readonly long _waiting; // rows that stay in the window when a block leaves it
     private readonly long[] _frontOffsets; // of a head: sinks, ring and state, of keys and of values
     private readonly long _headFrontBytes;
+    private readonly long _runBytes; // of a head in a page
 
-    public LayerLayout(KvCacheOptions options, SideLayout keys, SideLayout values)
+    /// <summary>A layout.</summary>
+    /// <param name="options">How the cache stores its sequence.</param>
+    /// <param name="shape">The shape of the layer.</param>
+    /// <param name="eviction">What the layer forgets beside what its sliding window does.</param>
+    /// <param name="sides">Keys, then values unless those are part of the keys.</param>
+    public LayerLayout(KvCacheOptions options, LayerGeometry shape, Eviction eviction, params SideLayout[] sides)
     {
-        (_eviction, _waiting, Sinks, Heads) = (options.Eviction, (long)options.Window + options.DraftTokens, options.Sinks, options.Geometry.KvHeads);
-        Sides = [keys, values];
-        (GroupSize, Rotary) = (options.Geometry.GroupSize, options.Geometry.Rotary);
-        _ = Rotary?.Speeds(keys.Dimension); // does it fit?
-        BlockRows = Math.Max(keys.Codec.RowsPerBlock, values.Codec.RowsPerBlock);
-        if (SideLayout.PageRows % keys.Codec.RowsPerBlock != 0 || SideLayout.PageRows % values.Codec.RowsPerBlock != 0)
-            throw new ArgumentException($"Blocks of {keys.Codec.RowsPerBlock} and {values.Codec.RowsPerBlock} rows do not divide a page of {SideLayout.PageRows}.", nameof(options));
-        CalibrationRows = Math.Max(keys.Codec.CalibrationRows, values.Codec.CalibrationRows);
+        (Shape, Eviction, Sides, Sinks) = (shape, eviction, sides, options.Sinks);
+        _waiting = (long)options.Window + options.DraftTokens;
+        (RowBytes, _runBytes) = (sides.Sum(side => side.RowBytes), sides.Sum(side => (long)side.RunBytes));
+        _kept = shape.SlidingWindow == 0 ? 0 : (long)shape.SlidingWindow + options.DraftTokens;
+        BlockRows = sides.Max(side => side.Codec.RowsPerBlock);
+        if (Array.Exists(sides, side => SideLayout.PageRows % side.Codec.RowsPerBlock != 0))
+            throw new ArgumentException($"Blocks of {string.Join(" and ", sides.Select(side => side.Codec.RowsPerBlock))} rows do not divide a page of {SideLayout.PageRows}.", nameof(options));
+        CalibrationRows = sides.Max(side => side.Codec.CalibrationRows);
 
         // The most rows that wait are one less than what lets a block go: window, drafts and a block, or all that calibration wants.
         long most = Math.Max(_waiting + BlockRows, CalibrationRows) - 1;
         RingRows = checked((int)((most + BlockRows - 1) / BlockRows * BlockRows));
         long[] sizes =
         [
-            (long)Sinks * keys.RowBytes, (long)Sinks * values.RowBytes, (long)RingRows * keys.RowBytes, (long)RingRows * values.RowBytes,
-            keys.Codec.StateBytes, values.Codec.StateBytes,
+            .. sides.Select(side => (long)Sinks * side.RowBytes), .. sides.Select(side => (long)RingRows * side.RowBytes), .. sides.Select(side => (long)side.Codec.StateBytes),
         ];
         _frontOffsets = new long[sizes.Length];
         foreach ((int i, long size) in sizes.Index())
@@ -43,21 +48,21 @@ internal sealed class LayerLayout
 
         // A layer without sinks, window and choices has a front all the same: pages that take no room have no place of their own.
         FrontBytes = Math.Max(SideLayout.Align(1), checked(Heads * _headFrontBytes));
-        PageBytes = checked((long)Heads * (keys.RunBytes + values.RunBytes));
+        PageBytes = checked(Heads * _runBytes);
     }
 
-    /// <summary>Keys, then values.</summary>
+    /// <summary>The shape of the layer.</summary>
+    public LayerGeometry Shape { get; }
+
+    /// <summary>What the layer forgets, beside what its sliding window does.</summary>
+    public Eviction Eviction { get; }
+
+    /// <summary>Keys, then values; keys alone where values are part of them.</summary>
     public SideLayout[] Sides { get; }
 
-    public int Heads { get; }
+    public int Heads => Shape.KvHeads;
 
     public int Sinks { get; }
-
-    /// <summary>Query heads that share a key-value head.</summary>
-    public int GroupSize { get; }
-
-    /// <summary>How positions turn keys, where somebody said so.</summary>
-    public RotaryEmbedding? Rotary { get; }
 
     /// <summary>Rows that leave the window together.</summary>
     public int BlockRows { get; }
@@ -76,11 +81,14 @@ internal sealed class LayerLayout
 
     public long SinkOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[side];
 
-    public long RingOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[2 + side];
+    public long RingOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[Sides.Length + side];
 
-    public long StateOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[4 + side];
+    public long StateOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[(2 * Sides.Length) + side];
 
-    public long RunOffset(int side, int head) => ((long)head * (Sides[0].RunBytes + Sides[1].RunBytes)) + (side == 0 ? 0 : Sides[0].RunBytes);
+    public long RunOffset(int side, int head) => (head * _runBytes) + (side == 0 ? 0 : Sides[0].RunBytes);
+
+    /// <summary>Bytes of a row of one head in sinks and window, both sides.</summary>
+    public int RowBytes { get; }
 
     /// <summary>Rows after the sinks: body and window.</summary>
     public int Rows(LayerExtent extent) => Math.Max(0, extent.Length - Sinks);
@@ -126,7 +134,7 @@ internal sealed class LayerLayout
         long spare = rows - body - _waiting;
         if (spare >= BlockRows && (StoredRows(extent) > 0 || rows >= CalibrationRows))
             body += (int)(spare - (spare % BlockRows));
-        return new(length, body, Math.Max(extent.FirstLive, _eviction.FirstLive(length, Sinks)), body > extent.BodyRows ? 0 : extent.CutRows);
+        return new(length, body, Math.Max(extent.FirstLive, FirstLive(length)), body > extent.BodyRows ? 0 : extent.CutRows);
     }
 
     public LayerExtent AfterTruncate(LayerExtent extent, int length)
@@ -140,12 +148,14 @@ internal sealed class LayerLayout
         return new(length, body, Math.Max(Sinks, Math.Min(extent.FirstLive, length)), Math.Min(decoded, rows - body));
     }
 
-    /// <summary>Whether more tokens would make the eviction rule forget some.</summary>
-    public bool WouldEvict(LayerExtent extent, int incoming)
-    {
-        long length = (long)extent.Length + incoming;
-        return _eviction.FirstLive(length, Sinks) > extent.FirstLive;
-    }
+    /// <summary>Whether more tokens would make the layer forget some.</summary>
+    public bool WouldEvict(LayerExtent extent, int incoming) => FirstLive((long)extent.Length + incoming) > extent.FirstLive;
+
+    /// <summary>The first token beside the sinks that a layer of a length must have, so that its sliding window is whole.</summary>
+    public int FirstSeen(int length) => Math.Max(Eviction.FirstLive(length, Sinks), length - Shape.SlidingWindow);
+
+    // The first token beside the sinks that lives when nothing but length makes it forget.
+    private int FirstLive(long length) => (int)Math.Max(Eviction.FirstLive(length, Sinks), _kept == 0 ? 0 : length - _kept);
 
     /// <summary>What a layer of an extent takes.</summary>
     public CacheStatistics Statistics(LayerExtent extent, long sharedBytes)
@@ -154,23 +164,25 @@ internal sealed class LayerLayout
         (int firstPage, int endPage) = Pages(extent);
         int firstBlock = FirstBlockRow(extent), sinks = Math.Min(Sinks, extent.Length);
         long kept = (long)Heads * (StoredRows(extent) - firstBlock), dead = endPage == 0 ? 0 : (long)Heads * (firstBlock - (firstPage * SideLayout.PageRows));
-        long rowBytes = (long)Heads * (Sides[0].RowBytes + Sides[1].RowBytes), live = sinks + Math.Max(0, extent.Length - extent.FirstLive);
+        long rowBytes = (long)Heads * RowBytes, live = sinks + Math.Max(0, extent.Length - extent.FirstLive);
+        SideLayout keys = Sides[0];
+        SideLayout? values = Sides.ElementAtOrDefault(1);
         var used = new CacheStatistics
         {
             LiveRows = live,
             WindowRows = windowRows,
             ExactRows = sinks + Math.Max(0, Rows(extent) - Math.Max(extent.BodyRows + extent.CutRows, FirstLiveRow(extent))),
-            KeyCodeBytes = Sides[0].BlockBytes(kept) - Sides[0].ScaleBytes(kept),
-            KeyScaleBytes = Sides[0].ScaleBytes(kept),
-            ValueCodeBytes = Sides[1].BlockBytes(kept) - Sides[1].ScaleBytes(kept),
-            ValueScaleBytes = Sides[1].ScaleBytes(kept),
+            KeyCodeBytes = keys.BlockBytes(kept) - keys.ScaleBytes(kept),
+            KeyScaleBytes = keys.ScaleBytes(kept),
+            ValueCodeBytes = values is null ? 0 : values.BlockBytes(kept) - values.ScaleBytes(kept),
+            ValueScaleBytes = values?.ScaleBytes(kept) ?? 0,
             WindowBytes = (windowRows - deadInWindow) * rowBytes,
             SinkBytes = sinks * rowBytes,
-            StateBytes = IsCalibrated(extent) ? (long)Heads * (Sides[0].Codec.StateBytes + Sides[1].Codec.StateBytes) : 0,
-            DeadBytes = (deadInWindow * rowBytes) + Sides[0].BlockBytes(dead) + Sides[1].BlockBytes(dead),
+            StateBytes = IsCalibrated(extent) ? (long)Heads * Sides.Sum(side => side.Codec.StateBytes) : 0,
+            DeadBytes = (deadInWindow * rowBytes) + Sides.Sum(side => side.BlockBytes(dead)),
             FreeBytes = 0,
             SharedBytes = sharedBytes,
-            Fp16Bytes = live * 2 * Heads * (Sides[0].Dimension + Sides[1].Dimension),
+            Fp16Bytes = live * Shape.Fp16BytesPerToken,
         };
         long held = (extent.Length > 0 ? FrontBytes : 0) + ((endPage - firstPage) * PageBytes);
         return used with { FreeBytes = held - used.TotalBytes };

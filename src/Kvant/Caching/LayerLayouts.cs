@@ -2,7 +2,7 @@ using Kvant.Codecs;
 
 namespace Kvant.Caching;
 
-/// <summary>Makes the layouts of all layers; layers of the same specs share theirs, and their codecs with all others.</summary>
+/// <summary>Makes the layouts of all layers; layers of the same shape and specs share theirs, and their codecs with all others.</summary>
 internal static class LayerLayouts
 {
     private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
@@ -16,32 +16,31 @@ internal static class LayerLayouts
         CacheGeometry geometry = options.Geometry;
         if (options.Policy.Count != geometry.Layers)
             throw new ArgumentException($"The policy has {options.Policy.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
-        if (geometry.QueryHeads % geometry.KvHeads != 0)
-            throw new ArgumentException($"{geometry.QueryHeads} query heads do not share {geometry.KvHeads} key-value heads evenly.", nameof(options));
-        if (options.Eviction.Kept(options.Sinks) < 1)
-            throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {options.Eviction}.", nameof(options));
-
         PolicyCost.RequireFewSpecs(options.Policy);
-        Dictionary<LayerSpecs, LayerLayout> known = [];
+        Dictionary<(LayerSpecs, LayerGeometry, RotaryEmbedding?), LayerLayout> known = [];
         Dictionary<(CodecSpec, int, CodecRole), Codec> codecs = [];
         var layouts = new LayerLayout[geometry.Layers];
         for (int layer = 0; layer < layouts.Length; layer++)
         {
-            LayerSpecs pair = options.Policy[layer];
-            if (!known.TryGetValue(pair, out LayerLayout? layout))
-            {
-                CodecSpec window = options.WindowCodec ?? (pair.Keys == s_fp32 || pair.Values == s_fp32 ? s_fp32 : s_fp16);
-                layout = new LayerLayout(
-                    options,
-                    Side(pair.Keys, window, geometry.KeyDimension, CodecRole.KeyTiles),
-                    Side(pair.Values, window, geometry.ValueDimension, CodecRole.ValueTiles));
-                known.Add(pair, layout);
-            }
-
-            layouts[layer] = layout;
+            LayerGeometry shape = geometry[layer];
+            shape.RequireConsistent(layer, geometry);
+            LayerSpecs specs = options.Policy[layer];
+            layouts[layer] = shape.SharedLayer is { } source ? layouts[source]
+                : known.TryGetValue((specs, shape, shape.Rotary), out LayerLayout? layout) ? layout
+                : known[(specs, shape, shape.Rotary)] = Layout(specs, shape);
         }
 
         return layouts;
+
+        LayerLayout Layout(LayerSpecs specs, LayerGeometry shape)
+        {
+            Eviction eviction = specs.Eviction ?? options.Eviction;
+            if (eviction.Kept(options.Sinks) < 1)
+                throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {eviction}.", nameof(options));
+            CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
+            SideLayout keys = Side(specs.Keys, window, shape.KeyDimension, CodecRole.KeyTiles);
+            return shape.ValuesInKeys ? new(options, shape, eviction, keys) : new(options, shape, eviction, keys, Side(specs.Values, window, shape.ValueDimension, CodecRole.ValueTiles));
+        }
 
         SideLayout Side(CodecSpec spec, CodecSpec window, int dimension, CodecRole role) => new(Codec(spec, dimension, role), Codec(window, dimension, CodecRole.Rows));
 

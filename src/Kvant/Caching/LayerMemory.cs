@@ -10,6 +10,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
     private NativePage?[] _pages = []; // from page _firstPage on
     private int _firstPage;
     private Codec[][] _codecs = Uncalibrated(layout);
+    private int _evicted; // by callers, not by the sliding window
 
     public LayerLayout Layout => layout;
 
@@ -23,7 +24,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         _front?.AddUser();
         foreach (NativePage? page in _pages)
             page?.AddUser();
-        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, Extent = Extent, Queries = Queries.Copy() };
+        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, _evicted = _evicted, Extent = Extent, Queries = Queries.Copy() };
     }
 
     public Codec Codec(int side, int head) => _codecs[side][layout.CalibrationRows == 0 ? 0 : head];
@@ -119,11 +120,27 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         }
 
         if (after.Length == 0)
+        {
             Queries.Clear();
+            _evicted = 0;
+        }
+
         if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
             _codecs = Uncalibrated(layout);
         Extent = after;
     }
+
+    /// <summary>Forgets tokens beside the sinks because somebody wants it so.</summary>
+    /// <param name="firstLive">The first that stays.</param>
+    public void Evict(int firstLive)
+    {
+        Become(Extent with { FirstLive = Math.Max(Extent.FirstLive, firstLive) });
+        _evicted = Math.Max(_evicted, firstLive);
+    }
+
+    /// <summary>Whether the sliding window lacks tokens after a cut that nobody wanted to be forgotten.</summary>
+    public bool HasForgotten(int length) => layout.Shape.SlidingWindow > 0 && length > layout.Sinks && length < Extent.Length
+        && Extent.FirstLive > Math.Max(Math.Max(layout.Sinks, _evicted), layout.FirstSeen(length));
 
     /// <summary>Returns pages that were installed for an extent that did not come true.</summary>
     public void Abandon(LayerExtent after)
@@ -142,7 +159,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
     public void Calibrate(Codec[][] calibrated)
     {
         _codecs = calibrated;
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < layout.Sides.Length; side++)
         {
             for (int head = 0; head < layout.Heads; head++)
                 calibrated[side][head].State.CopyTo(State(side, head));
@@ -169,7 +186,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
     {
         int sinks = Math.Min(layout.Sinks, Extent.Length), rows = layout.Rows(Extent) - Extent.BodyRows;
         int slot = rows == 0 ? 0 : Extent.BodyRows % layout.RingRows, untilEnd = Math.Min(rows, layout.RingRows - slot); // a ring may have no room at all
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < layout.Sides.Length; side++)
         {
             int rowBytes = layout.Sides[side].RowBytes, state = layout.IsCalibrated(Extent) ? layout.Sides[side].Codec.StateBytes : 0;
             for (int head = 0; head < layout.Heads; head++)
@@ -226,5 +243,5 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         (_pages, _firstPage) = (table, start);
     }
 
-    private static Codec[][] Uncalibrated(LayerLayout layout) => [[layout.Sides[0].Codec], [layout.Sides[1].Codec]];
+    private static Codec[][] Uncalibrated(LayerLayout layout) => Array.ConvertAll(layout.Sides, side => (Codec[])[side.Codec]);
 }

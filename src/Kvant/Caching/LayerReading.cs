@@ -57,6 +57,7 @@ internal static class LayerReading
     {
         LayerLayout layout = layer.Layout;
         LayerExtent extent = layer.Extent;
+        int values = layout.Sides.Length - 1; // keys where values are part of them
         (int firstPage, int endPage) = layout.Pages(extent);
         if (index < endPage - firstPage)
         {
@@ -65,9 +66,9 @@ internal static class LayerReading
             return new()
             {
                 KeyCodec = layer.Codec(0, head),
-                ValueCodec = layer.Codec(1, head),
+                ValueCodec = layer.Codec(values, head),
                 Keys = layer.Body(0, head, first, rows),
-                Values = layer.Body(1, head, first, rows),
+                Values = layer.Body(values, head, first, rows),
                 FirstPosition = layout.Sinks + first,
                 FirstRow = first,
                 Rows = rows,
@@ -77,16 +78,16 @@ internal static class LayerReading
 
         index -= endPage - firstPage;
         if (SinkRows(layer) is > 0 and int sinks && index-- == 0)
-            return Plain(layer, 0, sinks, layer.Sinks(0, head, 0, sinks), layer.Sinks(1, head, 0, sinks));
+            return Plain(layer, 0, sinks, layer.Sinks(0, head, 0, sinks), layer.Sinks(values, head, 0, sinks));
         (int row, int count) = WindowPart(layer, index);
         int slot = row % layout.RingRows;
-        return Plain(layer, layout.Sinks + row, count, layer.Ring(0, head, slot, count), layer.Ring(1, head, slot, count));
+        return Plain(layer, layout.Sinks + row, count, layer.Ring(0, head, slot, count), layer.Ring(values, head, slot, count));
     }
 
     private static CacheRun Plain(LayerMemory layer, int position, int rows, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values) => new()
     {
         KeyCodec = layer.Layout.Sides[0].WindowCodec,
-        ValueCodec = layer.Layout.Sides[1].WindowCodec,
+        ValueCodec = layer.Layout.Sides[^1].WindowCodec,
         Keys = keys,
         Values = values,
         FirstPosition = position,

@@ -14,7 +14,7 @@ internal static class LayerTruncation
 
     /// <summary>Bytes of the rows that a cut writes to the window.</summary>
     public static long StagedBytes(LayerLayout layout, LayerExtent before, LayerExtent after) => WritesFront(layout, before, after)
-        ? (long)layout.Heads * (layout.Rows(after) - after.BodyRows) * (layout.Sides[0].RowBytes + layout.Sides[1].RowBytes)
+        ? (long)layout.Heads * (layout.Rows(after) - after.BodyRows) * layout.RowBytes
         : 0;
 
     /// <summary>Decodes the rows that stay of a cut block, as the window stores them: [side, head, row].</summary>
@@ -35,7 +35,7 @@ internal static class LayerTruncation
         }
 
         LayerLayout layout = layer.Layout;
-        for (int side = 0; side < 2; side++)
+        for (int side = 0; side < layout.Sides.Length; side++)
         {
             SideLayout kind = layout.Sides[side];
             for (int head = 0; head < layout.Heads; head++)
@@ -55,7 +55,7 @@ internal static class LayerTruncation
     public static void Run(LayerMemory layer, LayerExtent after, ReadOnlySpan<byte> staged)
     {
         LayerLayout layout = layer.Layout;
-        for (int side = 0; side < 2 && !staged.IsEmpty; side++)
+        for (int side = 0; side < layout.Sides.Length && !staged.IsEmpty; side++)
         {
             for (int head = 0; head < layout.Heads; head++)
             {

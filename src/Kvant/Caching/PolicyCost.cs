@@ -13,9 +13,9 @@ internal static class PolicyCost
 
     /// <summary>Steps to make each different codec once. Keys and values of the same spec are two: their tables differ.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is outside its range.</exception>
-    public static long Steps(IEnumerable<LayerSpecs> policy, CacheGeometry geometry) =>
-        policy.Select(layer => layer.Keys).Distinct().Sum(keys => keys.StepsToCreate(geometry.KeyDimension))
-        + policy.Select(layer => layer.Values).Distinct().Sum(values => values.StepsToCreate(geometry.ValueDimension));
+    public static long Steps(IReadOnlyList<LayerSpecs> policy, CacheGeometry geometry) =>
+        policy.Select((layer, i) => (layer.Keys, geometry[i].KeyDimension)).Distinct().Sum(keys => keys.Keys.StepsToCreate(keys.KeyDimension))
+        + policy.Select((layer, i) => (layer.Values, geometry[i].ValueDimension)).Distinct().Sum(values => values.Values.StepsToCreate(values.ValueDimension));
 
     /// <summary>Refuses policies of too many specs, wherever they come from.</summary>
     /// <exception cref="ArgumentException">It has too many.</exception>

@@ -35,7 +35,7 @@ internal sealed class QueryEnergies(LayerLayout layout)
         {
             if (_sums.Length == 0)
                 _sums = new double[layout.Heads * Dimension];
-            int group = layout.GroupSize, token = layout.Heads * group * Dimension;
+            int group = layout.Shape.GroupSize, token = layout.Heads * group * Dimension;
             for (int at = 0; at < queries.Length && _tokens < _most; at += token, position++)
             {
                 if (position != _tokens)
@@ -54,7 +54,7 @@ internal sealed class QueryEnergies(LayerLayout layout)
         {
             return new CalibrationContext
             {
-                Rotary = layout.Rotary,
+                Rotary = layout.Shape.Rotary,
                 QueryEnergies = _tokens == 0 ? [] : _sums.AsSpan(head * Dimension, Dimension).ToArray(),
             };
         }

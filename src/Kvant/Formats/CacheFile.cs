@@ -44,7 +44,7 @@ public sealed class CacheFile : IDisposable
     public IReadOnlyDictionary<string, string> Source => _header.Source;
 
     /// <summary>What the thawed cache's memory will be spent on.</summary>
-    public CacheStatistics Statistics => CacheStatistics.Sum(_header.Layouts.Zip(_header.Extents, (layout, extent) => layout.Statistics(extent, sharedBytes: 0)));
+    public CacheStatistics Statistics => CacheStatistics.Sum(_header.OwnLayers.Select(_header.StatisticsOf));
 
     /// <summary>Opens a cache file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -75,10 +75,11 @@ public sealed class CacheFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(layer);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(layer, Options.Geometry.Layers);
         ArgumentNullException.ThrowIfNull(pool);
+        layer = _header.OwnerOf(layer);
         _stream.Position = _header.LayerOffset(layer);
         var reader = new ChecksummedReader(_stream, Path, _stream.Position);
         if (pool.MemoryLimit == long.MaxValue)
-            RequireAllowed(reader, _header.Layouts[layer].Statistics(_header.Extents[layer], sharedBytes: 0).TotalBytes, _header.FileBytes);
+            RequireAllowed(reader, _header.StatisticsOf(layer).TotalBytes, _header.FileBytes);
         return Fill(_header, layer, _header.CreateLayer(layer, pool), ref reader);
     }
 
@@ -88,7 +89,7 @@ public sealed class CacheFile : IDisposable
     public void Verify(CancellationToken cancellation = default)
     {
         using var pool = new PagePool();
-        for (int layer = 0; layer < Options.Geometry.Layers; layer++)
+        foreach (int layer in _header.OwnLayers)
         {
             cancellation.ThrowIfCancellationRequested();
             ReadLayer(layer, pool).Dispose();
@@ -129,6 +130,8 @@ public sealed class CacheFile : IDisposable
         if (living is not [> 0 and int tokens])
             throw new InvalidDataException($"{Path}: layers hold {string.Join(" and ", living)} tokens; a trace has as many in all, and at least one");
         CacheGeometry geometry = Options.Geometry;
+        if (!geometry.IsUniform)
+            throw new InvalidDataException($"{Path}: the layers differ; those of a trace are alike");
         if ((long)tokens * Math.Max(geometry.KeyDimension, geometry.ValueDimension) > Array.MaxLength)
             throw new InvalidDataException($"{Path}: {tokens} tokens are too many for a trace");
         using TraceWriter writer = TraceWriter.Create(path, geometry, tokens, QueryHeads, elementType, writtenBy is null ? Source : new Dictionary<string, string>(Source) { [Trace.WriterKey] = writtenBy });
@@ -175,11 +178,11 @@ public sealed class CacheFile : IDisposable
             throw reader.InvalidData($"it belongs to {header.Options.Identity ?? new CacheIdentity()}; {expected} is expected");
         if (length < header.FileBytes || (reader.IsWhole && length != header.FileBytes))
             throw reader.InvalidData($"{length} bytes found, {header.FileBytes} wanted by the header");
-        long needed = header.Layouts.Zip(header.Extents, (layout, extent) => layout.Statistics(extent, sharedBytes: 0).TotalBytes).Sum();
+        long needed = header.OwnLayers.Sum(layer => header.StatisticsOf(layer).TotalBytes);
         if (pool is null)
             RequireAllowed(reader, needed, Math.Min(length ?? 0, header.FileBytes));
         var cache = new KvCache(header.Options with { Pool = pool }, header.Layouts);
-        for (int layer = 0; layer < cache.Layers.Length; layer++)
+        foreach (int layer in header.OwnLayers)
             Fill(header, layer, cache, ref reader);
         return cache;
     }

@@ -29,7 +29,7 @@ public static class CacheFreezing
                 var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(energies, e => e.Tokens));
                 var writer = new ChecksummedWriter(stream);
                 header.Write(writer);
-                for (int layer = 0; layer < layers.Length; layer++)
+                foreach (int layer in header.OwnLayers)
                     LayerFormat.Write(header, layer, layers[layer], energies[layer], writer);
             }
             finally

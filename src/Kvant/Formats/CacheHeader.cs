@@ -104,8 +104,17 @@ internal sealed class CacheHeader
 
     /// <summary>An empty cache of one of the layers.</summary>
     public KvCache CreateLayer(int layer, PagePool pool) => new(
-        Options with { Geometry = Options.Geometry with { Layers = 1 }, Policy = new LayerPolicy([Options.Policy[layer]]), Pool = pool },
+        Options with { Geometry = Options.Geometry.Only(layer), Policy = new LayerPolicy([Options.Policy[layer]]), Pool = pool },
         [Layouts[layer]]);
+
+    /// <summary>The layer whose rows a layer has: itself, unless it shares another's.</summary>
+    public int OwnerOf(int layer) => Options.Geometry[layer].SharedLayer ?? layer;
+
+    /// <summary>What a layer's memory is spent on.</summary>
+    public CacheStatistics StatisticsOf(int layer) => Layouts[layer].Statistics(Extents[layer], sharedBytes: 0);
+
+    /// <summary>The layers that have rows of their own.</summary>
+    public IEnumerable<int> OwnLayers => Enumerable.Range(0, Extents.Length).Where(layer => OwnerOf(layer) == layer);
 
     private static string Excerpt(byte[] bytes, int at) => Encoding.UTF8.GetString(bytes.AsSpan(at, Math.Min(40, bytes.Length - at)));
 }

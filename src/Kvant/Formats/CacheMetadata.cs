@@ -39,11 +39,15 @@ internal sealed class CacheMetadata
         Add("window", Text(options.Window));
         Add("draft_tokens", Text(options.DraftTokens));
         Add("window_codec", options.WindowCodec?.FullText);
-        Add("eviction.sliding_window", options.Eviction is Eviction.SlidingWindow sliding ? Text(sliding.Tokens) : null);
-        Add("eviction.max_tokens", options.Eviction is Eviction.MaxTokens most ? Text(most.Tokens) : null);
+        foreach ((string key, string value) in EvictionText.Write(options.Eviction == Eviction.None ? null : options.Eviction))
+            Add(key, value);
         Add("queries", header.Queries?.Name());
         foreach ((int layer, LayerExtent extent) in header.Extents.Index())
         {
+            foreach ((string key, string value) in LayerGeometryText.Write(geometry, layer))
+                Add(Key(layer, key), value);
+            foreach ((string key, string value) in EvictionText.Write(options.Policy[layer].Eviction))
+                Add(Key(layer, key), value);
             Add(Key(layer, "keys"), options.Policy[layer].Keys.FullText);
             Add(Key(layer, "values"), options.Policy[layer].Values.FullText);
             Add(Key(layer, "tokens"), Text(extent.Length));
@@ -101,7 +105,7 @@ internal sealed class CacheMetadata
             throw new FormatException($"{layers} layers do not fit {_text.Count} strings.");
         var options = new KvCacheOptions
         {
-            Geometry = new CacheGeometry
+            Geometry = LayerGeometryText.Read(_text, new CacheGeometry
             {
                 Layers = layers,
                 KvHeads = Number("kv_heads"),
@@ -109,15 +113,14 @@ internal sealed class CacheMetadata
                 KeyDimension = Number("key_dimension"),
                 ValueDimension = Number("value_dimension"),
                 Rotary = RotaryText.Read(_text),
-            },
-            Policy = new LayerPolicy(Enumerable.Range(0, layers).Select(layer => new LayerSpecs(Spec(Key(layer, "keys")), Spec(Key(layer, "values"))))),
+            }),
+            Policy = new LayerPolicy(Enumerable.Range(0, layers).Select(layer =>
+                new LayerSpecs(Spec(Key(layer, "keys")), Spec(Key(layer, "values"))) { Eviction = EvictionText.Read(_text, Key(layer, "")) })),
             Sinks = Number("sinks"),
             Window = Number("window"),
             DraftTokens = Number("draft_tokens"),
             WindowCodec = _text.ContainsKey("window_codec") ? Spec("window_codec") : null,
-            Eviction = _text.ContainsKey("eviction.sliding_window") ? new Eviction.SlidingWindow(Number("eviction.sliding_window"))
-                : _text.ContainsKey("eviction.max_tokens") ? new Eviction.MaxTokens(Number("eviction.max_tokens"))
-                : Eviction.None,
+            Eviction = EvictionText.Read(_text) ?? Eviction.None,
             Identity = Identity(),
         };
         PolicyCost.RequireFewSteps(options.Policy, options.Geometry);
@@ -129,6 +132,8 @@ internal sealed class CacheMetadata
             extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")));
             if (!layouts[layer].IsPossible(extents[layer]))
                 throw new FormatException($"Layer {layer} cannot be {extents[layer]}.");
+            if (options.Geometry[layer].SharedLayer is { } source && extents[layer] != extents[source])
+                throw new FormatException($"Layer {layer} shares layer {source} and cannot be {extents[layer]}.");
             observed[layer] = _text.ContainsKey(Key(layer, "observed_queries")) ? Number(Key(layer, "observed_queries")) : 0;
             if (observed[layer] > QueryEnergies.MostTokens(layouts[layer]))
                 throw new FormatException($"Layer {layer} cannot have heard of the queries of {observed[layer]} tokens.");

@@ -24,6 +24,8 @@ internal static class LayerFormat
     /// <exception cref="ArgumentException">One is too large for a file.</exception>
     public static List<TensorDeclaration> Tensors(CacheHeader header, int layer)
     {
+        if (header.OwnerOf(layer) != layer)
+            return [];
         LayerLayout layout = header.Layouts[layer];
         LayerExtent extent = header.Extents[layer];
         int window = layout.Rows(extent) - extent.BodyRows, blocks = layout.StoredRows(extent) - layout.FirstBlockRow(extent);
@@ -31,10 +33,10 @@ internal static class LayerFormat
         foreach (Section section in Enum.GetValues<Section>())
         {
             if (section == Section.Queries && header.Queries is { } type)
-                Add("query", type, header.Options.Geometry.QueryHeads, extent.Length, layout.Sides[0].Dimension);
+                Add("query", type, layout.Shape.QueryHeads, extent.Length, layout.Sides[0].Dimension);
             if (section == Section.Energies && header.Observed[layer] > 0)
                 Add("key.query_energies", ElementType.U8, layout.Heads, (long)sizeof(double) * layout.Sides[0].Dimension);
-            for (int side = 0; side < 2 && section is not (Section.Queries or Section.Energies); side++)
+            for (int side = 0; side < layout.Sides.Length && section is not (Section.Queries or Section.Energies); side++)
             {
                 SideLayout kind = layout.Sides[side];
                 string name = side == 0 ? "key" : "value";
@@ -148,7 +150,7 @@ internal static class LayerFormat
             Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
             _ => (0, 0, 1),
         };
-        for (int side = 0; side < 2 && start < end; side++)
+        for (int side = 0; side < layout.Sides.Length && start < end; side++)
         {
             if (section == Section.State && layout.Sides[side].Codec.StateBytes == 0)
                 continue;
@@ -176,14 +178,14 @@ internal static class LayerFormat
         LayerLayout layout = memory.Layout;
         if (!layout.IsCalibrated(memory.Extent))
             return;
-        var codecs = new Codec[2][];
-        for (int side = 0; side < 2; side++)
+        var codecs = new Codec[layout.Sides.Length][];
+        for (int side = 0; side < codecs.Length; side++)
         {
             codecs[side] = new Codec[layout.Heads];
             for (int head = 0; head < layout.Heads; head++)
             {
                 ReadOnlySpan<byte> state = memory.State(side, head);
-                if (!layout.Sides[side].Codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Rotary } : CalibrationContext.Unknown))
+                if (!layout.Sides[side].Codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Shape.Rotary } : CalibrationContext.Unknown))
                     throw new ArgumentException($"The state of head {head} is turned otherwise than the header says.");
                 codecs[side][head] = layout.Sides[side].Codec.WithState(state);
             }

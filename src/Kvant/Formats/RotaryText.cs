@@ -24,29 +24,32 @@ internal static class RotaryText
     }
 
     /// <summary>What strings say; null where there are none.</summary>
+    /// <param name="text">All strings.</param>
+    /// <param name="before">What stands before each of these.</param>
     /// <exception cref="FormatException">They mean nothing.</exception>
     /// <exception cref="ArgumentException">A number is impossible.</exception>
-    public static RotaryEmbedding? Read(IReadOnlyDictionary<string, string> text)
+    public static RotaryEmbedding? Read(IReadOnlyDictionary<string, string> text, string before = "")
     {
-        if (!text.ContainsKey(Prefix + "base"))
+        string prefix = before + Prefix;
+        if (!text.ContainsKey(prefix + "base"))
             return null;
         return new()
         {
             Base = Number("base", 0),
-            Pairs = text.GetValueOrDefault(Prefix + "pairs") switch
+            Pairs = text.GetValueOrDefault(prefix + "pairs") switch
             {
                 "halves" => RotaryPairs.Halves,
                 "neighbors" => RotaryPairs.Neighbors,
                 var other => throw new FormatException($"The metadata '{Prefix}pairs' is '{other}'; halves or neighbors is wanted."),
             },
-            Dimension = !text.TryGetValue(Prefix + "dimension", out string? said) ? 0
+            Dimension = !text.TryGetValue(prefix + "dimension", out string? said) ? 0
                 : int.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out int dimension) ? dimension
                 : throw new FormatException($"The metadata '{Prefix}dimension' is '{said}'; a whole number is wanted."),
             Divisor = Number("divisor", 1),
-            Factors = text.TryGetValue(Prefix + "factors", out string? factors) ? [.. factors.Split(' ').Select(f => (float)Parse("factors", f))] : null,
+            Factors = text.TryGetValue(prefix + "factors", out string? factors) ? [.. factors.Split(' ').Select(f => (float)Parse("factors", f))] : null,
         };
 
-        double Number(string key, double @default) => text.TryGetValue(Prefix + key, out string? found) ? Parse(key, found) : @default;
+        double Number(string key, double @default) => text.TryGetValue(prefix + key, out string? found) ? Parse(key, found) : @default;
     }
 
     private static double Parse(string key, string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
