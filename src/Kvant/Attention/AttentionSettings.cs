@@ -60,9 +60,9 @@ public sealed record AttentionSettings
             if (numbers is null)
                 return;
             if (numbers.Count != queryHeads)
-                throw new ArgumentException($"There are {numbers.Count} {what}; there must be {queryHeads}, one per query head.", "settings");
+                throw new ArgumentException($"There are {numbers.Count} {what}; there must be {queryHeads}, one per query head.");
             if (!numbers.All(float.IsFinite))
-                throw new ArgumentException($"One of the {what} is {numbers.First(x => !float.IsFinite(x))}; {what} must be finite.", "settings");
+                throw new ArgumentException($"One of the {what} is {numbers.First(x => !float.IsFinite(x))}; {what} must be finite.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Kvant.Caching;
 using Kvant.Kernels;
 
@@ -27,6 +28,7 @@ public sealed partial class CacheAttention : IDisposable
     /// <param name="team">Threads that others use in turn; they stay the caller's, and the settings' number of threads does not matter then. Null
     /// for threads of its own.</param>
     /// <exception cref="ArgumentException">Query heads do not divide into groups, or there is not one slope or sink logit per query head, or one is not finite.</exception>
+    [OverloadResolutionPriority(1)] // for null and new()
     public CacheAttention(CacheGeometry geometry, AttentionSettings? settings = null, WorkerTeam? team = null)
         : this(geometry, [settings ?? new()], team)
     {
@@ -158,7 +160,7 @@ public sealed partial class CacheAttention : IDisposable
         if (Finiteness.All(rows))
             return;
         int i = Finiteness.FirstBad(rows);
-        throw new ArgumentException($"Row {i / dimension} of the {name}, channel {i % dimension} is {rows[i]}; {name} must be finite.", name);
+        throw new ArgumentException($"{(name.EndsWith("ueries", StringComparison.Ordinal) ? "Query" : $"Row of the {name}")} {i / dimension}, channel {i % dimension} is {rows[i]}; {name} must be finite.", name);
     }
 
     private static void CheckLength(int found, int rows, int unit, string name)

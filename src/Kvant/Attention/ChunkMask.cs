@@ -35,13 +35,13 @@ public readonly ref struct ChunkMask
         if (Numbers.IsEmpty)
             return;
         if (Numbers.Length != tokens)
-            throw new ArgumentException($"The mask is for {Numbers.Length} tokens; there are {tokens}.", "mask");
+            throw new ArgumentException($"The mask is for {Numbers.Length} tokens; there are {tokens}.");
         for (int i = 0; i < tokens; i++)
         {
             if (IsTree && (Numbers[i] < -1 || Numbers[i] >= i))
-                throw new ArgumentException($"Token {i} has the parent {Numbers[i]}; it must be one before it, or -1.", "mask");
+                throw new ArgumentException($"Token {i} has the parent {Numbers[i]}; it must be one before it, or -1.");
             if (!IsTree && (Numbers[i] < i || Numbers[i] >= tokens))
-                throw new ArgumentException($"Token {i} sees tokens up to {Numbers[i]}; it must be {i} to {tokens - 1}.", "mask");
+                throw new ArgumentException($"Token {i} sees tokens up to {Numbers[i]}; it must be {i} to {tokens - 1}.");
         }
     }
 }

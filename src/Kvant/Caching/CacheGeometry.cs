@@ -97,6 +97,9 @@ public sealed record CacheGeometry
         return new(this, Array.TrueForAll(each, shape => shape is null) ? null : each);
     }
 
+    /// <summary>The layers that have keys and values of their own.</summary>
+    internal IEnumerable<int> OwnLayers => Enumerable.Range(0, Layers).Where(layer => this[layer].SharedLayer is null);
+
     /// <summary>One of the layers on its own, with a memory of its own.</summary>
     internal CacheGeometry Only(int layer)
     {

@@ -12,10 +12,11 @@ public static class CachePlan
     public static CacheStatistics For(KvCacheOptions options, int tokens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
-        return For(LayerLayouts.Create(options), tokens);
+        LayerLayout[] layouts = LayerLayouts.Create(options);
+        return For(options.Geometry.OwnLayers.Select(layer => layouts[layer]), tokens);
     }
 
     /// <summary>As <see cref="For(KvCacheOptions, int)"/>, for who asks again and again: making layouts takes long, sums do not.</summary>
-    internal static CacheStatistics For(LayerLayout[] layouts, int tokens) =>
+    internal static CacheStatistics For(IEnumerable<LayerLayout> layouts, int tokens) =>
         CacheStatistics.Sum(layouts.Select(layout => layout.Statistics(layout.AfterAppend(layout.Empty, tokens), sharedBytes: 0)));
 }

@@ -76,10 +76,10 @@ public sealed partial class KvCache
         try
         {
             RequireAlive();
-            if (Array.FindIndex(_layers, layer => layer.HasForgotten(length)) is >= 0 and int forgetful)
+            if (FindForgetful(length) is { } forgetful)
             {
                 throw new InvalidOperationException(
-                    $"Layer {forgetful} has a sliding window of {Geometry[forgetful].SlidingWindow} tokens and has forgotten some that would be in it after a cut to {length}. "
+                    $"Layer {Array.IndexOf(_layers, forgetful)} has a sliding window of {forgetful.Layout.Shape.SlidingWindow} tokens and has forgotten some that would be in it after a cut to {length}. "
                     + $"{nameof(KvCacheOptions.DraftTokens)} keeps more; a cut to at most {Options.Sinks} always works.");
             }
 
@@ -125,7 +125,7 @@ public sealed partial class KvCache
         EnterRead();
         try
         {
-            return !Array.Exists(_own, layer => layer.HasForgotten(length));
+            return FindForgetful(length) is null;
         }
         finally
         {
@@ -276,6 +276,18 @@ public sealed partial class KvCache
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
         return tokens == 0 ? 0 : memory.BytesToReserve(memory.Layout.AfterAppend(memory.Extent, tokens), writesFront: true);
+    }
+
+    // A layer that lacks tokens after a cut.
+    private LayerMemory? FindForgetful(int length)
+    {
+        foreach (LayerMemory layer in _own)
+        {
+            if (layer.HasForgotten(length))
+                return layer;
+        }
+
+        return null;
     }
 
     private void RequireOwnLayer(int layer)

@@ -1,4 +1,3 @@
-using Kvant.Codecs;
 
 namespace Kvant.Caching;
 

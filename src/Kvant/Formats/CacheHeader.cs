@@ -114,7 +114,7 @@ internal sealed class CacheHeader
     public CacheStatistics StatisticsOf(int layer) => Layouts[layer].Statistics(Extents[layer], sharedBytes: 0);
 
     /// <summary>The layers that have rows of their own.</summary>
-    public IEnumerable<int> OwnLayers => Enumerable.Range(0, Extents.Length).Where(layer => OwnerOf(layer) == layer);
+    public IEnumerable<int> OwnLayers => Options.Geometry.OwnLayers;
 
     private static string Excerpt(byte[] bytes, int at) => Encoding.UTF8.GetString(bytes.AsSpan(at, Math.Min(40, bytes.Length - at)));
 }

@@ -15,10 +15,13 @@ public static class CachePolicyFile
     /// <summary>Writes a policy; the file appears whole or not at all.</summary>
     /// <param name="path">Where; a file that is there is replaced.</param>
     /// <param name="policy">What to write.</param>
+    /// <exception cref="ArgumentException">The layers' shapes or evictions differ.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, CachePolicy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);
+        if (!policy.Geometry.IsUniform || policy.Layers.Any(layer => layer.Eviction is not null))
+            throw new ArgumentException("The layers differ in more than their codecs; a policy file has no place for that.", nameof(policy));
         using AtomicFile file = AtomicFile.Create(path);
         using (var json = new Utf8JsonWriter(file.Stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
             Write(json, policy);

@@ -37,6 +37,8 @@ public sealed class TraceWriter : IDisposable
     public static TraceWriter Create(string path, CacheGeometry geometry, int tokens, int queryHeads = 0, ElementType elementType = ElementType.F16, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(geometry);
+        if (!geometry.IsUniform)
+            throw new ArgumentException("The layers differ; those of a trace are alike.", nameof(geometry));
         ArgumentOutOfRangeException.ThrowIfLessThan(geometry.Layers, 1, nameof(geometry));
         ArgumentOutOfRangeException.ThrowIfLessThan(geometry.KvHeads, 1, nameof(geometry));
         ArgumentOutOfRangeException.ThrowIfLessThan(geometry.KeyDimension, 1, nameof(geometry));

@@ -11,6 +11,8 @@ internal static class AttentionCases
     public static CacheGeometry Geometry(int kvHeads = 2, int group = 2, int keys = 64, int values = 64, int layers = 1) =>
         new() { Layers = layers, KvHeads = kvHeads, QueryHeads = kvHeads * group, KeyDimension = keys, ValueDimension = values };
 
+    public static CacheGeometry Windowed(CacheGeometry geometry, int slidingWindow) => geometry.WithLayers((_, shape) => shape with { SlidingWindow = slidingWindow });
+
     public static KvCacheOptions Options(CacheGeometry geometry, string keys, string? values = null, int sinks = 4, int window = 16) => new()
     {
         Geometry = geometry,
@@ -46,7 +48,7 @@ internal static class AttentionCases
             ReadOnlySpan<float> query = queries.AsSpan(head * g.KeyDimension, g.KeyDimension);
             if (sinksApart)
                 rows = Turned(rows, cache.Options.Sinks, query, sinkQueries.AsSpan(head * g.KeyDimension, g.KeyDimension));
-            (double[] expected, double logSum) = CacheAttentionReference.Attend(rows, query, cache.LayerLength(layer) - 1, head, settings, g.ValueDimension);
+            (double[] expected, double logSum) = CacheAttentionReference.Attend(rows, query, cache.LayerLength(layer) - 1, head, settings, g.ValueDimension, g[layer].SlidingWindow);
             AssertOutput(expected, outputs.AsSpan(head * g.ValueDimension, g.ValueDimension), $"{what}, query head {head}");
             Assert.True(
                 logSum == logSums[head] || Math.Abs(logSum - logSums[head]) <= Tolerances.LogSumExp * Math.Max(1, Math.Abs(logSum)),

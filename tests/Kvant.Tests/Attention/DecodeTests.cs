@@ -66,23 +66,29 @@ public sealed class DecodeTests
             s_exact with { Temperature = 0.25f },
             s_exact with { SoftCap = 1.5f },
             s_exact with { SoftCap = 30, Scale = 20 },
-            s_exact with { SlidingWindow = 1 },
-            s_exact with { SlidingWindow = 100 },
-            s_exact with { SlidingWindow = 331 },
             s_exact with { Slopes = slopes },
-            s_exact with { Slopes = slopes, SoftCap = 2, SlidingWindow = 77, Temperature = 2 },
+            s_exact with { Slopes = slopes, SoftCap = 2, Temperature = 2 },
+            s_exact with { SinkLogits = [.. slopes.Select(x => (5 * x) - 1)] },
+            s_exact with { SinkLogits = [.. slopes.Select(x => 100 * x)], SoftCap = 2 },
         ];
         foreach (SimdSettings run in SimdSettings.All(all))
             run.Do(() => AttentionCases.AssertDecode(cache, run.Settings, $"{spec}, {run.Settings}"));
+        foreach (int window in (int[])[1, 77, 100, 331])
+        {
+            using var windowed = new KvCache(AttentionCases.Options(AttentionCases.Windowed(geometry, window), spec));
+            AttentionCases.Append(windowed, 333, seed: 5);
+            foreach (SimdSettings run in SimdSettings.All([s_exact, s_exact with { Slopes = slopes, SoftCap = 2, Temperature = 2 }]))
+                run.Do(() => AttentionCases.AssertDecode(windowed, run.Settings, $"{spec}, window {window}, {run.Settings}"));
+        }
     }
 
     // Floats are 1/16 apart there: a slope added to such a logit would be rounded by as much as a weight bears.
     [Fact]
     public void SlopesAndCapsAreRightFarFromZero()
     {
-        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 1, group: 4);
-        foreach (AttentionSettings settings in (AttentionSettings[])[new() { Scale = 1, Slopes = [0.01f, 0.1f, 0.5f, 1] }, new() { Scale = 1, Slopes = [0.3f, 0, 2, 0.07f], SlidingWindow = 50 }, new() { Scale = 1, SoftCap = 50 }, new() { Scale = 1e-4f, SoftCap = 50 }])
+        foreach ((AttentionSettings settings, int window) in ((AttentionSettings, int)[])[(new() { Scale = 1, Slopes = [0.01f, 0.1f, 0.5f, 1] }, 0), (new() { Scale = 1, Slopes = [0.3f, 0, 2, 0.07f] }, 50), (new() { Scale = 1, SoftCap = 50 }, 0), (new() { Scale = 1e-4f, SoftCap = 50 }, 0)])
         {
+            CacheGeometry geometry = AttentionCases.Windowed(AttentionCases.Geometry(kvHeads: 1, group: 4), window);
             using var cache = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: 3, window: 20) with { WindowCodec = CodecSpec.Parse("fp32") });
             (float[] keys, float[] values) = AttentionCases.Rows(geometry, 300, seed: 1);
             float[] queries = new float[4 * 64], outputs = new float[4 * 64];
@@ -98,7 +104,7 @@ public sealed class DecodeTests
             attention.Decode(cache, 0, queries, outputs);
             List<CacheAttentionReference.Row> rows = CacheAttentionReference.Rows(cache, 0, 0);
             for (int head = 0; head < 4; head++)
-                AttentionCases.AssertOutput(CacheAttentionReference.Attend(rows, queries.AsSpan(head * 64, 64), 299, head, settings, 64).Output, outputs.AsSpan(head * 64, 64), $"{settings}, head {head}");
+                AttentionCases.AssertOutput(CacheAttentionReference.Attend(rows, queries.AsSpan(head * 64, 64), 299, head, settings, 64, window).Output, outputs.AsSpan(head * 64, 64), $"{settings}, head {head}");
         }
     }
 
@@ -198,8 +204,8 @@ public sealed class DecodeTests
     [Fact]
     public void LogitsAreThoseOfEveryLivingToken()
     {
-        CacheGeometry geometry = AttentionCases.Geometry(group: 3);
-        AttentionSettings settings = s_exact with { SoftCap = 3, SlidingWindow = 120 };
+        CacheGeometry geometry = AttentionCases.Windowed(AttentionCases.Geometry(group: 3), 120);
+        AttentionSettings settings = s_exact with { SoftCap = 3 };
         foreach (int tokens in (int[])[2, 20, 400])
         {
             using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=3") with { Eviction = new Eviction.SlidingWindow(170) });
@@ -211,7 +217,7 @@ public sealed class DecodeTests
             for (int head = 0; head < geometry.QueryHeads; head++)
             {
                 ReadOnlySpan<float> query = queries.AsSpan(head * 64, 64);
-                double[] expected = Reference.CacheAttentionReference.Logits(Reference.CacheAttentionReference.Rows(cache, 0, head / 3), query, tokens - 1, head, settings);
+                double[] expected = Reference.CacheAttentionReference.Logits(Reference.CacheAttentionReference.Rows(cache, 0, head / 3), query, tokens - 1, head, settings, 120);
                 for (int i = 0; i < live; i++)
                     Assert.True(expected[i] == logits[(head * live) + i] || Math.Abs(expected[i] - logits[(head * live) + i]) < 1e-3, $"{tokens} tokens, head {head}, token {i}: {logits[(head * live) + i]}, expected {expected[i]}.");
             }
@@ -234,8 +240,10 @@ public sealed class DecodeTests
         Assert.Throws<ArgumentException>(() => attention.Decode(other, 0, queries, outputs));
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, new() { Slopes = [1, 2, 3] }));
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, new() { Slopes = [1, 2, 3, float.NaN] }));
+        Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, new AttentionSettings { SinkLogits = [1, 2, 3] }));
+        Assert.Throws<ArgumentException>(() => new CacheAttention(geometry, [new(), new()]));
         Assert.Throws<ArgumentException>(() => new CacheAttention(geometry with { QueryHeads = 3 }));
-        foreach (Action wrong in (Action[])[() => _ = new AttentionSettings { Scale = 0 }, () => _ = new AttentionSettings { Temperature = 0 }, () => _ = new AttentionSettings { SoftCap = -1 }, () => _ = new AttentionSettings { SlidingWindow = -1 }, () => _ = new AttentionSettings { Threads = 0 }, () => _ = new AttentionSettings { Scale = float.NaN }])
+        foreach (Action wrong in (Action[])[() => _ = new AttentionSettings { Scale = 0 }, () => _ = new AttentionSettings { Temperature = 0 }, () => _ = new AttentionSettings { SoftCap = -1 }, () => _ = AttentionCases.Windowed(geometry, -1), () => _ = new AttentionSettings { Threads = 0 }, () => _ = new AttentionSettings { Scale = float.NaN }])
             Assert.Throws<ArgumentOutOfRangeException>(wrong);
     }
 

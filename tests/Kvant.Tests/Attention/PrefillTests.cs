@@ -16,10 +16,10 @@ public sealed class PrefillTests
     [InlineData("fp32", 3)]
     public void ChunkIsExactAmongItselfAndSeesTheCacheAsItDecodes(string spec, int threads)
     {
-        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 2, group: 3, keys: 64, values: 80);
         float[] slopes = [0.1f, 0.2f, 0, 0.3f, 0.01f, 0.5f];
-        foreach (AttentionSettings settings in (AttentionSettings[])[new() { Arithmetic = Arithmetic.Exact, Threads = threads }, new() { Arithmetic = Arithmetic.Exact, Threads = threads, SlidingWindow = 50, Slopes = slopes }])
+        foreach ((AttentionSettings settings, int window) in ((AttentionSettings, int)[])[(new() { Arithmetic = Arithmetic.Exact, Threads = threads }, 0), (new() { Arithmetic = Arithmetic.Exact, Threads = threads, Slopes = slopes, SinkLogits = slopes }, 50)])
         {
+            CacheGeometry geometry = AttentionCases.Windowed(AttentionCases.Geometry(kvHeads: 2, group: 3, keys: 64, values: 80), window);
             using var cache = new KvCache(AttentionCases.Options(geometry, spec));
             using var attention = new CacheAttention(geometry, settings) { FewestSharedPairs = 0 };
             int seed = 0;
@@ -135,7 +135,7 @@ public sealed class PrefillTests
             {
                 int query = (t * g.QueryHeads) + head;
                 (double[] expected, double logSum) = CacheAttentionReference.Attend(
-                    rows[head / g.GroupSize], queries.AsSpan(query * g.KeyDimension, g.KeyDimension), before + t, head, attention.Settings, g.ValueDimension);
+                    rows[head / g.GroupSize], queries.AsSpan(query * g.KeyDimension, g.KeyDimension), before + t, head, attention.SettingsOf(0), g.ValueDimension, g[0].SlidingWindow);
                 AttentionCases.AssertOutput(expected, outputs.AsSpan(query * g.ValueDimension, g.ValueDimension), $"{spec}, {before} cached, token {t} of {tokens}, head {head}");
                 Assert.Equal(logSum, logSums[query], Tolerances.LogSumExp * Math.Max(1, Math.Abs(logSum)));
             }

@@ -75,13 +75,13 @@ public sealed class CacheRefusalTests
         byte[] before = cache.Freeze();
         (float[] keys, float[] values) = CacheSamples.Tokens(2, seed: 3);
         Assert.Contains("must be a multiple of 128", Assert.Throws<ArgumentException>(() => cache.Append(0, keys.AsSpan(1), values)).Message, StringComparison.Ordinal);
-        Assert.Contains("it must be 192", Assert.Throws<ArgumentException>(() => cache.Append(0, keys.AsSpan(128), values)).Message, StringComparison.Ordinal);
+        Assert.Contains("values of 2 tokens; with keys of 1 there must be 1", Assert.Throws<ArgumentException>(() => cache.Append(0, keys.AsSpan(128), values)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Append(1, keys, values));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Truncate(-1));
         Assert.Throws<ArgumentException>(() => cache.CopyPositions(0, new int[149]));
         Assert.Throws<ArgumentException>(() => cache.Decode(0, 0, 0, 1, new float[63], new float[96]));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.ShouldTrim(-1));
-        cache.Append(0, ReadOnlySpan<float>.Empty, []);
+        cache.Append(0, ReadOnlySpan<float>.Empty, default);
         Assert.Equal(before, cache.Freeze());
     }
 }

@@ -89,14 +89,14 @@ public sealed class KvCacheTests
         using var half = new KvCache(options);
         using var likeHalf = new KvCache(options);
         half.Append(0, halfKeys, halfValues);
-        likeHalf.Append(0, [.. halfKeys.Select(x => (float)x)], [.. halfValues.Select(x => (float)x)]);
+        likeHalf.Append(0, (float[])[.. halfKeys.Select(x => (float)x)], (float[])[.. halfValues.Select(x => (float)x)]);
         Assert.Equal(likeHalf.Freeze(), half.Freeze());
 
         ushort[] brainKeys = [.. keys.Select(x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16))], brainValues = [.. values.Select(x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16))];
         using var brain = new KvCache(options);
         using var likeBrain = new KvCache(options);
-        brain.AppendBFloat16(0, brainKeys, brainValues);
-        likeBrain.Append(0, [.. brainKeys.Select(x => BitConverter.UInt32BitsToSingle((uint)x << 16))], [.. brainValues.Select(x => BitConverter.UInt32BitsToSingle((uint)x << 16))]);
+        brain.Append(0, TokenRows.BFloat16(brainKeys), TokenRows.BFloat16(brainValues));
+        likeBrain.Append(0, (float[])[.. brainKeys.Select(x => BitConverter.UInt32BitsToSingle((uint)x << 16))], (float[])[.. brainValues.Select(x => BitConverter.UInt32BitsToSingle((uint)x << 16))]);
         Assert.Equal(likeBrain.Freeze(), brain.Freeze());
     }
 
@@ -272,7 +272,7 @@ public sealed class KvCacheTests
         for (int t = 0; t < 1500; t++)
         {
             int tokens = cache.Length;
-            cache.Append(0, [.. Enumerable.Repeat((float)tokens, CacheSamples.Heads * CacheSamples.KeyDimension)], [.. Enumerable.Repeat((float)tokens, CacheSamples.Heads * CacheSamples.ValueDimension)]);
+            cache.Append(0, (float[])[.. Enumerable.Repeat((float)tokens, CacheSamples.Heads * CacheSamples.KeyDimension)], (float[])[.. Enumerable.Repeat((float)tokens, CacheSamples.Heads * CacheSamples.ValueDimension)]);
             if (t % 50 == 49)
                 cache.Truncate(tokens - 20);
         }

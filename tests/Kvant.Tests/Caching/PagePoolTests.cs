@@ -131,7 +131,7 @@ public sealed class PagePoolTests
                     long used = pool.UsedBytes;
                     Assert.False(cache.TryAppend(layer, keys, values));
                     Assert.False(cache.TryAppend(layer, halfKeys, halfValues));
-                    Assert.False(cache.TryAppendBFloat16(layer, none, noneValues));
+                    Assert.False(cache.TryAppend(layer, TokenRows.BFloat16(none), TokenRows.BFloat16(noneValues)));
                     var full = Assert.Throws<CacheFullException>(() => cache.Append(layer, keys, values));
                     Assert.Equal((needed, used, pool.MemoryLimit), (full.NeededBytes, full.HeldBytes, full.MemoryLimit));
                     Assert.Equal(used, pool.UsedBytes);
@@ -148,7 +148,7 @@ public sealed class PagePoolTests
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(-1));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(int.MaxValue));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.BytesToAppend(2, 1));
-        Assert.Throws<ArgumentException>(() => cache.TryAppend(0, new float[1], []));
+        Assert.Throws<ArgumentException>(() => cache.TryAppend(0, new float[1], default));
         while (forks.TryPop(out KvCache? fork))
             fork.Dispose();
     }

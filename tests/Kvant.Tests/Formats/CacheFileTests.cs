@@ -209,7 +209,7 @@ public sealed class CacheFileTests : IDisposable
             Assert.InRange(stream.Position, 3_000_000_000, 4_000_000_000);
             using var pool = new PagePool();
             using KvCache layer = header.CreateLayer(1, pool);
-            layer.Append(0, [.. Enumerable.Range(0, 2 * 4096).Select(i => i % 7f)], new float[2 * 4096]);
+            layer.Append(0, (float[])[.. Enumerable.Range(0, 2 * 4096).Select(i => i % 7f)], new float[2 * 4096]);
             LayerFormat.Write(header, 1, layer.Layers[0], layer.Layers[0].Queries, new ChecksummedWriter(stream));
         }
 

@@ -28,19 +28,19 @@ public sealed class PrefillLaws
             var random = new Random((100 * seed) + round);
             int sinks = random.Next(4) * random.Next(30), kept = random.Next(1, 90);
             CacheGeometry geometry = AttentionCases.Geometry(random.Next(1, 3), random.Next(1, 4), 16 * random.Next(1, 3), 16 * random.Next(1, 4));
+            geometry = AttentionCases.Windowed(geometry, random.Next(2) * random.Next(1, 100));
             Eviction eviction = random.Next(4) switch { 0 => Eviction.None, 1 => new Eviction.MaxTokens(sinks + kept), _ => new Eviction.SlidingWindow(kept) };
             KvCacheOptions options = AttentionCases.Options(geometry, spec, sinks: sinks, window: random.Next(40)) with { Eviction = eviction };
             var settings = new AttentionSettings
             {
                 Arithmetic = Arithmetic.Exact,
                 Threads = random.Next(1, 3),
-                SlidingWindow = random.Next(2) * random.Next(1, 100),
                 Slopes = random.Next(2) == 0 ? null : [.. Enumerable.Range(0, geometry.QueryHeads).Select(h => h * 0.05f)],
             };
             // Tokens that a call to Evict forgets once there are so many.
             (int At, int FirstLive) manual = random.Next(2) == 0 ? (Tokens, 0) : (random.Next(20, Tokens), random.Next(100));
             manual.FirstLive = Math.Min(manual.FirstLive, manual.At);
-            string what = $"{spec}, seed {seed}, round {round}: {geometry}, {sinks} sinks, {eviction}, window {settings.SlidingWindow}, evict {manual}";
+            string what = $"{spec}, seed {seed}, round {round}: {geometry}, {sinks} sinks, {eviction}, window {geometry[0].SlidingWindow}, evict {manual}";
 
             (float[] keys, float[] values) = AttentionCases.Rows(geometry, Tokens, random.Next());
             Round(keys, spec);
@@ -150,7 +150,7 @@ public sealed class PrefillLaws
                 }
 
                 ReadOnlySpan<float> query = queries.AsSpan(((token * g.QueryHeads) + head) * g.KeyDimension, g.KeyDimension);
-                return CacheAttentionReference.Attend(rows, query, token, head, settings, g.ValueDimension).Output;
+                return CacheAttentionReference.Attend(rows, query, token, head, settings, g.ValueDimension, g[0].SlidingWindow).Output;
             })];
         }
 

@@ -21,7 +21,7 @@ internal static class CacheAttentionReference
             int end = first + 1;
             while (end < positions.Length && positions[end] == positions[end - 1] + 1)
                 end++;
-            int count = end - first, k = cache.Geometry.KeyDimension, v = cache.Geometry.ValueDimension;
+            int count = end - first, k = cache.Geometry[layer].KeyDimension, v = cache.Geometry[layer].ValueDimension;
             float[] keys = new float[count * k], values = new float[count * v];
             cache.Decode(layer, head, positions[first], count, keys, values);
             for (int i = 0; i < count; i++)
@@ -34,14 +34,15 @@ internal static class CacheAttentionReference
 
     /// <summary>Output and log-sum-exp of one query.</summary>
     public static (double[] Output, double LogSumExp) Attend(
-        IReadOnlyList<Row> rows, ReadOnlySpan<float> query, int position, int queryHead, AttentionSettings settings, int valueDimension)
+        IReadOnlyList<Row> rows, ReadOnlySpan<float> query, int position, int queryHead, AttentionSettings settings, int valueDimension, int slidingWindow = 0)
     {
         double[] output = new double[valueDimension];
-        double[] logits = Logits(rows, query, position, queryHead, settings);
-        double largest = logits.DefaultIfEmpty(double.NegativeInfinity).Max();
+        double[] logits = Logits(rows, query, position, queryHead, settings, slidingWindow);
+        double sink = settings.SinkLogits?[queryHead] ?? double.NegativeInfinity;
+        double largest = logits.Append(sink).Max();
         if (double.IsNegativeInfinity(largest))
             return (output, double.NegativeInfinity);
-        double sum = logits.Sum(l => Math.Exp(l - largest));
+        double sum = logits.Append(sink).Sum(l => Math.Exp(l - largest));
         for (int r = 0; r < logits.Length; r++)
         {
             double weight = Math.Exp(logits[r] - largest) / sum;
@@ -53,7 +54,7 @@ internal static class CacheAttentionReference
     }
 
     /// <summary>The logits of one query, minus infinity where it does not see.</summary>
-    public static double[] Logits(IReadOnlyList<Row> rows, ReadOnlySpan<float> query, int position, int queryHead, AttentionSettings settings)
+    public static double[] Logits(IReadOnlyList<Row> rows, ReadOnlySpan<float> query, int position, int queryHead, AttentionSettings settings, int slidingWindow = 0)
     {
         double scale = (settings.Scale ?? (1 / Math.Sqrt(query.Length))) / settings.Temperature;
         double[] logits = new double[rows.Count];
@@ -64,7 +65,7 @@ internal static class CacheAttentionReference
             if (settings.SoftCap > 0)
                 x = settings.SoftCap * Math.Tanh(x / settings.SoftCap);
             x -= (settings.Slopes?[queryHead] ?? 0) * back;
-            logits[r] = back < 0 || (settings.SlidingWindow > 0 && back >= settings.SlidingWindow) ? double.NegativeInfinity : x;
+            logits[r] = back < 0 || (slidingWindow > 0 && back >= slidingWindow) ? double.NegativeInfinity : x;
         }
 
         return logits;

@@ -1,10 +1,11 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 
-namespace Kvant.Caching;
+namespace Kvant.Tests.Reference;
 
 /// <summary>The bytes that a number of tokens takes under a policy, everything counted: codes, scales, per-head state, and
 /// the rows that do not fill a block and stay in 16-bit floats.</summary>
-public sealed record MemoryEstimate
+internal sealed record MemoryEstimate
 {
     /// <summary>Bytes of key blocks.</summary>
     public required long KeyBytes { get; init; }
