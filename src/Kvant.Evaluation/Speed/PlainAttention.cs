@@ -40,7 +40,7 @@ internal sealed class PlainAttention : IDisposable
         _map = new LogitMap((float)(1 / Math.Sqrt(geometry.KeyDimension)), 0, 0);
         _scratch = [.. Enumerable.Range(0, threads).Select(_ => new Scratch(geometry, _keys))];
         _queries = new float[geometry.QueryHeads * geometry.KeyDimension];
-        _partials = new PartialResults(geometry.ValueDimension);
+        _partials = new PartialResults();
         _splits = (threads + geometry.KvHeads - 1) / geometry.KvHeads;
         _team = new WorkerTeam(threads);
         _work = Work;
@@ -54,10 +54,10 @@ internal sealed class PlainAttention : IDisposable
     {
         _rows = rows;
         queries.CopyTo(_queries);
-        _partials.Resize(_geometry.QueryHeads, _splits);
+        _partials.Resize(_geometry.QueryHeads, _splits, _geometry.ValueDimension);
         _next = 0;
         _team.Run(_work);
-        _partials.Merge(_geometry.QueryHeads, _splits, outputs, []);
+        _partials.Merge(_geometry.QueryHeads, null, outputs, []);
     }
 
     public void Dispose() => _team.Dispose();

@@ -4,6 +4,7 @@ using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Tests.Support;
 using Kvant.Formats;
+using Kvant.Tests.Reference;
 
 namespace Kvant.Evaluation.Tests.Experiments;
 

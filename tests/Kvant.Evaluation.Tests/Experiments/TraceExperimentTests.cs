@@ -4,6 +4,7 @@ using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Tests.Support;
+using Kvant.Tests.Reference;
 
 namespace Kvant.Evaluation.Tests.Experiments;
 

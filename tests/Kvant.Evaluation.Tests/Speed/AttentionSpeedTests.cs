@@ -59,7 +59,7 @@ public sealed class AttentionSpeedTests
         using var right = new CacheAttention(geometry);
         // Each coordinate of a value is off by about .1 of its size (nMSE .009), each logit by as much: sqrt(.009 + .009) = .13.
         Assert.InRange(answers.Check(s_codec, cache, right), .08, .2);
-        using var wrong = new CacheAttention(geometry, new AttentionSettings { SlidingWindow = 200 });
+        using var wrong = new CacheAttention(geometry, new AttentionSettings { Temperature = 0.1f });
         var refused = Assert.Throws<InvalidOperationException>(() => answers.Check(s_codec, cache, wrong));
         Assert.Contains("'turboquant:bits=4' as it is timed is off by", refused.Message, StringComparison.Ordinal);
         using var other = new KvCache(s_small.Options(s_codec));

@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Tests.Reference;
 
 namespace Kvant.Tests.Caching;
 
