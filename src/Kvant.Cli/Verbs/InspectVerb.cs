@@ -28,7 +28,7 @@ internal sealed class InspectVerb : Verb
         Column<CacheFile>.OfInteger("window", "window", f => f.Options.Window),
         Column<CacheFile>.OfText("eviction", "eviction", f => f.Options.Eviction switch
         {
-            Eviction.SlidingWindow sliding => $"newest {sliding.Tokens}",
+            Eviction.Newest sliding => $"newest {sliding.Tokens}",
             Eviction.MaxTokens most => $"at most {most.Tokens}",
             _ => "none",
         }),

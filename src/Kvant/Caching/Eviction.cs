@@ -21,10 +21,10 @@ public abstract record Eviction
 
     /// <summary>Keeps the newest tokens beside the sinks.</summary>
     /// <param name="Tokens">How many, at least 1.</param>
-    public sealed record SlidingWindow(int Tokens) : Eviction
+    public sealed record Newest(int Tokens) : Eviction
     {
         /// <summary>How many tokens beside the sinks are kept, at least 1.</summary>
-        public int Tokens { get; } = Tokens >= 1 ? Tokens : throw new ArgumentOutOfRangeException(nameof(Tokens), Tokens, "A sliding window keeps at least 1 token.");
+        public int Tokens { get; } = Tokens >= 1 ? Tokens : throw new ArgumentOutOfRangeException(nameof(Tokens), Tokens, "A cache keeps at least 1 token.");
 
         internal override long Kept(int sinks) => Tokens;
     }

@@ -14,7 +14,7 @@ internal static class EvictionText
     public static IEnumerable<(string Key, string Value)> Write(Eviction? eviction) => eviction switch
     {
         null => [],
-        Eviction.SlidingWindow window => [(Newest, Text(window.Tokens))],
+        Eviction.Newest window => [(Newest, Text(window.Tokens))],
         Eviction.MaxTokens most => [(Most, Text(most.Tokens))],
         _ => [(Nothing, Text(0))],
     };
@@ -25,7 +25,7 @@ internal static class EvictionText
     /// <exception cref="FormatException">They mean nothing.</exception>
     /// <exception cref="ArgumentException">A number is impossible.</exception>
     public static Eviction? Read(IReadOnlyDictionary<string, string> text, string before = "") =>
-        text.TryGetValue(before + Newest, out string? newest) ? new Eviction.SlidingWindow(Number(newest))
+        text.TryGetValue(before + Newest, out string? newest) ? new Eviction.Newest(Number(newest))
         : text.TryGetValue(before + Most, out string? most) ? new Eviction.MaxTokens(Number(most))
         : text.ContainsKey(before + Nothing) ? Eviction.None
         : null;

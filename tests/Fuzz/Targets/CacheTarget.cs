@@ -18,7 +18,7 @@ internal static class CacheTarget
     private static byte[][] Corpus() =>
     [
         Freeze(CacheBytes.Options(2, 32, 3, "turboquant:bits=3", "q4_0", sinks: 1), tokens: 40),
-        Freeze(CacheBytes.Options(1, 16, 2, "kivi:bits=2,group=16", "q8", layers: 2, eviction: new Eviction.SlidingWindow(20)), tokens: 36),
+        Freeze(CacheBytes.Options(1, 16, 2, "kivi:bits=2,group=16", "q8", layers: 2, eviction: new Eviction.Newest(20)), tokens: 36),
         Freeze(CacheBytes.Options(1, 32, 0, "turboquant:bits=2,mean=head", "outlier:channels=3"), tokens: 33),
         Freeze(Turned(CacheBytes.Options(2, 8, 0, "q8:frame=balanced", "q8:frame=constant")), tokens: 130),
         Freeze(Turned(CacheBytes.Options(1, 32, 2, "turboquant:bits=2,mean=32,frame=balanced", "fp16")), tokens: 20),

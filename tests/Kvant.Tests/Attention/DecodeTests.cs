@@ -114,7 +114,7 @@ public sealed class DecodeTests
         CacheGeometry geometry = AttentionCases.Geometry();
         foreach (int tokens in (int[])[3, 4, 200])
         {
-            using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=3") with { Eviction = new Eviction.SlidingWindow(90) });
+            using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=3") with { Eviction = new Eviction.Newest(90) });
             AttentionCases.Append(cache, tokens, seed: 6);
             AttentionCases.AssertDecode(cache, s_exact, $"{tokens} tokens", sinksApart: true);
         }
@@ -139,7 +139,7 @@ public sealed class DecodeTests
     public void EvictedTokensHaveNoWeight(string spec)
     {
         CacheGeometry geometry = AttentionCases.Geometry();
-        foreach (Eviction eviction in (Eviction[])[new Eviction.SlidingWindow(50), new Eviction.SlidingWindow(150), new Eviction.MaxTokens(140)])
+        foreach (Eviction eviction in (Eviction[])[new Eviction.Newest(50), new Eviction.Newest(150), new Eviction.MaxTokens(140)])
         {
             using var cache = new KvCache(AttentionCases.Options(geometry, spec) with { Eviction = eviction });
             for (int seed = 1; seed <= 12; seed++)
@@ -155,7 +155,7 @@ public sealed class DecodeTests
     public void ForkedAndThawedCachesAttendToTheBit(string method)
     {
         CacheGeometry geometry = AttentionCases.Geometry();
-        using var cache = new KvCache(AttentionCases.Options(geometry, method) with { Eviction = new Eviction.SlidingWindow(250) });
+        using var cache = new KvCache(AttentionCases.Options(geometry, method) with { Eviction = new Eviction.Newest(250) });
         AttentionCases.Append(cache, 333, seed: 4);
         using KvCache thawed = KvCache.Thaw(cache.Freeze()), fork = cache.Fork();
         using var attention = new CacheAttention(geometry);
@@ -208,7 +208,7 @@ public sealed class DecodeTests
         AttentionSettings settings = s_exact with { SoftCap = 3 };
         foreach (int tokens in (int[])[2, 20, 400])
         {
-            using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=3") with { Eviction = new Eviction.SlidingWindow(170) });
+            using var cache = new KvCache(AttentionCases.Options(geometry, "turboquant:bits=3") with { Eviction = new Eviction.Newest(170) });
             AttentionCases.Append(cache, tokens, seed: 9);
             using var attention = new CacheAttention(geometry, settings);
             int live = cache.LiveTokens(0);

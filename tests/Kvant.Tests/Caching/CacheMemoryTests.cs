@@ -32,7 +32,7 @@ public sealed class CacheMemoryTests
     [Fact]
     public void TrimGivesBackFreePagesAndBuffers()
     {
-        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", eviction: new Eviction.SlidingWindow(60)), tokens: 2000);
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", eviction: new Eviction.Newest(60)), tokens: 2000);
         (float[] keys, float[] values) = CacheSamples.Tokens(40, seed: 2);
         for (int i = 0; i < 20; i++)
             cache.Append(0, keys, values);

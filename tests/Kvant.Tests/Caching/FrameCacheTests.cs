@@ -96,7 +96,7 @@ public sealed class FrameCacheTests
     [Fact]
     public void AttentionIsThatOverDecodedRows()
     {
-        using var cache = new KvCache(s_options with { Eviction = new Eviction.SlidingWindow(250) });
+        using var cache = new KvCache(s_options with { Eviction = new Eviction.Newest(250) });
         Extend(cache, 0, Tokens, 30);
         AttentionCases.AssertDecode(cache, new AttentionSettings { Arithmetic = Arithmetic.Exact }, "exact");
     }

@@ -127,7 +127,7 @@ public sealed class KvCacheTests
     [Fact]
     public void EvictionKeepsSinksAndTheNewest()
     {
-        using KvCache window = CacheSamples.Cache(CacheSamples.Options("q8", sinks: 4, eviction: new Eviction.SlidingWindow(50)), tokens: 54);
+        using KvCache window = CacheSamples.Cache(CacheSamples.Options("q8", sinks: 4, eviction: new Eviction.Newest(50)), tokens: 54);
         Assert.Equal((4, 54, false, true), (window.FirstLive(0), window.LiveTokens(0), window.ShouldTrim(0), window.ShouldTrim(1)));
         using KvCache most = CacheSamples.Cache(CacheSamples.Options("q8", sinks: 4, eviction: new Eviction.MaxTokens(50)), tokens: 49);
         Assert.Equal((false, true), (most.ShouldTrim(1), most.ShouldTrim(2)));
@@ -192,7 +192,7 @@ public sealed class KvCacheTests
         Assert.Contains("does not take rows of 65 numbers", Refusal(good with { Geometry = good.Geometry with { KeyDimension = 65 }, Policy = LayerPolicy.Uniform(2, CodecSpec.Parse("q4_0"), CodecSpec.Parse("q8")) }), StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => good with { WindowCodec = CodecSpec.Parse("q8") });
         Assert.Throws<ArgumentOutOfRangeException>(() => good with { Sinks = -1 });
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Eviction.SlidingWindow(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Eviction.Newest(0));
         Assert.Throws<ArgumentNullException>(() => new KvCache(null!));
         Assert.Equal(4, (good.Geometry with { QueryHeads = 8 }).GroupSize);
     }
@@ -215,7 +215,7 @@ public sealed class KvCacheTests
     public void AppendAllocatesNothing()
     {
         using var pool = new PagePool();
-        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4|kivi", eviction: new Eviction.SlidingWindow(200), pool: pool), tokens: 3000);
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4|kivi", eviction: new Eviction.Newest(200), pool: pool), tokens: 3000);
         (float[] keys, float[] values) = CacheSamples.Tokens(1, seed: 4);
         Half[] halfKeys = new Half[keys.Length], halfValues = new Half[values.Length];
         long Allocated(int tokens, Action append)
@@ -242,7 +242,7 @@ public sealed class KvCacheTests
     public async Task ReadersSeeWholeStepsWhileOneWrites()
     {
         // Every token holds its own position in all numbers, so a reader knows what it must see.
-        using var cache = new KvCache(CacheSamples.Options("fp16", sinks: 2, window: 8, eviction: new Eviction.SlidingWindow(300)));
+        using var cache = new KvCache(CacheSamples.Options("fp16", sinks: 2, window: 8, eviction: new Eviction.Newest(300)));
         using var stop = new CancellationTokenSource();
         Task[] readers = [.. Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
         {

@@ -102,7 +102,7 @@ public sealed class LayerShapeTests
         foreach (string spec in (string[])["turboquant:bits=4", "kivi:bits=2", "turboquant:bits=3,code=trellis,frame=balanced", "fp32"])
         {
             KvCacheOptions options = AttentionCases.Options(s_mixed, spec);
-            options = options with { Policy = [.. options.Policy.Select((specs, layer) => layer == 3 ? specs with { Eviction = new Eviction.MaxTokens(200) } : layer == 5 ? specs with { Eviction = Eviction.None } : specs)], Eviction = new Eviction.SlidingWindow(350) };
+            options = options with { Policy = [.. options.Policy.Select((specs, layer) => layer == 3 ? specs with { Eviction = new Eviction.MaxTokens(200) } : layer == 5 ? specs with { Eviction = Eviction.None } : specs)], Eviction = new Eviction.Newest(350) };
             using var cache = new KvCache(options);
             Fill(cache, 500, seed: 4);
             byte[] bytes = cache.Freeze();

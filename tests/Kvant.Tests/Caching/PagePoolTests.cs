@@ -103,7 +103,7 @@ public sealed class PagePoolTests
     {
         var random = new Random(11);
         using var pool = new PagePool(64 << 20);
-        KvCacheOptions options = CacheSamples.Options(pair, layers: 2, eviction: new Eviction.SlidingWindow(300), pool: pool);
+        KvCacheOptions options = CacheSamples.Options(pair, layers: 2, eviction: new Eviction.Newest(300), pool: pool);
         using var cache = new KvCache(options);
         var forks = new Stack<KvCache>();
         for (int step = 0; step < 40; step++)
@@ -192,7 +192,7 @@ public sealed class PagePoolTests
     [MemberData(nameof(CacheSamples.Pairs), MemberType = typeof(CacheSamples))]
     public void PlanSaysWhatTheCacheAndThePoolSay(string pair)
     {
-        foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.SlidingWindow(150), new Eviction.MaxTokens(9)])
+        foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.Newest(150), new Eviction.MaxTokens(9)])
         {
             foreach (int tokens in (int[])[0, 2, 4, 60, 200, 419])
             {

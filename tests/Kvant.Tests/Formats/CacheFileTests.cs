@@ -138,7 +138,7 @@ public sealed class CacheFileTests : IDisposable
     [Fact]
     public void LivingTokensOfAFrozenCacheBecomeATrace()
     {
-        using KvCache cache = Caching.CacheSamples.Cache(Caching.CacheSamples.Options("q8", sinks: 2, window: 7, layers: 2, eviction: new Eviction.SlidingWindow(40)), tokens: 100);
+        using KvCache cache = Caching.CacheSamples.Cache(Caching.CacheSamples.Options("q8", sinks: 2, window: 7, layers: 2, eviction: new Eviction.Newest(40)), tokens: 100);
         cache.Save(_folder.File("cache"));
         using CacheFile file = CacheFile.Open(_folder.File("cache"));
         Assert.Equal(cache.Statistics, file.Statistics);

@@ -157,7 +157,7 @@ public sealed class CacheHostileTests
     [InlineData(1, 8, 0, Last - 1, Last - 1, Last - 129, 0)]
     public void CachesAtTheLastPositionsAreUsable(int heads, int dimension, int window, int tokens, int body, int firstLive, int kept)
     {
-        Eviction? eviction = kept > 0 ? new Eviction.SlidingWindow(kept) : null;
+        Eviction? eviction = kept > 0 ? new Eviction.Newest(kept) : null;
         Survive(CacheBytes.Build(CacheBytes.Options(heads, dimension, window, "q8", "q8", eviction: eviction), [new(tokens, body, firstLive, 0)]), "q8");
         int blocks = tokens - (tokens % 32);
         Survive(CacheBytes.Build(CacheBytes.Options(heads, 64, window + 96, "turboquant", "q4_0", eviction: eviction), [new(tokens, blocks - 32, Math.Min(firstLive, blocks), 0)]), "tiles");
@@ -175,7 +175,7 @@ public sealed class CacheHostileTests
     [Fact]
     public void HeadsWithoutRowsCostNothing()
     {
-        KvCacheOptions options = CacheBytes.Options(Last, 8, 0, "q8", "outlier:channels=3", eviction: new Eviction.SlidingWindow(1));
+        KvCacheOptions options = CacheBytes.Options(Last, 8, 0, "q8", "outlier:channels=3", eviction: new Eviction.Newest(1));
         Survive(CacheBytes.Build(options, [new(0, 0, 0, 0)]), "no token");
         Survive(CacheBytes.Build(options with { Policy = LayerPolicy.Uniform(1, CodecSpec.Parse("q8"), CodecSpec.Parse("q8")) }, [new(7, 7, 7, 0)]), "all evicted");
     }
@@ -238,7 +238,7 @@ public sealed class CacheHostileTests
             {
                 KvCacheOptions options = CacheBytes.Options(
                     random.Next(3) + 1, random.Next(2) == 0 ? 32 : 64, Few(), specs[random.Next(specs.Length)], specs[random.Next(specs.Length)], sinks: random.Next(2) == 0 ? 0 : Few(),
-                    eviction: random.Next(3) switch { 0 => new Eviction.SlidingWindow(Odd() + 1), 1 => new Eviction.MaxTokens(Odd() + 1), _ => null });
+                    eviction: random.Next(3) switch { 0 => new Eviction.Newest(Odd() + 1), 1 => new Eviction.MaxTokens(Odd() + 1), _ => null });
                 LayerLayout layout = LayerLayouts.Create(options)[0];
                 int tokens = Odd(), rows = Math.Max(0, tokens - options.Sinks), body = Math.Max(0, rows - (rows % layout.BlockRows) - (layout.BlockRows * random.Next(4)));
                 var extent = new LayerExtent(tokens, body, Math.Clamp(tokens - random.Next(300), options.Sinks, Math.Max(tokens, options.Sinks)), random.Next(3) == 0 ? random.Next(40) : 0);

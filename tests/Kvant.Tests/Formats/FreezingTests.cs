@@ -24,7 +24,7 @@ public sealed class FreezingTests : IDisposable
     [Fact]
     public void ThawedCacheHoldsAndDoesTheSame()
     {
-        KvCacheOptions options = CacheSamples.Options("turboquant:bits=3|kivi", layers: 2, eviction: new Eviction.SlidingWindow(150)) with
+        KvCacheOptions options = CacheSamples.Options("turboquant:bits=3|kivi", layers: 2, eviction: new Eviction.Newest(150)) with
         {
             WindowCodec = CodecSpec.Parse("fp32"),
             Identity = s_identity,

@@ -86,7 +86,7 @@ public sealed class CacheLaws
     private static KvCacheOptions AnyOptions(string policy, Random random, PagePool pool)
     {
         int sinks = random.Next(3) * 3, window = random.Next(4) switch { 0 => 0, 1 => 1, 2 => 20, _ => 70 }, drafts = random.Next(2) * random.Next(50);
-        Eviction eviction = random.Next(4) switch { 0 => new Eviction.SlidingWindow(random.Next(1, 200)), 1 => new Eviction.MaxTokens(sinks + random.Next(1, 200)), _ => Eviction.None };
+        Eviction eviction = random.Next(4) switch { 0 => new Eviction.Newest(random.Next(1, 200)), 1 => new Eviction.MaxTokens(sinks + random.Next(1, 200)), _ => Eviction.None };
         string? windowCodec = random.Next(4) == 0 ? "fp32" : null;
         return CacheSamples.Options("fp16", sinks, window, layers: 3, eviction: eviction, pool: pool, windowCodec: windowCodec, drafts: drafts) with
         {

@@ -29,7 +29,7 @@ public sealed class PrefillLaws
             int sinks = random.Next(4) * random.Next(30), kept = random.Next(1, 90);
             CacheGeometry geometry = AttentionCases.Geometry(random.Next(1, 3), random.Next(1, 4), 16 * random.Next(1, 3), 16 * random.Next(1, 4));
             geometry = AttentionCases.Windowed(geometry, random.Next(2) * random.Next(1, 100));
-            Eviction eviction = random.Next(4) switch { 0 => Eviction.None, 1 => new Eviction.MaxTokens(sinks + kept), _ => new Eviction.SlidingWindow(kept) };
+            Eviction eviction = random.Next(4) switch { 0 => Eviction.None, 1 => new Eviction.MaxTokens(sinks + kept), _ => new Eviction.Newest(kept) };
             KvCacheOptions options = AttentionCases.Options(geometry, spec, sinks: sinks, window: random.Next(40)) with { Eviction = eviction };
             var settings = new AttentionSettings
             {
@@ -63,7 +63,7 @@ public sealed class PrefillLaws
     {
         var random = new Random(7);
         (float[] Keys, float[] Values) tokens = CacheSamples.Tokens(300, seed: 1);
-        foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.SlidingWindow(40), new Eviction.MaxTokens(150)])
+        foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.Newest(40), new Eviction.MaxTokens(150)])
         {
             KvCacheOptions options = CacheSamples.Options(pair, sinks: 5, window: 10, eviction: eviction, drafts: 3);
             using var attention = new CacheAttention(options.Geometry);
@@ -135,7 +135,7 @@ public sealed class PrefillLaws
         {
             firstLive = Math.Max(firstLive, Math.Max(token == manual.At ? manual.FirstLive : 0, options.Eviction switch
             {
-                Eviction.SlidingWindow window => token + 1 - window.Tokens,
+                Eviction.Newest window => token + 1 - window.Tokens,
                 Eviction.MaxTokens most => token + 1 - (most.Tokens - options.Sinks),
                 _ => 0,
             }));

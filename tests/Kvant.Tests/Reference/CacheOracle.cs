@@ -66,7 +66,7 @@ internal sealed class CacheOracle
 
             FirstLive = Math.Max(FirstLive, _options.Eviction switch
             {
-                Eviction.SlidingWindow window => Length - window.Tokens,
+                Eviction.Newest window => Length - window.Tokens,
                 Eviction.MaxTokens most => Length - (most.Tokens - _options.Sinks),
                 _ => 0,
             });
