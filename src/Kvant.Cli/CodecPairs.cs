@@ -22,14 +22,14 @@ internal static class CodecPairs
         return pairs;
     }
 
-    /// <summary>The one pair that a cache is compressed with.</summary>
+    /// <summary>The one pair that a cache is compressed with; null where nobody says.</summary>
     /// <param name="both">A codec for keys and values alike, or null.</param>
     /// <param name="keys">A codec for keys, or null.</param>
     /// <param name="values">A codec for values, or null.</param>
     /// <exception cref="UsageException">They do not go together.</exception>
-    public static CodecPair One(CodecSpec? both, CodecSpec? keys, CodecSpec? values) => (both, keys, values) switch
+    public static CodecPair? One(CodecSpec? both, CodecSpec? keys, CodecSpec? values) => (both, keys, values) switch
     {
-        (null, null, null) => DefaultCodecs.Standard,
+        (null, null, null) => null,
         ({ } spec, null, null) => CodecPair.Both(spec),
         (null, { } k, { } v) => new CodecPair(k, v),
         _ => throw new UsageException("give --codec alone, or --keys and --values together"),

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvant.Caching;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 
@@ -17,7 +18,8 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Equal(
             ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
             found.EnumerateObject().Select(p => p.Name));
-        Assert.Equal(("turboquant:bits=4,frame=balanced", "turboquant:bits=4,scale=unbiased"), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
+        Assert.Equal(CachePreset.Default.Name, found.GetProperty("policy").GetString());
+        Assert.Equal((CachePreset.Default.Keys.ToString(), CachePreset.Default.Values.ToString()), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
         Assert.Equal(("limit", 300), (found.GetProperty("end").GetString(), found.GetProperty("tokens").GetInt32()));
         // 4 layers, 2 heads, 64 numbers of 2 bytes, keys and values.
         long fp16 = (found.GetProperty("promptTokens").GetInt64() + 300) * 4 * 2 * 64 * 2 * 2;

@@ -26,7 +26,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<string?> _file = CommonOptions.Input("--file", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
     private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is what a user says: write it as the model's family wants a conversation written." };
     private readonly Option<string?> _system = new("--system") { Description = "With --chat: what the model is told before the conversation.", HelpName = "TEXT" };
-    private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without it: 4 bits of turboquant.");
+    private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without any of these: the preset " + CachePreset.Default.Name + ".");
     private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys alone; needs --values.");
     private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values alone; needs --keys.");
     private readonly Option<string?> _policy = Policies.Option();
@@ -85,9 +85,10 @@ internal sealed class GenerateVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        if (result.GetValue(_policy) is not null && (result.GetValue(_codec) ?? result.GetValue(_keys) ?? result.GetValue(_values)) is not null)
+        CodecPair? codecs = CodecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
+        if (result.GetValue(_policy) is not null && codecs is not null)
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
-        CodecPair codecs = CodecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
+        string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
         string prompt = Prompt(result);
         using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model);
         Tokenizer tokenizer = Tokenizer.Read(model.File);
@@ -95,7 +96,7 @@ internal sealed class GenerateVerb : Verb
         int most = MostTokens(result, tokens.Length);
         Warn(terminal, model, (long)tokens.Length + most);
 
-        KvCacheOptions options = CacheOptions(result, model, codecs);
+        KvCacheOptions options = CacheOptions(result, model, codecs, policy);
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
@@ -103,7 +104,7 @@ internal sealed class GenerateVerb : Verb
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);
-        var generation = new Generation(model.File.Path, options.Policy, result.GetValue(_policy), read, written, cache.Statistics, MachineInfo.PeakMemory());
+        var generation = new Generation(model.File.Path, options.Policy, policy, read, written, cache.Statistics, MachineInfo.PeakMemory());
         if (json)
             Json.WriteRow(terminal, Columns, generation);
         else
@@ -111,10 +112,10 @@ internal sealed class GenerateVerb : Verb
         terminal.Cancellation.ThrowIfCancellationRequested();
     }
 
-    private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair codecs)
+    private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair? codecs, string? policy)
     {
-        KvCacheOptions options = result.GetValue(_policy) is { } policy
-            ? Policies.Load(policy, model.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
+        KvCacheOptions options = codecs is null
+            ? Policies.Load(policy!, model.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {

@@ -59,9 +59,6 @@ internal static class DefaultCodecs
         CodecPair.Parse("turboquant-ip:bits=3", "turboquant:bits=3,rotation=haar,scale=norm"),
     ];
 
-    /// <summary>What a model's cache is compressed with where nobody says: a quarter of 16-bit floats, with little lost.</summary>
-    public static CodecPair Standard => CodecPair.Parse($"{TurboKeys(4)},frame=balanced", TurboValues(4));
-
     private static string TurboKeys(int bits) => $"turboquant:bits={bits},scale=corrected";
 
     private static string TurboValues(int bits) => $"turboquant:bits={bits},scale=unbiased";

@@ -64,9 +64,11 @@ internal sealed record AttentionSpeed
     public IReadOnlyList<AttentionSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
         var results = new List<AttentionSpeedResult>();
-        using var plain = new PlainAttention(Geometry, Threads);
-        using var read = new BareRead(Geometry, Threads);
-        using var attention = new CacheAttention(Geometry, new AttentionSettings { Threads = Threads, Arithmetic = Arithmetic });
+        // One team for all: the threads of a second one would look for work of their own while the first is timed.
+        using var team = new WorkerTeam(Threads);
+        var plain = new PlainAttention(Geometry, team);
+        var read = new BareRead(Geometry, team);
+        using var attention = new CacheAttention(Geometry, new AttentionSettings { Arithmetic = Arithmetic }, team);
         float[] queries = RandomVectors.Normal(KvHeads * Group, Dimension, seed: 1, stream: 1);
         double done = 0, all = Tokens.Count * Math.Max(1, Codecs.Count);
         foreach (int tokens in Tokens)

@@ -6,7 +6,7 @@ using Kvant.Caching;
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>Reads the bytes that attention reads and does nothing with them: as fast as memory, or a processor cache, gives them.</summary>
-internal sealed class BareRead : IDisposable
+internal sealed class BareRead
 {
     private readonly CacheGeometry _geometry;
     private readonly WorkerTeam _team;
@@ -17,15 +17,15 @@ internal sealed class BareRead : IDisposable
     private PlainRows? _rows;
     private int _next;
 
-    /// <summary>Starts the threads.</summary>
+    /// <summary>A reader of one shape.</summary>
     /// <param name="geometry">Heads and dimensions.</param>
-    /// <param name="threads">Threads, the calling one counted.</param>
-    public BareRead(CacheGeometry geometry, int threads)
+    /// <param name="team">Threads that all contenders use in turn; they stay the caller's.</param>
+    public BareRead(CacheGeometry geometry, WorkerTeam team)
     {
         _geometry = geometry;
-        _sums = new Vector256<byte>[threads];
-        _splits = (threads + geometry.KvHeads - 1) / geometry.KvHeads;
-        _team = new WorkerTeam(threads);
+        _sums = new Vector256<byte>[team.Size];
+        _splits = (team.Size + geometry.KvHeads - 1) / geometry.KvHeads;
+        _team = team;
         _work = Work;
     }
 
@@ -50,8 +50,6 @@ internal sealed class BareRead : IDisposable
 
         return bytes;
     });
-
-    public void Dispose() => _team.Dispose();
 
     private void Run(KvCache? cache, PlainRows? rows)
     {

@@ -11,7 +11,7 @@ namespace Kvant.Evaluation.Speed;
 /// together, 128 tokens at a time through scores, softmax and sums, the next ones fetched ahead; kernels, softmax and threads are Kvant's own,
 /// so that the only difference is what is read.
 /// </summary>
-internal sealed class PlainAttention : IDisposable
+internal sealed class PlainAttention
 {
     private const int TileRows = 128;
 
@@ -28,21 +28,21 @@ internal sealed class PlainAttention : IDisposable
     private PlainRows _rows = null!;
     private int _next;
 
-    /// <summary>Starts the threads.</summary>
+    /// <summary>Makes room for what threads work on.</summary>
     /// <param name="geometry">Heads and dimensions.</param>
-    /// <param name="threads">Threads, the calling one counted.</param>
-    public PlainAttention(CacheGeometry geometry, int threads)
+    /// <param name="team">Threads that all contenders use in turn; they stay the caller's.</param>
+    public PlainAttention(CacheGeometry geometry, WorkerTeam team)
     {
         _geometry = geometry;
         CodecSpec fp32 = CodecSpec.Parse("fp32");
         _keys = fp32.CreateCodec(geometry.KeyDimension, CodecRole.Keys);
         _values = fp32.CreateCodec(geometry.ValueDimension, CodecRole.Values);
         _map = new LogitMap((float)(1 / Math.Sqrt(geometry.KeyDimension)), 0, 0);
-        _scratch = [.. Enumerable.Range(0, threads).Select(_ => new Scratch(geometry, _keys))];
+        _scratch = [.. Enumerable.Range(0, team.Size).Select(_ => new Scratch(geometry, _keys))];
         _queries = new float[geometry.QueryHeads * geometry.KeyDimension];
         _partials = new PartialResults();
-        _splits = (threads + geometry.KvHeads - 1) / geometry.KvHeads;
-        _team = new WorkerTeam(threads);
+        _splits = (team.Size + geometry.KvHeads - 1) / geometry.KvHeads;
+        _team = team;
         _work = Work;
     }
 
@@ -59,8 +59,6 @@ internal sealed class PlainAttention : IDisposable
         _team.Run(_work);
         _partials.Merge(_geometry.QueryHeads, null, outputs, []);
     }
-
-    public void Dispose() => _team.Dispose();
 
     // Threads take heads in turn, or ranges of their tokens where heads are few.
     private void Work(int worker)

@@ -8,7 +8,6 @@ namespace Kvant.Caching;
 /// </summary>
 public sealed class CachePreset
 {
-
     private CachePreset(string name, string summary, string keys, string values)
     {
         (Name, Summary, Keys, Values) = (name, summary, CodecSpec.Parse(keys), CodecSpec.Parse(values));
@@ -22,6 +21,9 @@ public sealed class CachePreset
         new("small", "a fifth of fp16", KeysOf(3), ValuesOf(2)),
         new("tiny", "a sixth of fp16, for what would not fit otherwise", KeysOf(2), ValuesOf(2)),
     ];
+
+    /// <summary>The one to take without a reason for another: <c>balanced</c>.</summary>
+    public static CachePreset Default { get; } = Named("balanced");
 
     /// <summary>What it is called: <c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</summary>
     public string Name { get; }

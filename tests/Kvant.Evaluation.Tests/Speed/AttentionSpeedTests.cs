@@ -54,7 +54,8 @@ public sealed class AttentionSpeedTests
         rows.Randomize(seed: 1);
         using var cache = new KvCache(s_small.Options(s_codec));
         rows.AppendTo(cache);
-        using var plain = new PlainAttention(geometry, 1);
+        using var team = new WorkerTeam(1);
+        var plain = new PlainAttention(geometry, team);
         using var answers = new AttentionAnswers(geometry, rows, plain, RandomVectors.Normal(4, 64, seed: 2));
         using var right = new CacheAttention(geometry);
         // Each coordinate of a value is off by about .1 of its size (nMSE .009), each logit by as much: sqrt(.009 + .009) = .13.

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Speed;
@@ -21,7 +22,8 @@ public sealed class PlainAttentionTests
         using var rows = new PlainRows(geometry, tokens);
         rows.Randomize(seed: 1);
         float[] queries = RandomVectors.Normal(6, 64, seed: 2), outputs = new float[6 * 48];
-        using var attention = new PlainAttention(geometry, threads);
+        using var team = new WorkerTeam(threads);
+        var attention = new PlainAttention(geometry, team);
         attention.Decode(rows, queries, outputs);
         for (int q = 0; q < 6; q++)
         {
