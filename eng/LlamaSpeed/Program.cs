@@ -16,7 +16,7 @@ switch (args)
         {
             new DecodeSpeed
             {
-                Codecs = [],
+                Pairs = [],
                 Layers = 22,
                 Width = 2048,
                 FeedForward = 5632,

@@ -50,6 +50,9 @@ internal static class CommonOptions
     /// <summary>A model's file; without it the one that ships.</summary>
     public static Option<string?> Model() => Input("--model", FileUse.Input, "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
 
+    /// <summary>What a model reads; without it the text that ships.</summary>
+    public static Option<string?> Text() => Input("--text", FileUse.Text, "What the model reads, plain text. Without it: the held-out text of the model that ships.");
+
     /// <summary>How products with weights are computed.</summary>
     public static Option<Arithmetic> Arithmetic(Arithmetic @default) => new("--arithmetic")
     {

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Kvant.Caching;
 using Kvant.Cli.Files;
-using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Experiments;
 using Kvant.Formats;
 
 namespace Kvant.Cli;
@@ -21,9 +21,9 @@ internal static class Policies
     /// <summary>The policy of a preset, or of a file that was made for this model.</summary>
     /// <param name="text">The option's value.</param>
     /// <param name="geometry">The model's cache.</param>
-    /// <param name="source">The model's file or files, or null where there is none.</param>
+    /// <param name="source">The model, or null where nobody knows which one it is.</param>
     /// <exception cref="InvalidDataException">The file is no policy, or one for another model.</exception>
-    public static CachePolicy Load(string text, CacheGeometry geometry, IReadOnlyList<string>? source)
+    public static CachePolicy Load(string text, CacheGeometry geometry, PolicySource? source)
     {
         if (CachePreset.Find(text) is { } preset)
         {
@@ -31,20 +31,43 @@ internal static class Policies
             return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)options.Policy, Sinks = options.Sinks, Window = options.Window };
         }
 
-        if (!File.Exists(text))
-            throw new UsageException($"'{text}' is neither a preset ({s_presets}) nor a file");
-        CachePolicy policy = CachePolicyFile.Load(text);
+        CachePolicy policy = LoadFile(text);
         // How many query heads share a key head is no matter of what is stored.
         if (policy.Geometry with { QueryHeads = geometry.QueryHeads } != geometry)
             throw new InvalidDataException($"{text}: the policy is for {Text(policy.Geometry)}; here are {Text(geometry)}");
-        if (source is not null && policy.SourceHash is { } hash && hash != CachePolicyFile.HashOf([.. source]))
-            throw new InvalidDataException($"{text}: the policy was chosen for another file than {source[0]}; tune again for this one");
+        if (source is not null && policy.SourceHash is { } hash && hash != source.Hash())
+            throw new InvalidDataException($"{text}: the policy was chosen for another model than {source.Name}; tune again for this one");
         return policy;
     }
 
     /// <summary>Several of them, with the names that reports show.</summary>
-    public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, IReadOnlyList<string> source) =>
-        [.. texts.Select(text => new NamedPolicy(Path.GetFileNameWithoutExtension(text), Load(text, geometry, source).Layers))];
+    public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, PolicySource? source) =>
+        [.. texts.Select(text => new NamedPolicy(NameOf(text), Load(text, geometry, source).Layers))];
+
+    /// <summary>The layers of several policies one by one, for commands that work on one layer: a preset is the same in all, of a file each layer that differs from those before is named.</summary>
+    /// <exception cref="InvalidDataException">A file is no policy, or one for other dimensions.</exception>
+    public static NamedPolicy[] OfOneLayer(IEnumerable<string> texts, int keyDimension, int valueDimension) => [.. texts.SelectMany(text =>
+    {
+        if (CachePreset.Find(text) is { } preset)
+            return [new NamedPolicy(preset.Name, preset.ForLayers(1))];
+        CachePolicy policy = LoadFile(text);
+        if ((policy.Geometry.KeyDimension, policy.Geometry.ValueDimension) != (keyDimension, valueDimension))
+            throw new InvalidDataException($"{text}: the policy is for keys of {policy.Geometry.KeyDimension} and values of {policy.Geometry.ValueDimension} numbers; here are {keyDimension} and {valueDimension}");
+        LayerSpecs[] layers = [.. policy.Layers.Distinct()];
+        return layers.Select(layer => new NamedPolicy(
+            layers.Length == 1 ? NameOf(text) : $"{NameOf(text)}, layer {policy.Layers.Index().First(l => l.Item == layer).Index}", LayerPolicy.Uniform(1, layer.Keys, layer.Values)));
+    })];
+
+    /// <summary>What reports call it.</summary>
+    public static string NameOf(string text) => Path.GetFileNameWithoutExtension(text);
+
+    /// <summary>The recommended preset, for commands that are given nothing else; where it does not fit it goes to a list, with its reason.</summary>
+    public static string[] Default(int dimension, List<LeftOut> leftOut) =>
+        [.. new[] { CachePreset.Default }.Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut, p => p.Name).Select(p => p.Name)];
+
+    private static CachePolicy LoadFile(string text) => File.Exists(text)
+        ? CachePolicyFile.Load(text)
+        : throw new UsageException($"'{text}' is neither a preset ({s_presets}) nor a file");
 
     private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers";
 }

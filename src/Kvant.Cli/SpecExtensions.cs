@@ -32,8 +32,8 @@ internal static class SpecExtensions
         pair.Keys.Misfit(rows, keyDimension, CodecRole.Keys) ?? pair.Values.Misfit(rows, valueDimension, CodecRole.Values);
 
     /// <summary>Why a preset does not fit; null where it does.</summary>
-    public static string? Misfit(this CachePreset preset, CacheGeometry geometry) => preset.ForLayers(geometry.Layers).Distinct()
-        .Select(layer => new CodecPair(layer.Keys, layer.Values).Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension)).FirstOrDefault(why => why is not null);
+    public static string? Misfit(this CachePreset preset, int rows, int keyDimension, int valueDimension) =>
+        new CodecPair(preset.Keys, preset.Values).Misfit(rows, keyDimension, valueDimension);
 
     /// <summary>Those of a default comparison that fit; the others go to a list, with their reasons.</summary>
     public static List<T> Fitting<T>(this IEnumerable<T> all, Func<T, string?> misfit, List<LeftOut> leftOut, Func<T, string>? name = null)

@@ -277,7 +277,7 @@ public sealed class CommandFilesTests : IDisposable
     public void TuneDoesNotTakeItsInputForItsMeasurements()
     {
         File.Copy(TempFolder.Model, _folder["x.measured"]);
-        ToolResult.Of([.. s_tune, _folder["x.measured"], "-o", _folder["x"], "--force"]).AssertFailed(2, "x.measured", "is the input INPUT");
+        ToolResult.Of([.. s_tune, _folder["x.measured"], "-o", _folder["x"], "--force"]).AssertFailed(2, "x.measured", "is the input TRACE");
         Assert.Equal(File.ReadAllBytes(TempFolder.Model), File.ReadAllBytes(_folder["x.measured"]));
     }
 

@@ -41,6 +41,27 @@ public sealed class EvaluateVerbTests : IDisposable
     }
 
     [Fact]
+    public void PresetsAreComparedOnATraceToo()
+    {
+        JsonElement[] rows = [.. ToolResult.JsonOf("evaluate", s_trace, "--policy", "balanced", "--keys", CachePreset.Default.Keys.ToString(), "--values", CachePreset.Default.Values.ToString()).EnumerateArray()];
+        Assert.Equal(2, rows.Length);
+        Assert.Single(rows, r => r.TryGetProperty("policy", out JsonElement name) && name.GetString() == "balanced");
+        Assert.Equal(rows[0].GetProperty("outputError").GetDouble(), rows[1].GetProperty("outputError").GetDouble());
+        ToolResult table = ToolResult.Of("evaluate", s_trace, "--policy", "balanced", "--report", _folder["r.html"]);
+        table.AssertSucceeded();
+        Assert.Contains($"balanced: {CachePreset.Default.Keys} / {CachePreset.Default.Values}", table.Out, StringComparison.Ordinal);
+        Assert.Contains("> balanced<", File.ReadAllText(_folder["r.html"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ModelAndTraceAreOneInput()
+    {
+        ToolResult.Of("evaluate", s_trace, "--model", TempFolder.Model).AssertFailed(2, "mini-trace.safetensors", "--model");
+        ToolResult.Of("tune", s_trace, "--model", TempFolder.Model, "--bits-per-value", "3").AssertFailed(2, "mini-trace.safetensors", "--model");
+        ToolResult.Of("evaluate", "--model", s_trace).AssertFailed(1, "mini-trace.safetensors", "GGUF");
+    }
+
+    [Fact]
     public void RowsAreSortedByBytes()
     {
         JsonElement rows = ToolResult.JsonOf("evaluate", Tiny(), "--codec", "fp32", "--codec", "turboquant:bits=2", "--codec", "fp16");

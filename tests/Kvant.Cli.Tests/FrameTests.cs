@@ -42,7 +42,7 @@ public sealed class FrameTests
     public void HelpOfTheToolMarksOptionalArguments()
     {
         string help = ToolResult.Of("--help").Out;
-        foreach (string words in (string[])["evaluate [INPUT]", "measure [VECTORS.npy]", "compress <TRACE>", "inspect <FILE>"])
+        foreach (string words in (string[])["evaluate [TRACE]", "measure [VECTORS.npy]", "compress <TRACE>", "inspect <FILE>"])
             Assert.Contains(words, help, StringComparison.Ordinal);
     }
 

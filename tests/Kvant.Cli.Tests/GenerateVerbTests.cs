@@ -48,7 +48,7 @@ public sealed class GenerateVerbTests : IDisposable
     public void TextGoesToStdoutAndFiguresToStderr()
     {
         File.WriteAllText(_folder["prompt.txt"], "Call me");
-        ToolResult result = ToolResult.Of("generate", "--file", _folder["prompt.txt"], "--tokens", "5", "--context", "1024", "--keys", "q8", "--values", "turboquant:bits=3");
+        ToolResult result = ToolResult.Of("generate", "--text", _folder["prompt.txt"], "--tokens", "5", "--context", "1024", "--keys", "q8", "--values", "turboquant:bits=3");
         Assert.Equal(0, result.ExitCode);
         Assert.NotEqual("", result.Out.Trim());
         string[] lines = result.Error.TrimEnd().Split('\n');

@@ -29,11 +29,21 @@ public sealed class PlanVerbTests
         for (int layer = 0; layer < 2; layer++)
             cache.Append(layer, rows.AsSpan(0, tokens * 3 * 64), rows);
         CacheStatistics statistics = cache.Statistics;
-        Assert.Equal(["keys", "values", "bytesPerToken", "totalBytes", "ratio", "bitsPerValue"], row.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["policy", "keys", "values", "bytesPerToken", "totalBytes", "ratio", "bitsPerValue"], row.EnumerateObject().Select(p => p.Name));
         Assert.Equal(statistics.TotalBytes, row.GetProperty("totalBytes").GetInt64());
         Assert.Equal((double)statistics.TotalBytes / tokens, row.GetProperty("bytesPerToken").GetDouble());
         Assert.Equal(statistics.CompressionRatio, row.GetProperty("ratio").GetDouble());
         Assert.Equal(statistics.BitsPerValue, row.GetProperty("bitsPerValue").GetDouble());
+    }
+
+    [Fact]
+    public void ModelSaysTheShape()
+    {
+        JsonElement[] all = [.. ToolResult.JsonOf("plan", "--model", TempFolder.Model, "--context", "4096").EnumerateArray()];
+        Assert.Equal(
+            all.Select(r => r.ToString()),
+            ToolResult.JsonOf("plan", "--layers", "4", "--kv-heads", "2", "--dimension", "64", "--context", "4096").EnumerateArray().Select(r => r.ToString()));
+        ToolResult.Of("plan", "--model", TempFolder.Model, "--kv-heads", "2").AssertFailed(2, "--model says the shape", "--kv-heads");
     }
 
     [Fact]
@@ -57,6 +67,7 @@ public sealed class PlanVerbTests
     {
         JsonElement[] all = [.. ToolResult.JsonOf("plan").EnumerateArray()];
         Assert.Contains(all, r => r.GetProperty("keys").GetString() == "turboquant:bits=4");
+        Assert.Equal(CachePreset.All.Select(p => p.Name), all.Select(r => r.GetProperty("policy").GetString()).Where(name => name is not null));
         Assert.Equal(all.Select(r => r.GetProperty("totalBytes").GetInt64()).OrderDescending(), all.Select(r => r.GetProperty("totalBytes").GetInt64()));
         // q8_0 wants a multiple of 32.
         Assert.DoesNotContain(ToolResult.JsonOf("plan", "--dimension", "50").EnumerateArray(), r => r.GetProperty("keys").GetString() == "q8_0");

@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Formats;
 
 namespace Kvant.Cli.Tests;
 
@@ -9,6 +12,10 @@ public sealed class TuneVerbTests : IDisposable
         "--context", "128", "--chunks", "1", "--held-out", "2", "--keys", "turboquant:bits=2", "--keys", "turboquant:bits=4",
         "--values", "turboquant:bits=2", "--values", "turboquant:bits=4", "--threads", "2", "--window", "16",
     ];
+
+    private static readonly string s_trace = Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors");
+
+    private static readonly string s_bias = Path.Combine(AppContext.BaseDirectory, "data", "mini-bias.gguf");
 
     private readonly TempFolder _folder = new();
 
@@ -27,11 +34,56 @@ public sealed class TuneVerbTests : IDisposable
         Assert.Equal("p", row.GetProperty("policy").GetString());
         Assert.Equal(rows[0].GetProperty("bitsPerValue").GetDouble(), row.GetProperty("bodyBitsPerValue").GetDouble(), 9);
         Assert.Equal(_folder["p.json"], ToolResult.JsonOf("generate", "--prompt", "It was", "--tokens", "3", "--policy", _folder["p.json"]).GetProperty("policy").GetString());
-        Assert.Single(ToolResult.JsonOf("plan", "--layers", "4", "--kv-heads", "2", "--dimension", "64", "--policy", _folder["p.json"]).EnumerateArray());
+        JsonElement planned = Assert.Single(ToolResult.JsonOf("plan", "--layers", "4", "--kv-heads", "2", "--dimension", "64", "--policy", _folder["p.json"]).EnumerateArray());
+        Assert.Equal(planned.ToString(), Assert.Single(ToolResult.JsonOf("plan", "--model", TempFolder.Model, "--policy", _folder["p.json"]).EnumerateArray()).ToString());
+        // It was chosen with a window of 16; a larger one takes more.
+        Assert.True(planned.GetProperty("totalBytes").GetInt64() < ToolResult.JsonOf("plan", "--model", TempFolder.Model, "--policy", _folder["p.json"], "--window", "64")[0].GetProperty("totalBytes").GetInt64());
 
-        string bias = Path.Combine(AppContext.BaseDirectory, "data", "mini-bias.gguf");
-        ToolResult.Of("evaluate", bias, "--policy", _folder["p.json"]).AssertFailed(1, "another file", "tune again");
+        ToolResult.Of("evaluate", "--model", s_bias, "--policy", _folder["p.json"]).AssertFailed(1, "another model", "tune again");
+        ToolResult.Of("plan", "--model", s_bias, "--policy", _folder["p.json"]).AssertFailed(1, "another model", "tune again");
         ToolResult.Of("plan", "--policy", _folder["p.json"]).AssertFailed(1, "4 layers of 2 heads");
+    }
+
+    [Fact]
+    public void PolicyOfATraceServesTheModelThatWasRecorded()
+    {
+        string[] candidates = ["--bits-per-value", "3.25", "--keys", "turboquant:bits=2", "--keys", "turboquant:bits=4", "--values", "turboquant:bits=2", "--values", "turboquant:bits=4"];
+        ToolResult.Of("trace", "-o", _folder["t"], "--tokens", "160").AssertSucceeded();
+        ToolResult.Of(["tune", _folder["t"], "-o", _folder["p.json"], .. candidates]).AssertSucceeded();
+        string[] use = ["--policy", _folder["p.json"], "--context", "128", "--chunks", "1"];
+        JsonElement onModel = Assert.Single(ToolResult.JsonOf(["evaluate", .. use]).EnumerateArray()), onTrace = Assert.Single(ToolResult.JsonOf("evaluate", _folder["t"], "--policy", _folder["p.json"]).EnumerateArray());
+        Assert.Equal((onModel.GetProperty("keys").GetString(), onModel.GetProperty("values").GetString()), (onTrace.GetProperty("keys").GetString(), onTrace.GetProperty("values").GetString()));
+        Assert.Contains(" | ", onTrace.GetProperty("keys").GetString() + onTrace.GetProperty("values").GetString(), StringComparison.Ordinal);
+        Assert.Equal("p", onTrace.GetProperty("policy").GetString());
+        ToolResult.Of(["evaluate", "--model", s_bias, .. use]).AssertFailed(1, "another model", "tune again");
+        ToolResult.Of("trace", "--model", s_bias, "-o", _folder["other"], "--tokens", "160").AssertSucceeded();
+        ToolResult.Of("evaluate", _folder["other"], "--policy", _folder["p.json"]).AssertFailed(1, "another model");
+
+        // The trace that ships does not say which model it is of: what is chosen on it serves any of the shape.
+        ToolResult.Of(["tune", s_trace, "-o", _folder["q.json"], .. candidates]).AssertSucceeded();
+        Assert.Equal(0, ToolResult.Of("generate", "--prompt", "It was", "--tokens", "3", "--policy", _folder["q.json"]).ExitCode);
+    }
+
+    [Fact]
+    public void CommandsOfOneLayerTakeALayerOfAPolicyAfterTheOther()
+    {
+        CodecSpec two = CodecSpec.Parse("turboquant:bits=2"), four = CodecSpec.Parse("turboquant:bits=4");
+        CachePolicyFile.Save(_folder["p.json"], new CachePolicy
+        {
+            Geometry = new() { Layers = 3, KvHeads = 1, KeyDimension = 64, ValueDimension = 64 },
+            Layers = new LayerPolicy([new(four, two), new(four, two), new(two, two)]),
+            Sinks = 0,
+            Window = 0,
+        });
+        string[] bench = ["--dimension", "64", "--kv-heads", "1", "--seconds", "0.01", "--policy", _folder["p.json"], "--policy", "tiny"];
+        string?[] wanted = ["p, layer 0", "p, layer 2", "tiny"];
+        foreach (string[] verb in (string[][])[["attention", "--tokens", "128"], ["encode", "--appends", "64"], ["prefill", "--tokens", "64"]])
+            Assert.Equal(wanted, ToolResult.JsonOf(["bench", .. verb, .. bench]).EnumerateArray().Select(r => r.GetProperty("codec").GetString()).TakeLast(3));
+        Assert.Equal(
+            ["p, layer 0, keys", "p, layer 0, values", "p, layer 2", "tiny, keys", "tiny, values"],
+            ToolResult.JsonOf("measure", "--rows", "256", "--dimension", "64", "--policy", _folder["p.json"], "--policy", "tiny").EnumerateArray().Select(r => r.GetProperty("policy").GetString()));
+        ToolResult.Of("bench", "attention", "--policy", _folder["p.json"]).AssertFailed(1, "keys of 64", "here are 128");
+        ToolResult.Of("measure", "--policy", "balanced", "--codec", "q8", "--output", _folder["x.npy"]).AssertFailed(2, "1 --codec and 1 --policy");
     }
 
     [Fact]
@@ -56,10 +108,9 @@ public sealed class TuneVerbTests : IDisposable
     [Fact]
     public void TraceIsTunedWithoutAModel()
     {
-        string trace = Path.Combine(AppContext.BaseDirectory, "data", "mini-trace.safetensors");
-        ToolResult result = ToolResult.Of("tune", trace, "--bytes-per-token", "450", "--keys", "turboquant:bits=2", "--keys", "turboquant:bits=4", "--values", "turboquant:bits=2");
+        ToolResult result = ToolResult.Of("tune", s_trace, "--bytes-per-token", "450", "--keys", "turboquant:bits=2", "--keys", "turboquant:bits=4", "--values", "turboquant:bits=2");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Contains("not verified", result.Out, StringComparison.Ordinal);
-        ToolResult.Of("tune", trace, "--bits-per-value", "3", "--text", "x.txt").AssertFailed(2, "--text", "model");
+        ToolResult.Of("tune", s_trace, "--bits-per-value", "3", "--text", "x.txt").AssertFailed(2, "--text", "model");
     }
 }

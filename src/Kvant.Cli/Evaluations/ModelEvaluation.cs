@@ -127,8 +127,7 @@ internal static class ModelEvaluation
         string[] layers = [.. report.LayersOfSharedKeys.Select(layer => Invariant($"{layer} ({report.KeyMeanShares[layer]:0%})"))];
         if (layers.Length > 0)
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
-        foreach (ModelResult policy in report.Results.Where(r => r.Policy is not null))
-            terminal.Out.WriteLine($"{policy.Policy}: {policy.Specs}");
+        MethodColumns.WritePolicies(terminal, report.Results.Select(r => (r.Policy, r.Keys, r.Values)));
         if (text.Chunks < 16)
             terminal.Out.WriteLine($"Standard errors (±) are rough with few pieces of text ({text.Chunks}); 16 or more are better.");
     }
@@ -137,8 +136,7 @@ internal static class ModelEvaluation
     {
         List<Column<ModelResult>> columns =
         [
-            Column<ModelResult>.OfSpec("", "keys", r => r.Policy ?? CodecSpec.Parse(r.Keys).ToString()),
-            Column<ModelResult>.OfSpec("", "values", r => r.Policy is null ? CodecSpec.Parse(r.Values).ToString() : ""),
+            .. MethodColumns.Of<ModelResult>(r => (r.Policy, r.Keys, r.Values)),
             Column<ModelResult>.OfReal("", "bits", "0.00", r => r.BodyBitsPerValue),
             Column<ModelResult>.OfReal("", "bytes/token", "0", r => r.BytesPerToken),
             Column<ModelResult>.OfReal("", "x fp16", "0.00", r => r.Ratio, minor: true),

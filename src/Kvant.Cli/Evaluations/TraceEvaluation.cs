@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
@@ -13,8 +14,7 @@ internal static class TraceEvaluation
 {
     private static readonly Column<PairResult>[] s_columns =
     [
-        Column<PairResult>.OfSpec("keys", "keys", r => CodecSpec.Parse(r.Keys).ToString()),
-        Column<PairResult>.OfSpec("values", "values", r => CodecSpec.Parse(r.Values).ToString()),
+        .. MethodColumns.Of<PairResult>(r => (r.Policy, r.Keys, r.Values)),
         Column<PairResult>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.BytesPerToken),
         Column<PairResult>.OfReal("bitsPerValue", "bits/value", "0.00", r => r.BitsPerValue, minor: true),
         Column<PairResult>.OfReal("ratio", "x fp16", "0.00", r => r.Ratio),
@@ -29,19 +29,23 @@ internal static class TraceEvaluation
     ];
 
     /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>
-    public static void Run(string path, RotaryEmbedding? rotary, List<CodecPair> pairs, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
+    public static void Run(string path, RotaryEmbedding? rotary, List<CodecPair> pairs, string[] policies, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
     {
         using Trace trace = Trace.Open(path, rotary);
         List<LeftOut> leftOut = [];
-        if (pairs.Count == 0)
-            pairs = defaults.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut);
-        foreach (CodecPair pair in pairs)
+        if (pairs.Count == 0 && policies.Length == 0)
         {
-            RequireTokens(pair.Keys, trace.KeyDimension, CodecRole.Keys, trace);
-            RequireTokens(pair.Values, trace.ValueDimension, CodecRole.Values, trace);
+            pairs = defaults.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut);
+            policies = [.. CachePreset.All.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
-        var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Threads = threads };
+        NamedPolicy[] named = Policies.Named(policies, trace.Geometry, PolicySource.Of(trace));
+        foreach (CodecSpec keys in pairs.Select(p => p.Keys).Concat(named.SelectMany(p => p.Layers).Select(l => l.Keys)).Distinct())
+            RequireTokens(keys, trace.KeyDimension, CodecRole.Keys, trace);
+        foreach (CodecSpec values in pairs.Select(p => p.Values).Concat(named.SelectMany(p => p.Layers).Select(l => l.Values)).Distinct())
+            RequireTokens(values, trace.ValueDimension, CodecRole.Values, trace);
+
+        var experiment = new TraceExperiment { Source = new RecordedTrace(trace), Pairs = pairs, Policies = named, Threads = threads };
         TraceReport? found = null;
         terminal.WithProgress("evaluating", json, done =>
             found = experiment.Run(new ShareProgress(done), terminal.Cancellation));
@@ -51,7 +55,11 @@ internal static class TraceEvaluation
         if (json)
             Json.Write(terminal, EvaluationJson.Serialize(sorted.Results));
         else
+        {
             Tables.Write(terminal, json: false, s_columns, sorted.Results);
+            MethodColumns.WritePolicies(terminal, sorted.Results.Select(r => (r.Policy, r.Keys, r.Values)));
+        }
+
         Tables.WriteLeftOut(terminal, json, leftOut);
     }
 

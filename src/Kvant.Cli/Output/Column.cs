@@ -32,8 +32,8 @@ internal sealed class Column<TRow>
     /// <summary>The cell in a terminal that is too narrow for <see cref="Text"/>; null where there is no other way to write it.</summary>
     public Func<TRow, string>? FoldedText { get; private init; }
 
-    public static Column<TRow> OfText(string field, string title, Func<TRow, string> value) =>
-        new(field, title, row => Printable.Line(value(row)), (json, row) => json.WriteStringValue(value(row)));
+    public static Column<TRow> OfText(string field, string title, Func<TRow, string?> value) =>
+        new(field, title, row => Printable.Line(value(row) ?? ""), (json, row) => json.WriteStringValue(value(row)));
 
     public static Column<TRow> OfInteger(string field, string title, Func<TRow, long> value, bool minor = false) =>
         new(field, title, row => value(row).ToString(CultureInfo.InvariantCulture), (json, row) => json.WriteNumberValue(value(row)))

@@ -12,7 +12,7 @@ internal sealed class BenchAttentionVerb : Verb
     private static readonly string[] s_codecs =
         ["fp32", "fp16", "q8", "q8_0", "q4_0", "kivi:bits=4", "kivi:bits=2", "turboquant:bits=4", "turboquant:bits=3", "turboquant:bits=2"];
 
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values; may be repeated. Without it: those with kernels of their own that take the dimension.");
+    private readonly Methods _methods = new("Without any of these: the codecs that have kernels of their own, and the recommended preset.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a key and in a value");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer");
     private readonly Option<int> _group = CommonOptions.Number("--group", 4, 1, 256, "Query heads that share a key-value head");
@@ -41,12 +41,12 @@ internal sealed class BenchAttentionVerb : Verb
     public BenchAttentionVerb()
         : base("attention", "Measure how fast one token attends to the cache of a layer.")
     {
-        foreach (Option option in (Option[])[_codecs, _dimension, _kvHeads, _group, _tokens, _threads, _cold, _window, _sinks, _exact, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _dimension, _kvHeads, _group, _tokens, _threads, _cold, _window, _sinks, _exact, _seconds])
             Add(option);
     }
 
     public override string Details => """
-            One row per codec and number of tokens; the first of each number is plain attention over 32-bit floats, the baseline.
+            One row per pair of codecs and per policy and number of tokens; the first of each number is plain attention over 32-bit floats, the baseline.
             ns/token/head: the time of one decode step by token and key-value head, for all query heads of its group. M/s: million such
             pairs in a second. GB/s: stored bytes read in a second. x fp32: how many times faster than the baseline. of a read: the
             share of the speed at which the same bytes can be read at all. output error: relative root mean square error against
@@ -59,19 +59,25 @@ internal sealed class BenchAttentionVerb : Verb
     [
         "kvant bench attention",
         "kvant bench attention --cold --tokens 8192,32768 --threads 2",
-        "kvant bench attention --codec turboquant:bits=4 --codec turboquant:bits=4,scale=unbiased --exact",
+        "kvant bench attention --policy balanced --keys turboquant:bits=4 --values turboquant:bits=3",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<CodecPair> pairs = _methods.Pairs(result);
+        string[] policies = _methods.Policies(result);
         int dimension = result.GetValue(_dimension);
         List<LeftOut> leftOut = [];
-        if (codecs.Length == 0)
-            codecs = [.. s_codecs.Select(CodecSpec.Parse).Fitting(c => c.Misfit(int.MaxValue, dimension, CodecRole.Keys), leftOut)];
+        if (pairs.Count == 0 && policies.Length == 0)
+        {
+            pairs = s_codecs.Select(text => CodecPair.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            policies = Policies.Default(dimension, leftOut);
+        }
+
         var speed = new AttentionSpeed
         {
-            Codecs = codecs,
+            Pairs = pairs,
+            Policies = Policies.OfOneLayer(policies, dimension, dimension),
             Dimension = dimension,
             KvHeads = result.GetValue(_kvHeads),
             Group = result.GetValue(_group),

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -12,7 +13,7 @@ internal sealed class BenchDecodeVerb : Verb
 {
     private static readonly string[] s_codecs = ["turboquant:bits=4", "turboquant:bits=3"];
 
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values; may be repeated. Without it: 4 and 3 bits of turboquant.");
+    private readonly Methods _methods = new("Without any of these: 4 and 3 bits of turboquant, and the recommended preset.");
     private readonly Option<int> _layers = CommonOptions.Number("--layers", 8, 1, 1024, "Layers of the model");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 2, Codec.MaxDimension, "Numbers in a key and in a value");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of a layer");
@@ -46,13 +47,13 @@ internal sealed class BenchDecodeVerb : Verb
     public BenchDecodeVerb()
         : base("decode", "Measure how fast a whole model decodes with its cache compressed.")
     {
-        foreach (Option option in (Option[])[_codecs, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _threads, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _threads, _seconds])
             Add(option);
     }
 
     public override string Details => """
             A model of the given shape is written to a temporary file, with random weights (--weights), and decodes token by token behind
-            a cache that is full of random ones. One row per codec, the first with 32-bit floats. attention ms: the part of a step that goes
+            a cache that is full of random ones. One row per pair of codecs and per policy, the first with 32-bit floats. attention ms: the part of a step that goes
             to the cache, appending included; rest ms: the products with the weights and all else. x fp32: how many times faster than the
             first row. output error: relative root mean square error of the first layer's attention. All run in turn in one process,
             and medians count. Memory with the defaults: about 2 GB, and 170 MB of disk.
@@ -61,22 +62,30 @@ internal sealed class BenchDecodeVerb : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvant bench decode",
-        "kvant bench decode --codec turboquant:bits=4 --codec q8 --tokens 4096 --threads 2",
+        "kvant bench decode --policy balanced --codec q8 --tokens 4096 --threads 2",
         "kvant bench decode --arithmetic exact --weights Q4_K --tokens 256",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<CodecPair> pairs = _methods.Pairs(result);
+        string[] policies = _methods.Policies(result);
         List<LeftOut> leftOut = [];
-        if (codecs.Length == 0)
-            codecs = [.. s_codecs.Select(CodecSpec.Parse).Fitting(c => c.Misfit(int.MaxValue, result.GetValue(_dimension), CodecRole.KeyTiles), leftOut)];
+        int dimension = result.GetValue(_dimension);
+        if (pairs.Count == 0 && policies.Length == 0)
+        {
+            pairs = s_codecs.Select(text => CodecPair.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            policies = Policies.Default(dimension, leftOut);
+        }
+
+        var geometry = new CacheGeometry { Layers = result.GetValue(_layers), KvHeads = result.GetValue(_kvHeads), KeyDimension = dimension, ValueDimension = dimension };
         var speed = new DecodeSpeed
         {
-            Codecs = codecs,
-            Layers = result.GetValue(_layers),
-            Dimension = result.GetValue(_dimension),
-            KvHeads = result.GetValue(_kvHeads),
+            Pairs = pairs,
+            Policies = Policies.Named(policies, geometry, source: null),
+            Layers = geometry.Layers,
+            Dimension = dimension,
+            KvHeads = geometry.KvHeads,
             Group = result.GetValue(_group),
             Width = result.GetValue(_width),
             FeedForward = result.GetValue(_feedForward),

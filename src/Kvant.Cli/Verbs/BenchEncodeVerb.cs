@@ -9,7 +9,7 @@ namespace Kvant.Cli.Verbs;
 /// <summary><c>kvant bench encode</c>: how fast rows become bytes.</summary>
 internal sealed class BenchEncodeVerb : Verb
 {
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec; may be repeated. Without it: those of the default comparison that take the dimension.");
+    private readonly Methods _methods = new("Without any of these: those of the default comparison, and the recommended preset.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a row");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer that tokens are appended to");
     private readonly Option<int> _appends = CommonOptions.Number("--appends", 4096, 1, 1 << 20, "Tokens that are appended one by one in a round");
@@ -35,12 +35,12 @@ internal sealed class BenchEncodeVerb : Verb
     public BenchEncodeVerb()
         : base("encode", "Measure how fast codecs encode rows and a cache takes tokens.")
     {
-        foreach (Option option in (Option[])[_codecs, _dimension, _kvHeads, _appends, _window, _sinks, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _dimension, _kvHeads, _appends, _window, _sinks, _seconds])
             Add(option);
     }
 
     public override string Details => """
-            One row per codec, one thread. x copy and x rotation: how many times longer encoding a row takes than copying it and than
+            One row per pair of codecs and per policy, one thread. x copy and x rotation: how many times longer encoding a row takes than copying it and than
             rotating it (signs and Hadamard) without coding. append: the mean time of appending one token, keys and values of all heads
             of a layer, to a cache; closing: the median of those that close blocks; slowest: the longest; allocated: managed bytes by append.
             All contenders run in turn in one process, medians count, and what was encoded must decode to the rows.
@@ -49,23 +49,26 @@ internal sealed class BenchEncodeVerb : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvant bench encode",
-        "kvant bench encode --codec turboquant:bits=4 --codec turboquant:bits=4,search=16 --dimension 64",
+        "kvant bench encode --policy balanced --codec turboquant:bits=4 --dimension 64",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<CodecPair> pairs = _methods.Pairs(result);
+        string[] policies = _methods.Policies(result);
         int dimension = result.GetValue(_dimension);
         List<LeftOut> leftOut = [];
-        if (codecs.Length == 0)
+        if (pairs.Count == 0 && policies.Length == 0)
         {
-            codecs = [.. DefaultCodecs.Pairs.SelectMany(p => (CodecSpec[])[p.Keys, p.Values]).Append(CodecSpec.Parse("turboquant:bits=4,search=16"))
-                .Distinct().Fitting(c => c.Misfit(int.MaxValue, dimension, CodecRole.Keys), leftOut)];
+            pairs = DefaultCodecs.Pairs.SelectMany(p => (CodecSpec[])[p.Keys, p.Values]).Append(CodecSpec.Parse("turboquant:bits=4,search=16"))
+                .Distinct().Select(CodecPair.Both).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            policies = Policies.Default(dimension, leftOut);
         }
 
         var speed = new EncodeSpeed
         {
-            Codecs = codecs,
+            Pairs = pairs,
+            Policies = Policies.OfOneLayer(policies, dimension, dimension),
             Dimension = dimension,
             KvHeads = result.GetValue(_kvHeads),
             Appends = result.GetValue(_appends),

@@ -9,7 +9,7 @@ namespace Kvant.Cli.Verbs;
 /// <summary><c>kvant bench prefill</c>: how fast a prompt goes through a layer.</summary>
 internal sealed class BenchPrefillVerb : Verb
 {
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values; may be repeated. Without it: turboquant:bits=4.");
+    private readonly Methods _methods = new("Without any of these: turboquant:bits=4, and the recommended preset.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a key and in a value");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer");
     private readonly Option<int> _group = CommonOptions.Number("--group", 4, 1, 256, "Query heads that share a key-value head");
@@ -32,28 +32,35 @@ internal sealed class BenchPrefillVerb : Verb
     public BenchPrefillVerb()
         : base("prefill", "Measure how fast a prompt goes through the attention of a layer.")
     {
-        foreach (Option option in (Option[])[_codecs, _dimension, _kvHeads, _group, _tokens, _chunk, _threads, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _dimension, _kvHeads, _group, _tokens, _chunk, _threads, _seconds])
             Add(option);
     }
 
     public override string Details => """
-            One row per codec, the first without compression. tokens/s: tokens of the prompt in a second, attention and append of one layer;
+            One row per pair of codecs and per policy, the first without compression. tokens/s: tokens of the prompt in a second, attention and append of one layer;
             x fp32: that as a share of the first row's, the same code with 32-bit floats. output error: relative root mean square
             error of the last chunk's outputs. All run in turn in one process, and medians count.
             """;
 
-    public override IReadOnlyList<string> Examples => ["kvant bench prefill", "kvant bench prefill --codec turboquant:bits=2 --tokens 2048 --chunk 2048"];
+    public override IReadOnlyList<string> Examples => ["kvant bench prefill", "kvant bench prefill --policy balanced --codec turboquant:bits=2 --tokens 2048 --chunk 2048"];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        CodecSpec[] codecs = result.GetValue(_codecs) ?? [];
+        List<CodecPair> pairs = _methods.Pairs(result);
+        string[] policies = _methods.Policies(result);
         List<LeftOut> leftOut = [];
-        if (codecs.Length == 0)
-            codecs = [.. ((CodecSpec[])[CodecSpec.Parse("turboquant:bits=4")]).Fitting(c => c.Misfit(int.MaxValue, result.GetValue(_dimension), CodecRole.KeyTiles), leftOut)];
+        int dimension = result.GetValue(_dimension);
+        if (pairs.Count == 0 && policies.Length == 0)
+        {
+            pairs = new[] { CodecPair.Parse("turboquant:bits=4") }.Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            policies = Policies.Default(dimension, leftOut);
+        }
+
         var speed = new PrefillSpeed
         {
-            Codecs = codecs,
-            Dimension = result.GetValue(_dimension),
+            Pairs = pairs,
+            Policies = Policies.OfOneLayer(policies, dimension, dimension),
+            Dimension = dimension,
             KvHeads = result.GetValue(_kvHeads),
             Group = result.GetValue(_group),
             Tokens = result.GetValue(_tokens),

@@ -13,14 +13,11 @@ namespace Kvant.Cli.Verbs;
 /// <summary><c>kvant evaluate</c>: what each pair of codecs costs, and what it does to a language model or to recorded keys and values.</summary>
 internal sealed class EvaluateVerb : Verb
 {
-    private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or recorded keys, values and queries (safetensors with kvant.trace = 1). Without it: the model that ships.");
-    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What a model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Subject _subject = new();
+    private readonly Option<string?> _text = CommonOptions.Text();
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
     private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 16, 1, int.MaxValue / 2, "Such pieces of the text at most (fewer than 16 give rough standard errors)");
-    private readonly Option<CodecSpec[]> _codecs = CommonOptions.Specs("--codec", "A codec for keys and values alike; may be repeated.");
-    private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A codec for keys; may be repeated, and goes with the --values in the same place.");
-    private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A codec for values; may be repeated. One --keys goes with every --values, and the other way round.");
-    private readonly Option<string[]> _policies = Policies.Options();
+    private readonly Methods _methods = new("Without any of these: the default comparison and the presets.");
     private readonly Option<bool> _all = new("--all") { Description = "Compare every method, and the published ones as their papers have them, with --parts and --retrieval; takes minutes." };
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
     private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula, with heads of 64 and of 128 numbers, for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
@@ -37,8 +34,8 @@ internal sealed class EvaluateVerb : Verb
     public EvaluateVerb()
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
-        Add(_input);
-        foreach (Option option in (Option[])[_text, _context, _chunks, _codecs, _keys, _values, _policies, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _rotary.Base, _rotary.Pairs, _report, _results, _arithmetic, _threads])
+        Add(_subject.Trace);
+        foreach (Option option in (Option[])[_subject.Model, _text, _context, _chunks, .. _methods.Options, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _rotary.Base, _rotary.Pairs, _report, _results, _arithmetic, _threads])
             Add(option);
     }
 
@@ -61,38 +58,38 @@ internal sealed class EvaluateVerb : Verb
     [
         "kvant evaluate",
         "kvant evaluate --report report.html --parts",
-        "kvant evaluate MODEL.gguf --text book.txt --context 4096 --codec fp16 --keys q8 --values turboquant:bits=3",
-        "kvant evaluate MODEL.gguf --policy balanced --policy policy.json --codec fp16",
-        "kvant evaluate trace.safetensors --keys turboquant:bits=4 --values turboquant:bits=3 --codec fp16",
+        "kvant evaluate --model MODEL.gguf --text book.txt --context 4096 --codec fp16 --keys q8 --values turboquant:bits=3",
+        "kvant evaluate --model MODEL.gguf --policy balanced --policy policy.json --codec fp16",
+        "kvant evaluate trace.safetensors --keys turboquant:bits=4 --values turboquant:bits=3 --policy balanced",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string input = result.GetValue(_input) ?? Shipped.Model;
-        List<CodecPair> pairs = CodecPairs.Of(result.GetValue(_codecs), result.GetValue(_keys), result.GetValue(_values));
+        (string input, bool isModel) = _subject.Of(result);
+        List<CodecPair> pairs = _methods.Pairs(result);
         bool all = result.GetValue(_all);
         if (all && pairs.Count > 0)
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
-        if (FileKind.IsGguf(input))
+        if (isModel)
         {
             _rotary.RequireNone(result);
             EvaluateModel(input, pairs, result, terminal, json);
             return;
         }
 
-        foreach (Option option in (Option[])[_text, _context, _chunks, _policies, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results, _arithmetic])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results, _arithmetic])
         {
             if (result.GetResult(option) is { Implicit: false })
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
         }
 
-        TraceEvaluation.Run(input, _rotary.Of(result), pairs, all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
+        TraceEvaluation.Run(input, _rotary.Of(result), pairs, _methods.Policies(result), all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
     }
 
     private void EvaluateModel(string input, List<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
     {
         string text = result.GetValue(_text) ?? Shipped.Text;
-        string[] policies = result.GetValue(_policies) ?? [];
+        string[] policies = _methods.Policies(result);
         Arithmetic arithmetic = result.GetValue(_arithmetic);
         using LanguageModel model = LanguageModel.Open(input);
         Files.AddParts(model.File.Paths);
@@ -102,7 +99,7 @@ internal sealed class EvaluateVerb : Verb
         if (all || (pairs.Count == 0 && policies.Length == 0))
         {
             pairs = (all ? DefaultCodecs.All : DefaultCodecs.ForModels).Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut);
-            policies = [.. policies, .. CachePreset.All.Fitting(p => p.Misfit(geometry), leftOut, p => p.Name).Select(p => p.Name)];
+            policies = [.. policies, .. CachePreset.All.Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
         // What products alone lose is a floor under every other row.
@@ -116,7 +113,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
-                Policies = Policies.Named(policies, geometry, model.File.Paths),
+                Policies = Policies.Named(policies, geometry, PolicySource.Of(model)),
                 Context = result.GetValue(_context),
                 Chunks = result.GetValue(_chunks),
                 Sinks = result.GetValue(_sinks),

@@ -23,7 +23,7 @@ internal sealed class GenerateVerb : Verb
 
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
-    private readonly Option<string?> _file = CommonOptions.Input("--file", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
+    private readonly Option<string?> _file = CommonOptions.Input("--text", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
     private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is what a user says: write it as the model's family wants a conversation written." };
     private readonly Option<string?> _system = new("--system") { Description = "With --chat: what the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<CodecSpec?> _codec = CommonOptions.Spec("--codec", "The codec of keys and values; fp16 for none. Without any of these: the preset " + CachePreset.Default.Name + ".");
@@ -115,7 +115,7 @@ internal sealed class GenerateVerb : Verb
     private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair? codecs, string? policy)
     {
         KvCacheOptions options = codecs is null
-            ? Policies.Load(policy!, model.CacheGeometry, model.File.Paths).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
+            ? Policies.Load(policy!, model.CacheGeometry, PolicySource.Of(model)).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {
@@ -139,7 +139,7 @@ internal sealed class GenerateVerb : Verb
             throw new UsageException("--system needs --chat");
         if (result.GetValue(_file) is { } file)
             prompt = TextFile.Read(file) + prompt;
-        return string.IsNullOrEmpty(prompt) ? throw new UsageException("the prompt is empty; give --prompt TEXT or --file FILE") : prompt;
+        return string.IsNullOrEmpty(prompt) ? throw new UsageException("the prompt is empty; give --prompt TEXT or --text FILE") : prompt;
     }
 
     private static int[] Conversation(LanguageModel model, Tokenizer tokenizer, string? system, string prompt)

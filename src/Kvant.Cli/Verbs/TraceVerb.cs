@@ -11,7 +11,7 @@ namespace Kvant.Cli.Verbs;
 internal sealed class TraceVerb : Verb
 {
     private readonly Option<string?> _model = CommonOptions.Model();
-    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What the model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<string?> _text = CommonOptions.Text();
     private readonly Option<string> _output = CommonOptions.Output("--output", OutputKind.Trace, "The trace to write.", "-o");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 512, 1, 1 << 20, "Tokens to record");
     private readonly Option<int> _skip = CommonOptions.Number("--skip", 0, 0, int.MaxValue, "Tokens of the text to leave out before");

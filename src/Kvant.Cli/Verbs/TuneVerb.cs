@@ -15,13 +15,13 @@ namespace Kvant.Cli.Verbs;
 /// <summary><c>kvant tune</c>: finds the codecs of each layer for a budget.</summary>
 internal sealed class TuneVerb : Verb
 {
-    private readonly Argument<string?> _input = CommonOptions.OptionalFile("INPUT", "A model (GGUF), or a trace with queries. Without it: the model that ships.");
+    private readonly Subject _subject = new();
     private readonly RotaryOptions _rotary = new();
     private readonly Option<double> _bits = CommonOptions.Real("--bits-per-value", 0, b => b > 0, "above 0", "The budget: bits by number of the compressed body");
     private readonly Option<double> _bytes = CommonOptions.Real("--bytes-per-token", 0, b => b > 0, "above 0", "The budget: bytes by token of the compressed body, all layers");
     private readonly Option<double> _divergence = CommonOptions.Real("--max-divergence", 0, d => d > 0, "above 0", "The budget: the median divergence that may be lost, in nats; the smallest cache that keeps it");
     private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", OutputKind.Policy, "Write the policy (JSON), for --policy of other commands.", "-o");
-    private readonly Option<string?> _text = CommonOptions.Input("--text", FileUse.Text, "What a model reads, plain text. Without it: the held-out text of the model that ships.");
+    private readonly Option<string?> _text = CommonOptions.Text();
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
     private readonly Option<int> _chunks = CommonOptions.Number("--chunks", 4, 1, int.MaxValue / 4, "Such pieces of the text that are measured");
     private readonly Option<int> _heldOut = CommonOptions.Number("--held-out", 16, 1, int.MaxValue / 4, "Such pieces, others, that policies are verified on at most");
@@ -60,8 +60,8 @@ internal sealed class TuneVerb : Verb
     public TuneVerb()
         : base("tune", "Find the codecs of each layer that lose least within a budget.")
     {
-        Add(_input);
-        foreach (Option option in (Option[])[_bits, _bytes, _divergence, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads, _rotary.Base, _rotary.Pairs])
+        Add(_subject.Trace);
+        foreach (Option option in (Option[])[_subject.Model, _bits, _bytes, _divergence, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads, _rotary.Base, _rotary.Pairs])
             Add(option);
     }
 
@@ -76,15 +76,14 @@ internal sealed class TuneVerb : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvant tune --bits-per-value 3.0 -o policy.json",
-        "kvant tune MODEL.gguf --text book.txt --max-divergence 0.0001 -o policy.json",
+        "kvant tune --model MODEL.gguf --text book.txt --max-divergence 0.0001 -o policy.json",
         "kvant tune trace.safetensors --bytes-per-token 400",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        string input = result.GetValue(_input) ?? Shipped.Model;
+        (string input, bool isModel) = _subject.Of(result);
         string? output = result.GetValue(_output);
-        bool isModel = FileKind.IsGguf(input);
         if (!isModel && result.GetResult(_text) is not null)
             throw new UsageException($"--text goes with a model; '{input}' is none");
         CodecSpec[] keys = result.GetValue(_keys) ?? [], values = result.GetValue(_values) ?? [];

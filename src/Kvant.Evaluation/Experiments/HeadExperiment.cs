@@ -16,15 +16,16 @@ internal sealed class HeadExperiment(TracePlan plan, ShareMeter meter)
     public HeadResult Run(int layer, int head)
     {
         int tokens = _source.Tokens;
+        TraceLayerPlan codecs = plan.Layers[layer];
         float[] exactKeys = new float[checked(tokens * _source.KeyDimension)], exactValues = new float[checked(tokens * _source.ValueDimension)];
         _source.ReadKeys(layer, head, exactKeys);
         _source.ReadValues(layer, head, exactValues);
         float[][] queries = [.. Enumerable.Range(0, plan.QueryHeadsPerKvHead).Select(i => Queries(layer, (head * plan.QueryHeadsPerKvHead) + i))];
-        (RowsResult[] keyResults, float[][] keys) = Decode(plan.Keys, exactKeys, Context(queries));
-        (RowsResult[] valueResults, float[][] values) = Decode(plan.Values, exactValues, CalibrationContext.Unknown);
-        var result = new HeadResult(keyResults, valueResults, New<AttentionResult>(keys.Length), New<NormalizedError>(plan.Pairs.Length));
+        (RowsResult[] keyResults, float[][] keys) = Decode(codecs.Keys, exactKeys, Context(queries));
+        (RowsResult[] valueResults, float[][] values) = Decode(codecs.Values, exactValues, CalibrationContext.Unknown);
+        var result = new HeadResult(keyResults, valueResults, New<AttentionResult>(keys.Length), New<NormalizedError>(codecs.Pairs.Length));
         foreach (float[] ofHead in queries)
-            Attend(ofHead, exactKeys, exactValues, keys, values, result);
+            Attend(ofHead, exactKeys, exactValues, keys, values, codecs.Pairs, result);
         return result;
     }
 
@@ -65,7 +66,7 @@ internal sealed class HeadExperiment(TracePlan plan, ShareMeter meter)
         return (results, rows);
     }
 
-    private void Attend(float[] queries, float[] exactKeys, float[] exactValues, float[][] keys, float[][] values, HeadResult result)
+    private void Attend(float[] queries, float[] exactKeys, float[] exactValues, float[][] keys, float[][] values, (int Key, int Value)[] pairs, HeadResult result)
     {
         int tokens = _source.Tokens, dimension = _source.KeyDimension;
         var exact = new SoftmaxRow(tokens);
@@ -84,9 +85,9 @@ internal sealed class HeadExperiment(TracePlan plan, ShareMeter meter)
                 result.Attention[k].Add(exact, decoded);
             }
 
-            for (int p = 0; p < plan.Pairs.Length; p++)
+            for (int p = 0; p < pairs.Length; p++)
             {
-                Combine(weights[plan.Pairs[p].Key].AsSpan(0, t + 1), values[plan.Pairs[p].Value], output);
+                Combine(weights[pairs[p].Key].AsSpan(0, t + 1), values[pairs[p].Value], output);
                 result.Outputs[p].Add(exactOutput, output);
             }
 

@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Kvant.Codecs;
 using Kvant.Evaluation.Metrics;
 
 namespace Kvant.Evaluation.Experiments;
@@ -7,10 +6,13 @@ namespace Kvant.Evaluation.Experiments;
 /// <summary>What one pair of codecs costs and loses on a trace. The attention numbers are null where the trace has no queries.</summary>
 internal sealed record PairResult
 {
-    /// <summary>The full text of the key codec's spec.</summary>
+    /// <summary>The name of a policy; null for one pair of codecs for all layers.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>The full text of the key codec's spec; of a policy, those of all layers, separated by bars, where they differ.</summary>
     public required string Keys { get; init; }
 
-    /// <summary>The full text of the value codec's spec.</summary>
+    /// <summary>The same of the value codec's.</summary>
     public required string Values { get; init; }
 
     /// <summary>Stored bytes of the whole model by token: blocks, state and tails of all layers and heads.</summary>
@@ -43,9 +45,9 @@ internal sealed record PairResult
     /// <summary>The same by layer, in order.</summary>
     public required IReadOnlyList<LayerResult> Layers { get; init; }
 
-    /// <summary>A short name for people: the specs without their default settings.</summary>
+    /// <summary>A short name for people: that of the policy, or the specs without their default settings.</summary>
     [JsonIgnore]
-    public string Label => new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+    public string Label => Policy ?? ResultSpecs.Short(Keys, Values);
 
     /// <summary>What the default comparison left out beside this; the same in every result, null where nothing was.</summary>
     public IReadOnlyList<LeftOut>? LeftOut { get; init; }

@@ -19,6 +19,9 @@ internal sealed record TraceExperiment
     /// <summary>What to compare, such as <see cref="DefaultCodecs.Pairs"/>. A codec that stands in several pairs is computed once.</summary>
     public required IReadOnlyList<CodecPair> Pairs { get; init; }
 
+    /// <summary>Policies to compare besides, of the trace's number of layers.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
+
     /// <summary>Heads that are worked on at a time, each by a thread of its own. The results do not depend on it.</summary>
     public int Threads { get; init; } = 1;
 
@@ -28,18 +31,20 @@ internal sealed record TraceExperiment
     /// <summary>Runs everything.</summary>
     /// <param name="progress">Told now and then which share of the run is done, from any of the threads; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <exception cref="ArgumentException">There are no pairs, a codec does not take the dimension, or a number of the trace does not fit a codec.</exception>
+    /// <exception cref="ArgumentException">There are no pairs, a policy has another number of layers, a codec does not take the dimension, or a number of the trace does not fit a codec.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
     public TraceReport Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(Source);
         ArgumentNullException.ThrowIfNull(Pairs);
         ArgumentOutOfRangeException.ThrowIfLessThan(Threads, 1);
-        if (Pairs.Count == 0)
+        ArgumentNullException.ThrowIfNull(Policies);
+        Contestant[] contestants = Contestant.All(Pairs, Policies, Source.Layers);
+        if (contestants.Length == 0)
             throw new ArgumentException("There are no pairs of codecs; at least one is wanted.");
         cancellation.ThrowIfCancellationRequested();
-        var plan = new TracePlan(Source, Pairs, CreateCodec);
-        var meter = new ShareMeter(progress, plan.StepsPerHead * Source.Layers * Source.KvHeads, cancellation);
+        var plan = new TracePlan(Source, contestants, CreateCodec);
+        var meter = new ShareMeter(progress, plan.Steps, cancellation);
         var heads = new HeadResult[Source.Layers][];
         for (int layer = 0; layer < heads.Length; layer++)
             heads[layer] = new HeadResult[Source.KvHeads];
@@ -51,7 +56,7 @@ internal sealed record TraceExperiment
         return new TraceReport
         {
             Trace = TraceInfo.Of(Source),
-            Results = [.. Enumerable.Range(0, Pairs.Count).Select(pair => plan.Summarize(pair, heads))],
+            Results = [.. Enumerable.Range(0, contestants.Length).Select(i => plan.Summarize(i, heads))],
         };
     }
 }

@@ -5,45 +5,37 @@ using Kvant.Evaluation.Sources;
 
 namespace Kvant.Evaluation.Experiments;
 
-/// <summary>Which codecs have to run for a list of pairs, each once, and how the heads' results become the result of a pair.</summary>
+/// <summary>Which codecs have to run in each layer, each once, and how the heads' results become the result of a contestant.</summary>
 internal sealed class TracePlan
 {
     /// <summary>Queries between two reports of progress.</summary>
     public const int QueriesPerStep = 32;
 
-    private readonly CodecPair[] _pairs;
+    private readonly Contestant[] _contestants;
 
-    public TracePlan(ITraceSource source, IReadOnlyList<CodecPair> pairs, Func<CodecSpec, int, CodecRole, Codec> create)
+    public TracePlan(ITraceSource source, Contestant[] contestants, Func<CodecSpec, int, CodecRole, Codec> create)
     {
-        Source = source;
+        (Source, _contestants) = (source, contestants);
         if (source.HasQueries && (source.QueryHeads < 1 || source.QueryHeads % source.KvHeads != 0))
             throw new ArgumentException($"The trace has {source.QueryHeads} query heads; a multiple of its {source.KvHeads} key-value heads is wanted.");
-        _pairs = [.. pairs];
-        CodecSpec[] keys = [.. pairs.Select(p => p.Keys).Distinct()], values = [.. pairs.Select(p => p.Values).Distinct()];
-        Keys = [.. keys.Select(s => create(s, source.KeyDimension, CodecRole.Keys))];
-        Values = [.. values.Select(s => create(s, source.ValueDimension, CodecRole.Values))];
-        Pairs = [.. pairs.Select(p => (Array.IndexOf(keys, p.Keys), Array.IndexOf(values, p.Values)))];
+        Layers = [.. Enumerable.Range(0, source.Layers).Select(layer => new TraceLayerPlan([.. contestants.Select(c => c.Layers[layer])], source, create))];
     }
 
     public ITraceSource Source { get; }
 
-    public Codec[] Keys { get; }
-
-    public Codec[] Values { get; }
-
-    /// <summary>Each pair's place in <see cref="Keys"/> and in <see cref="Values"/>.</summary>
-    public (int Key, int Value)[] Pairs { get; }
+    /// <summary>What has to run in each layer.</summary>
+    public TraceLayerPlan[] Layers { get; }
 
     public int QueryHeadsPerKvHead => Source.HasQueries ? Source.QueryHeads / Source.KvHeads : 0;
 
-    public long StepsPerHead =>
-        Keys.Length + Values.Length + ((long)QueryHeadsPerKvHead * ((Source.Tokens + QueriesPerStep - 1) / QueriesPerStep));
+    public long Steps => Layers.Sum(layer => Source.KvHeads *
+        (layer.Keys.Length + layer.Values.Length + ((long)QueryHeadsPerKvHead * ((Source.Tokens + QueriesPerStep - 1) / QueriesPerStep))));
 
-    public PairResult Summarize(int pair, HeadResult[][] heads)
+    public PairResult Summarize(int contestant, HeadResult[][] heads)
     {
-        (int key, int value) = Pairs[pair];
-        HeadResult[] all = [.. heads.SelectMany(layer => layer)];
-        long bytes = all.Sum(h => h.Keys[key].Bytes + h.Values[value].Bytes);
+        PairParts[][] layers = [.. heads.Select((layer, i) => layer.Select(head => head.Of(contestant, Layers[i])).ToArray())];
+        PairParts[] all = [.. layers.SelectMany(layer => layer)];
+        long bytes = all.Sum(h => h.Keys.Bytes + h.Values.Bytes);
         var geometry = new CacheGeometry
         {
             Layers = Source.Layers,
@@ -54,35 +46,36 @@ internal sealed class TracePlan
         double bytesPerToken = (double)bytes / Source.Tokens, ratio = geometry.Fp16BytesPerToken / bytesPerToken;
         var result = new PairResult
         {
-            Keys = _pairs[pair].Keys.FullText,
-            Values = _pairs[pair].Values.FullText,
+            Policy = _contestants[contestant].Policy,
+            Keys = _contestants[contestant].Text(l => l.Keys.FullText),
+            Values = _contestants[contestant].Text(l => l.Values.FullText),
             BytesPerToken = bytesPerToken,
             BitsPerValue = 16 / ratio,
             Ratio = ratio,
-            KeyNmse = Error(all.Select(h => h.Keys[key].Error)),
-            ValueNmse = Error(all.Select(h => h.Values[value].Error)),
-            Layers = [.. heads.Select(layer => new LayerResult(
-                Error(layer.Select(h => h.Keys[key].Error)),
-                Error(layer.Select(h => h.Values[value].Error)),
-                Source.HasQueries ? Divergence(layer, key) : null))],
+            KeyNmse = Error(all.Select(h => h.Keys.Error)),
+            ValueNmse = Error(all.Select(h => h.Values.Error)),
+            Layers = [.. layers.Select(layer => new LayerResult(
+                Error(layer.Select(h => h.Keys.Error)),
+                Error(layer.Select(h => h.Values.Error)),
+                Source.HasQueries ? Divergence(layer) : null))],
         };
         if (!Source.HasQueries)
             return result;
 
         var logits = new LogitError();
         var top = new TopAgreement();
-        foreach (HeadResult head in all)
+        foreach (PairParts head in all)
         {
-            logits.Add(head.Attention[key].Logits);
-            top.Add(head.Attention[key].Top);
+            logits.Add(head.Attention.Logits);
+            top.Add(head.Attention.Top);
         }
 
         return result with
         {
             LogitRmse = logits.Value,
-            AttentionKl = Divergence(all, key),
+            AttentionKl = Divergence(all),
             Top1 = top.Value,
-            OutputError = Error(all.Select(h => h.Outputs[pair])),
+            OutputError = Error(all.Select(h => h.Output)),
         };
     }
 
@@ -94,11 +87,11 @@ internal sealed class TracePlan
         return sum.Value;
     }
 
-    private static Distribution Divergence(IEnumerable<HeadResult> heads, int key)
+    private static Distribution Divergence(IEnumerable<PairParts> heads)
     {
         var sum = new AttentionDivergence();
-        foreach (HeadResult head in heads)
-            sum.Add(head.Attention[key].Divergence);
+        foreach (PairParts head in heads)
+            sum.Add(head.Attention.Divergence);
         return sum.Summarize();
     }
 }

@@ -5,6 +5,9 @@ namespace Kvant.Evaluation.Experiments;
 /// <summary>What <see cref="VectorMeasurement"/> found for one codec.</summary>
 internal sealed record VectorResult
 {
+    /// <summary>The policy that the codec was asked for by, with its side; null for a codec on its own.</summary>
+    public string? Policy { get; init; }
+
     /// <summary>The full text of the spec.</summary>
     public required string Codec { get; init; }
 

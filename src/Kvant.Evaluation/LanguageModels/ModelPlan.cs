@@ -66,8 +66,8 @@ internal sealed class ModelPlan
         return new ModelResult
         {
             Policy = contestant.Policy,
-            Keys = contestant.Text(l => l.Keys),
-            Values = contestant.Text(l => l.Values),
+            Keys = contestant.Text(l => l.Keys.FullText),
+            Values = contestant.Text(l => l.Values.FullText),
             BodyBitsPerValue = contestant.BitsPerValue(Experiment.Model.CacheGeometry),
             BytesPerToken = (double)cache.TotalBytes / Context,
             Ratio = cache.CompressionRatio,

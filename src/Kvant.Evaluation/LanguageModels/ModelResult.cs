@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 
@@ -50,15 +49,9 @@ internal sealed record ModelResult
     /// <summary>How fast the model read and wrote.</summary>
     public required ModelSpeed Speed { get; init; }
 
-    /// <summary>Whether layers have different codecs.</summary>
-    [JsonIgnore]
-    public bool Differs => Keys.Contains('|', StringComparison.Ordinal) || Values.Contains('|', StringComparison.Ordinal);
-
     /// <summary>The specs of all layers in short; "by layer" where they differ.</summary>
     [JsonIgnore]
-    public string Specs => Differs
-        ? "by layer"
-        : new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+    public string Specs => ResultSpecs.Short(Keys, Values);
 
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]

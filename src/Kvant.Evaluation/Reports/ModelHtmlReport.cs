@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
 using static Kvant.Evaluation.Reports.ReportText;
@@ -25,9 +24,9 @@ internal static class ModelHtmlReport
         if (report.Results.Count == 0)
             throw new ArgumentException("The report has no results; at least one is wanted.", nameof(report));
         report = report with { Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => r.Loss.DivergenceMedian.Value)] };
-        string[] names = Names(report.Results);
-        string[] known = [.. report.Results.Select(Method).Distinct()];
-        int[] methods = [.. report.Results.Select(r => Array.IndexOf(known, Method(r)))];
+        string[] names = PairNames.For(report.Results.Select(r => (r.Policy, r.Keys, r.Values)));
+        string[] known = [.. report.Results.Select(r => PairNames.Method(r.Policy, r.Keys)).Distinct()];
+        int[] methods = [.. report.Results.Select(r => Array.IndexOf(known, PairNames.Method(r.Policy, r.Keys)))];
         var plot = new Plot(
             [.. report.Results.Select((r, i) => new PlotPoint(names[i], r.Label, methods[i], r.BytesPerToken, r.Loss.DivergenceMedian.Value))],
             report.Results[0].BytesPerToken * report.Results[0].Ratio / 16,
@@ -62,15 +61,7 @@ internal static class ModelHtmlReport
             Element(
                 "pre",
                 "dotnet run -c Release --project src/Kvant.Cli -- evaluate --report report.html\n"
-                + "kvant evaluate MODEL.gguf --text FILE --context N --keys SPEC --values SPEC --report report.html"));
-    }
-
-    private static string Method(ModelResult result) => result.Policy is null ? CodecSpec.Parse(result.Keys).Method.Name : "";
-
-    private static string[] Names(IReadOnlyList<ModelResult> results)
-    {
-        Queue<string> pairs = new(PairNames.For([.. results.Where(r => r.Policy is null).Select(r => (r.Keys, r.Values))]));
-        return [.. results.Select(r => r.Policy is { } name ? Name(name) : pairs.Dequeue())];
+                + "kvant evaluate --model MODEL.gguf --text FILE --context N --keys SPEC --values SPEC --report report.html"));
     }
 
     private static string Facts(ModelReport report)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Xml.Linq;
-using Kvant.Codecs;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Metrics;
 using static Kvant.Evaluation.Reports.ReportText;
@@ -57,22 +56,8 @@ internal static class ModelTables
                 columns.Select(c => Element("th", Attribute("scope", "col"), c.Title)))),
             Element("tbody", report.Results.Select((result, i) => Element(
                 "tr",
-                Element("th", Attribute("scope", "row"), PlotMark.Inline(methods[i]), " ", names[i], specs ? Specs(result) : null),
+                Element("th", Attribute("scope", "row"), PlotMark.Inline(methods[i]), " ", names[i], specs ? SpecsCell.Of(result.Keys, result.Values) : null),
                 columns.Select(c => Element("td", c.Cell(result)))))));
-
-    private static IEnumerable<XElement> Specs(ModelResult result)
-    {
-        if (result.Differs)
-        {
-            yield return Element("code", Attribute("title", $"{result.Keys} / {result.Values}"), "by layer");
-            yield break;
-        }
-
-        string keys = CodecSpec.Parse(result.Keys).ToString(), values = CodecSpec.Parse(result.Values).ToString();
-        yield return Element("code", Attribute("title", result.Keys), keys);
-        if (keys != values)
-            yield return Element("code", Attribute("title", result.Values), values);
-    }
 
     private static object?[] WithError(Estimate estimate) => [Number(estimate.Value), Spread(estimate.StandardError is { } e ? Number(e) : null)];
 

@@ -5,8 +5,18 @@ namespace Kvant.Evaluation.Reports;
 /// <summary>Names that are short enough for a plot and still tell the pairs of one report apart.</summary>
 internal static class PairNames
 {
-    /// <summary>Method and bits; settings only where two pairs would have the same name.</summary>
-    public static string[] For(IReadOnlyList<(string Keys, string Values)> results)
+    /// <summary>The name of a policy; of a pair method and bits, and settings only where two pairs would have the same name.</summary>
+    public static string[] For(IEnumerable<(string? Policy, string Keys, string Values)> results)
+    {
+        (string? Policy, string Keys, string Values)[] all = [.. results];
+        Queue<string> pairs = new(For([.. all.Where(r => r.Policy is null).Select(r => (r.Keys, r.Values))]));
+        return [.. all.Select(r => r.Policy is { } name ? ReportText.Name(name) : pairs.Dequeue())];
+    }
+
+    /// <summary>The method of a result's keys, which chooses its mark; that of policies is the empty text.</summary>
+    public static string Method(string? policy, string keys) => policy is null ? CodecSpec.Parse(keys).Method.Name : "";
+
+    private static string[] For((string Keys, string Values)[] results)
     {
         (CodecSpec Keys, CodecSpec Values)[] pairs = [.. results.Select(r => (CodecSpec.Parse(r.Keys), CodecSpec.Parse(r.Values)))];
         string[] names = [.. pairs.Select(p => Join(Short(p.Keys), Short(p.Values)))];

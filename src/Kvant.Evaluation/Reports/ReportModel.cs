@@ -1,4 +1,3 @@
-using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.Reports;
@@ -11,7 +10,7 @@ internal sealed class ReportModel
         Report = report;
         HasQueries = report.Results.All(r => r.AttentionKl is not null);
         Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => Error(r))];
-        Names = PairNames.For([.. Results.Select(r => (r.Keys, r.Values))]);
+        Names = PairNames.For(Results.Select(r => (r.Policy, r.Keys, r.Values)));
         string[] methods = [.. report.Results.Select(Method).Distinct()];
         Methods = [.. Results.Select(r => Array.IndexOf(methods, Method(r)))];
     }
@@ -41,5 +40,5 @@ internal sealed class ReportModel
 
     private double Error(LayerResult layer) => HasQueries ? layer.AttentionKl!.Median : layer.KeyNmse;
 
-    private static string Method(PairResult result) => CodecSpec.Parse(result.Keys).Method.Name;
+    private static string Method(PairResult result) => PairNames.Method(result.Policy, result.Keys);
 }

@@ -1,5 +1,4 @@
 using System.Xml.Linq;
-using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using static Kvant.Evaluation.Reports.ReportText;
 
@@ -36,15 +35,7 @@ internal static class ResultTable
                 columns.Select(c => Element("th", Attribute("scope", "col"), c.Title)))),
             Element("tbody", model.Results.Select((result, i) => Element(
                 "tr",
-                Element("th", Attribute("scope", "row"), PlotMark.Inline(model.Methods[i]), " ", model.Names[i], Specs(result)),
+                Element("th", Attribute("scope", "row"), PlotMark.Inline(model.Methods[i]), " ", model.Names[i], SpecsCell.Of(result.Keys, result.Values)),
                 columns.Select(c => Element("td", c.Text(result)))))));
-    }
-
-    private static IEnumerable<XElement> Specs(PairResult result)
-    {
-        string keys = CodecSpec.Parse(result.Keys).ToString(), values = CodecSpec.Parse(result.Values).ToString();
-        yield return Element("code", Attribute("title", result.Keys), keys);
-        if (keys != values)
-            yield return Element("code", Attribute("title", result.Values), values);
     }
 }

@@ -36,6 +36,9 @@ internal interface ITraceSource
     /// <summary>How positions turned keys and queries; null where nobody knows.</summary>
     RotaryEmbedding? Rotary => null;
 
+    /// <summary>The hash of the model that was recorded (<see cref="Formats.CachePolicyFile.HashOf"/>); null where nobody knows.</summary>
+    string? ModelHash => null;
+
     /// <summary>What the model multiplies dot products by before the softmax.</summary>
     double SoftmaxScale { get; }
 

@@ -35,6 +35,9 @@ internal sealed class RecordedTrace(Trace trace) : ITraceSource
     public RotaryEmbedding? Rotary => trace.Rotary;
 
     /// <inheritdoc/>
+    public string? ModelHash => trace.ModelHash;
+
+    /// <inheritdoc/>
     public double SoftmaxScale => trace.SoftmaxScale;
 
     /// <inheritdoc/>

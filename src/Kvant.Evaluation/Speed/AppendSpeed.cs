@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Kvant.Caching;
-using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 
 namespace Kvant.Evaluation.Speed;
@@ -18,6 +18,7 @@ internal sealed class AppendSpeed : IDisposable
     private const int TokensKept = 256;
 
     private readonly EncodeSpeed _settings;
+    private readonly Contestant[] _contestants;
     private readonly KvCache[] _caches;
     private readonly float[] _keys;
     private readonly float[] _values;
@@ -26,10 +27,10 @@ internal sealed class AppendSpeed : IDisposable
     // Keeps the pages of a round for the next; those of a cache's own pool go back to the system when it is emptied.
     private readonly PagePool _pool = new();
 
-    public AppendSpeed(EncodeSpeed settings)
+    public AppendSpeed(EncodeSpeed settings, Contestant[] contestants)
     {
-        _settings = settings;
-        _caches = [.. settings.Codecs.Select(c => new KvCache(settings.Options(c) with { Pool = _pool }))];
+        (_settings, _contestants) = (settings, contestants);
+        _caches = [.. contestants.Select(c => new KvCache(settings.Options(c.Layers) with { Pool = _pool }))];
         _tokenFloats = settings.KvHeads * settings.Dimension;
         _keys = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 3);
         _values = RandomVectors.Normal(TokensKept, _tokenFloats, seed: 4);
@@ -44,7 +45,7 @@ internal sealed class AppendSpeed : IDisposable
         {
             cancellation.ThrowIfCancellationRequested();
             Append(_caches[i], new double[_settings.Appends], closes[i]);
-            Check(_settings.Codecs[i], _caches[i]);
+            Check(_contestants[i].Name, _caches[i]);
         }
 
         List<double[]>[] steps = [.. _caches.Select(_ => new List<double[]>())];
@@ -98,7 +99,7 @@ internal sealed class AppendSpeed : IDisposable
         }
     }
 
-    private void Check(CodecSpec codec, KvCache cache)
+    private void Check(string codec, KvCache cache)
     {
         int floats = Math.Min(TokensKept, cache.Length) * _tokenFloats;
         AttentionAnswers.RequireRows(codec, cache, _keys.AsSpan(0, floats), _values.AsSpan(0, floats));

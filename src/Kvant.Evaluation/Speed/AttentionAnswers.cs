@@ -40,7 +40,7 @@ internal sealed class AttentionAnswers : IDisposable
     /// <param name="attention">What is going to be timed.</param>
     /// <returns>The relative root mean square error of its output against plain attention over the uncompressed rows.</returns>
     /// <exception cref="InvalidOperationException">The answer is wrong.</exception>
-    public double Check(CodecSpec codec, KvCache cache, CacheAttention attention)
+    public double Check(string codec, KvCache cache, CacheAttention attention)
     {
         _decoded.TakeFrom(cache);
         _plain.Decode(_decoded, _queries, _wanted);
@@ -58,7 +58,7 @@ internal sealed class AttentionAnswers : IDisposable
     /// <param name="truth">Attention over uncompressed rows gave this.</param>
     /// <returns>The relative root mean square error of what is timed against the truth.</returns>
     /// <exception cref="InvalidOperationException">The answer is wrong.</exception>
-    internal static double RequireTimed(CodecSpec codec, ReadOnlySpan<float> timed, ReadOnlySpan<float> inFloats, ReadOnlySpan<float> truth)
+    internal static double RequireTimed(string codec, ReadOnlySpan<float> timed, ReadOnlySpan<float> inFloats, ReadOnlySpan<float> truth)
     {
         Require(codec, "as it is timed", RelativeError(timed, inFloats), FloatTolerance + (IntegerShare * RelativeError(inFloats, truth)));
         return RelativeError(timed, truth);
@@ -70,7 +70,7 @@ internal sealed class AttentionAnswers : IDisposable
     /// <param name="keys">What was appended from the first token on, [token, head, number].</param>
     /// <param name="values">As many.</param>
     /// <exception cref="InvalidOperationException">The decoded rows have little to do with them.</exception>
-    internal static void RequireRows(CodecSpec codec, KvCache cache, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    internal static void RequireRows(string codec, KvCache cache, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
         int d = cache.Geometry.KeyDimension, row = cache.Geometry.KvHeads * d, tokens = keys.Length / row;
         float[] appended = new float[tokens * d], decodedKeys = new float[tokens * d], decodedValues = new float[tokens * d];
@@ -104,7 +104,7 @@ internal sealed class AttentionAnswers : IDisposable
         return Math.Sqrt(error / energy);
     }
 
-    private static void Require(CodecSpec codec, string how, double error, double most)
+    private static void Require(string codec, string how, double error, double most)
     {
         if (!(error <= most))
             throw new InvalidOperationException($"Attention over '{codec}' {how} is off by {error:0.######} of its output; at most {most:0.######} is right.");

@@ -1,6 +1,7 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 
 namespace Kvant.Evaluation.Speed;
@@ -14,8 +15,11 @@ internal sealed record AttentionSpeed
     /// <summary>The name under which plain attention over uncompressed rows is reported.</summary>
     public const string Baseline = "plain fp32";
 
-    /// <summary>Codecs for keys and values alike.</summary>
-    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+    /// <summary>Codecs to compare.</summary>
+    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+
+    /// <summary>Policies of one layer to compare besides, such as presets.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
 
     /// <summary>Numbers in a key and in a value.</summary>
     public int Dimension { get; init; } = 128;
@@ -59,24 +63,25 @@ internal sealed record AttentionSpeed
     /// <param name="progress">Is told which share is done.</param>
     /// <param name="cancellation">Ends the run early.</param>
     /// <returns>For each number of tokens the baseline and then the codecs in their order.</returns>
-    /// <exception cref="ArgumentException">A codec does not take the dimension.</exception>
+    /// <exception cref="ArgumentException">A codec does not take the dimension, or a policy has more layers than one.</exception>
     /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
     public IReadOnlyList<AttentionSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
         var results = new List<AttentionSpeedResult>();
+        Contestant[] contestants = Contestant.All(Pairs, Policies, layers: 1);
         // One team for all: the threads of a second one would look for work of their own while the first is timed.
         using var team = new WorkerTeam(Threads);
         var plain = new PlainAttention(Geometry, team);
         var read = new BareRead(Geometry, team);
         using var attention = new CacheAttention(Geometry, new AttentionSettings { Arithmetic = Arithmetic }, team);
         float[] queries = RandomVectors.Normal(KvHeads * Group, Dimension, seed: 1, stream: 1);
-        double done = 0, all = Tokens.Count * Math.Max(1, Codecs.Count);
+        double done = 0, all = Tokens.Count * Math.Max(1, contestants.Length);
         foreach (int tokens in Tokens)
         {
             using var rows = new PlainRows(Geometry, tokens);
             rows.Randomize(seed: 2);
             using var answers = new AttentionAnswers(Geometry, rows, plain, queries);
-            foreach (CodecSpec[] group in Groups(tokens))
+            foreach (Contestant[] group in Groups(contestants, tokens))
             {
                 int count = Math.Max(1, group.Length);
                 var run = new AttentionSpeedRun(this, rows, queries, plain, read, attention, answers);
@@ -89,19 +94,19 @@ internal sealed record AttentionSpeed
         return results;
     }
 
-    internal KvCacheOptions Options(CodecSpec codec) => new() { Geometry = Geometry, Policy = LayerPolicy.Uniform(1, codec, codec), Window = Window, Sinks = Sinks };
+    internal KvCacheOptions Options(LayerPolicy policy) => new() { Geometry = Geometry, Policy = policy, Window = Window, Sinks = Sinks };
 
     /// <summary>How many layers of a size a step walks through.</summary>
     internal int Places(long layerBytes) => Cold ? (int)((ColdBytes + layerBytes - 1) / layerBytes) : 1;
 
     // The baseline is in every group.
-    private IEnumerable<CodecSpec[]> Groups(int tokens)
+    private IEnumerable<Contestant[]> Groups(Contestant[] contestants, int tokens)
     {
         long plainLayer = 2L * 4 * tokens * KvHeads * Dimension, room = MostBytes - (plainLayer * (Places(plainLayer) + 1)), taken = 0;
-        List<CodecSpec> group = [];
-        foreach (CodecSpec codec in Codecs)
+        List<Contestant> group = [];
+        foreach (Contestant contestant in contestants)
         {
-            long layer = CachePlan.For(Options(codec), tokens).TotalBytes, bytes = layer * Places(layer);
+            long layer = CachePlan.For(Options(contestant.Layers), tokens).TotalBytes, bytes = layer * Places(layer);
             if (group.Count > 0 && taken + bytes > room)
             {
                 yield return [.. group];
@@ -109,7 +114,7 @@ internal sealed record AttentionSpeed
                 taken = 0;
             }
 
-            group.Add(codec);
+            group.Add(contestant);
             taken += bytes;
         }
 

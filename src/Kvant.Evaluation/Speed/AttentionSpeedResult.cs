@@ -3,7 +3,7 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>How fast one decode step of one layer is.</summary>
 internal sealed record AttentionSpeedResult
 {
-    /// <summary>The short text of the spec, or <see cref="AttentionSpeed.Baseline"/>.</summary>
+    /// <summary>The specs in short, the name of a policy, or <see cref="AttentionSpeed.Baseline"/>.</summary>
     public required string Codec { get; init; }
 
     /// <summary>Tokens that the step attends to.</summary>

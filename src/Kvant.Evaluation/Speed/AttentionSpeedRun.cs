@@ -1,6 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Formats;
 
 namespace Kvant.Evaluation.Speed;
@@ -15,7 +15,7 @@ internal sealed class AttentionSpeedRun(
     private readonly float[] _outputs = new float[settings.KvHeads * settings.Group * settings.Dimension];
 
     /// <summary>Measures the baseline and then the codecs.</summary>
-    public IReadOnlyList<AttentionSpeedResult> Measure(IReadOnlyList<CodecSpec> codecs, Action<double> progress, CancellationToken cancellation)
+    public IReadOnlyList<AttentionSpeedResult> Measure(IReadOnlyList<Contestant> contestants, Action<double> progress, CancellationToken cancellation)
     {
         var owned = new List<IDisposable>();
         try
@@ -27,22 +27,22 @@ internal sealed class AttentionSpeedRun(
                 Reading(layer => read.Read(plainLayers[layer]), plainLayers.Length),
             ];
             List<(string Name, long Bytes, double Error)> found = [(AttentionSpeed.Baseline, rows.Bytes, 0)];
-            foreach (CodecSpec codec in codecs)
+            foreach (Contestant contestant in contestants)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var first = new KvCache(settings.Options(codec));
+                var first = new KvCache(settings.Options(contestant.Layers));
                 owned.Add(first);
                 rows.AppendTo(first);
-                found.Add((codec.ToString(), BareRead.Bytes(first), answers.Check(codec, first, attention)));
+                found.Add((contestant.Name, BareRead.Bytes(first), answers.Check(contestant.Name, first, attention)));
                 KvCache[] layers = Layers(first, first.Statistics.TotalBytes, Copies(first));
                 contenders.Add(Step(layer => attention.Decode(layers[layer], 0, queries, _outputs), layers.Length));
                 contenders.Add(Reading(layer => read.Read(layers[layer]), layers.Length));
-                progress(BuildingShare * (found.Count - 1) / codecs.Count);
+                progress(BuildingShare * (found.Count - 1) / contestants.Count);
             }
 
             double[] medians = new Rounds
             {
-                Time = settings.Time * Math.Max(1, codecs.Count),
+                Time = settings.Time * Math.Max(1, contestants.Count),
                 Progress = share => progress(BuildingShare + ((1 - BuildingShare) * share)),
                 Cancellation = cancellation,
             }.Medians(contenders);

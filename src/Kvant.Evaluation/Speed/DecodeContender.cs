@@ -1,11 +1,10 @@
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Codecs;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.Speed;
 
-/// <summary>A model on a cache of one codec, which decodes token after token and remembers how long attention took.</summary>
+/// <summary>A model on a cache of one policy, which decodes token after token and remembers how long attention took.</summary>
 internal sealed class DecodeContender : IDisposable
 {
     private readonly CompressedAttention _inner;
@@ -14,12 +13,12 @@ internal sealed class DecodeContender : IDisposable
     private readonly float[] _logits;
     private readonly List<double> _attentionTimes = [];
 
-    public DecodeContender(DecodeSpeed speed, LanguageModel model, WorkerTeam team, CodecSpec codec)
+    public DecodeContender(DecodeSpeed speed, LanguageModel model, WorkerTeam team, LayerPolicy policy)
     {
         Cache = new KvCache(new KvCacheOptions
         {
             Geometry = model.CacheGeometry,
-            Policy = LayerPolicy.Uniform(speed.Layers, codec, codec),
+            Policy = policy,
             Window = speed.Window,
             Sinks = speed.Sinks,
         });

@@ -1,5 +1,8 @@
 using Kvant.Attention;
+using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
 
@@ -16,8 +19,11 @@ internal sealed record DecodeSpeed
 
     private const int Chunk = 512;
 
-    /// <summary>Codecs for keys and values alike; <c>fp32</c> is measured beside them.</summary>
-    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+    /// <summary>Codecs to compare; <c>fp32</c> is measured beside them.</summary>
+    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+
+    /// <summary>Policies to compare besides, of as many layers as the model.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
 
     /// <summary>Layers of the model.</summary>
     public int Layers { get; init; } = 8;
@@ -65,19 +71,24 @@ internal sealed record DecodeSpeed
     /// <param name="progress">Is told which share is done.</param>
     /// <param name="cancellation">Ends the run early.</param>
     /// <returns><c>fp32</c>, then the codecs in their order.</returns>
-    /// <exception cref="ArgumentException">A codec does not take the dimension, or a size is no multiple of 32.</exception>
+    /// <exception cref="ArgumentException">A codec does not take the dimension, a policy has another number of layers, or a size is no multiple of 32.</exception>
     /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
     /// <exception cref="IOException">The model, a temporary file, cannot be written.</exception>
     public IReadOnlyList<DecodeSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
         // Refused before much is written.
-        foreach (CodecSpec codec in Codecs)
-            _ = codec.CreateCodec(Dimension, CodecRole.KeyTiles);
+        Contestant[] contestants = Contestant.All([CodecPair.Both(ModelExperiment.Exact), .. Pairs], Policies, Layers);
+        foreach (LayerSpecs layer in contestants.SelectMany(c => c.Layers).Distinct())
+        {
+            _ = layer.Keys.CreateCodec(Dimension, CodecRole.Keys);
+            _ = layer.Values.CreateCodec(Dimension, CodecRole.Values);
+        }
+
         using var folder = new ScratchFolder();
         string path = folder["random.gguf"];
         SaveModel(path);
         using LanguageModel model = LanguageModel.Open(path);
-        return Run(model, progress ?? (static _ => { }), cancellation);
+        return Run(model, contestants, progress ?? (static _ => { }), cancellation);
     }
 
     /// <summary>Writes the model that is measured.</summary>
@@ -86,27 +97,26 @@ internal sealed record DecodeSpeed
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveModel(string path) => RandomModel.Save(path, this);
 
-    private DecodeSpeedResult[] Run(LanguageModel model, Action<double> progress, CancellationToken cancellation)
+    private DecodeSpeedResult[] Run(LanguageModel model, Contestant[] contestants, Action<double> progress, CancellationToken cancellation)
     {
-        CodecSpec[] codecs = [CodecSpec.Parse("fp32"), .. Codecs];
         using var team = new WorkerTeam(Threads);
         var contenders = new List<DecodeContender>();
         try
         {
-            foreach (CodecSpec codec in codecs)
-                contenders.Add(new DecodeContender(this, model, team, codec));
+            foreach (Contestant contestant in contestants)
+                contenders.Add(new DecodeContender(this, model, team, contestant.Layers));
             Fill(contenders, share => progress(BuildingShare * share), cancellation);
-            double[] errors = [.. contenders.Select((c, i) => Check(codecs[i], c, contenders[0]))];
+            double[] errors = [.. contenders.Select((c, i) => Check(contestants[i].Name, c, contenders[0]))];
             double[] medians = new Rounds
             {
-                Time = Time * codecs.Length,
+                Time = Time * contestants.Length,
                 Progress = share => progress(BuildingShare + ((1 - BuildingShare) * share)),
                 Cancellation = cancellation,
             }.Medians([.. contenders.Select(c => new Contender(_ => c.Step()))]);
             double plain = contenders[0].AttentionNanoseconds;
             return [.. contenders.Select((c, i) => new DecodeSpeedResult
             {
-                Codec = codecs[i].ToString(),
+                Codec = contestants[i].Name,
                 Tokens = Tokens,
                 Threads = Threads,
                 CacheBytes = c.Cache.Statistics.TotalBytes,
@@ -145,7 +155,7 @@ internal sealed record DecodeSpeed
         RandomVectors.Normal(count, KvHeads * Dimension, seed: 1, stream: (ulong)first), RandomVectors.Normal(count, KvHeads * Dimension, seed: 2, stream: (ulong)first));
 
     // All begin with the same token, so that the first layer asks all caches the same.
-    private double Check(CodecSpec codec, DecodeContender contender, DecodeContender exact)
+    private double Check(string codec, DecodeContender contender, DecodeContender exact)
     {
         (float[] keys, float[] values) = Rows(0, Math.Min(Chunk, Tokens));
         AttentionAnswers.RequireRows(codec, contender.Cache, keys, values);

@@ -3,7 +3,7 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>How fast a model decodes with a cache of a codec.</summary>
 internal sealed record DecodeSpeedResult
 {
-    /// <summary>The short text of the spec.</summary>
+    /// <summary>The specs in short, the name of a policy.</summary>
     public required string Codec { get; init; }
 
     /// <summary>Tokens that were cached before.</summary>

@@ -1,6 +1,7 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Metrics;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 using Kvant.Rotations;
 
@@ -18,8 +19,11 @@ internal sealed record EncodeSpeed
     // Decoded rows that lose more than this of their energy are wrong; one bit per number loses .36.
     private const double MostNmse = 0.9;
 
-    /// <summary>Codecs, for rows and for keys and values alike.</summary>
-    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+    /// <summary>Codecs to compare.</summary>
+    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+
+    /// <summary>Policies of one layer to compare besides, such as presets.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
 
     /// <summary>Numbers in a row, a key and a value.</summary>
     public int Dimension { get; init; } = 128;
@@ -42,8 +46,8 @@ internal sealed record EncodeSpeed
     /// <summary>Measures.</summary>
     /// <param name="progress">Is told which share is done.</param>
     /// <param name="cancellation">Ends the run early.</param>
-    /// <returns>One result per codec, in their order.</returns>
-    /// <exception cref="ArgumentException">A codec does not take the dimension.</exception>
+    /// <returns>One result per pair and per policy, in their order.</returns>
+    /// <exception cref="ArgumentException">A codec does not take the dimension, or a policy has more layers than one.</exception>
     /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
     public IReadOnlyList<EncodeSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
@@ -51,26 +55,31 @@ internal sealed record EncodeSpeed
         Rotation rotation = Rotation.Create("hadamard", Dimension, seed: 0);
         List<Contender> contenders = [new(_ => rows.CopyTo(copy, 0)), new(_ => Rotate(rotation, rows, copy))];
         var errors = new List<double>();
-        foreach (CodecSpec spec in Codecs)
+        Contestant[] contestants = Contestant.All(Pairs, Policies, layers: 1);
+        foreach (Contestant contestant in contestants)
         {
             cancellation.ThrowIfCancellationRequested();
-            Codec codec = spec.CreateCodec(Dimension, CodecRole.KeyTiles).Calibrate(rows);
-            byte[] blocks = new byte[Rows / codec.RowsPerBlock * codec.BytesPerBlock];
-            errors.Add(Check(spec, codec, rows, blocks));
-            contenders.Add(new(_ => codec.Encode(rows, blocks)));
+            (Codec keys, byte[] keyBlocks) = Room(contestant.Layers[0].Keys, CodecRole.KeyTiles, rows);
+            (Codec values, byte[] valueBlocks) = Room(contestant.Layers[0].Values, CodecRole.ValueTiles, rows);
+            errors.Add((Check(contestant.Name, keys, rows, keyBlocks) + Check(contestant.Name, values, rows, valueBlocks)) / 2);
+            contenders.Add(new(_ =>
+            {
+                keys.Encode(rows, keyBlocks);
+                values.Encode(rows, valueBlocks);
+            }));
         }
 
-        TimeSpan half = Time * Math.Max(1, Codecs.Count) / 2;
+        TimeSpan half = Time * Math.Max(1, contestants.Length) / 2;
         double[] medians = new Rounds { Time = half, Progress = share => progress?.Invoke(share / 2), Cancellation = cancellation }.Medians(contenders);
-        using var appends = new AppendSpeed(this);
+        using var appends = new AppendSpeed(this, contestants);
         (double Mean, double Closing, double Slowest, double Allocated)[] appended = appends.Measure(half, share => progress?.Invoke((1 + share) / 2), cancellation);
-        return [.. Codecs.Select((codec, i) => new EncodeSpeedResult
+        return [.. contestants.Select((contestant, i) => new EncodeSpeedResult
         {
-            Codec = codec.ToString(),
+            Codec = contestant.Name,
             Dimension = Dimension,
-            NsPerRow = medians[2 + i] / Rows,
-            RatioToCopy = medians[2 + i] / medians[0],
-            RatioToRotation = medians[2 + i] / medians[1],
+            NsPerRow = medians[2 + i] / (2 * Rows),
+            RatioToCopy = medians[2 + i] / (2 * medians[0]),
+            RatioToRotation = medians[2 + i] / (2 * medians[1]),
             Nmse = errors[i],
             AppendMicroseconds = appended[i].Mean / 1e3,
             ClosingAppendMicroseconds = appended[i].Closing / 1e3,
@@ -79,17 +88,17 @@ internal sealed record EncodeSpeed
         })];
     }
 
-    internal KvCacheOptions Options(CodecSpec codec) => new()
+    internal KvCacheOptions Options(LayerPolicy policy) => new()
     {
-        Geometry = new() { Layers = 1, KvHeads = KvHeads, KeyDimension = Dimension, ValueDimension = Dimension },
-        Policy = LayerPolicy.Uniform(1, codec, codec),
+        Geometry = new() { Layers = 1, KvHeads = KvHeads, KeyDimension = Dimension, ValueDimension = Dimension, Rotary = new() },
+        Policy = policy,
         Window = Window,
         Sinks = Sinks,
     };
 
     /// <summary>The energy that decoded rows lost.</summary>
     /// <exception cref="InvalidOperationException">They have little to do with the rows.</exception>
-    internal static double RequireNear(CodecSpec spec, ReadOnlySpan<float> rows, ReadOnlySpan<float> decoded)
+    internal static double RequireNear(string spec, ReadOnlySpan<float> rows, ReadOnlySpan<float> decoded)
     {
         var error = new NormalizedError();
         error.Add(rows, decoded);
@@ -98,8 +107,14 @@ internal sealed record EncodeSpeed
             : throw new InvalidOperationException($"What '{spec}' encodes decodes to rows with an error of {error.Value:0.###} of their energy; at most {MostNmse} is right.");
     }
 
+    private static (Codec Codec, byte[] Blocks) Room(CodecSpec spec, CodecRole role, float[] rows)
+    {
+        Codec codec = spec.CreateCodec(rows.Length / Rows, role).Calibrate(rows);
+        return (codec, new byte[Rows / codec.RowsPerBlock * codec.BytesPerBlock]);
+    }
+
     // All blocks at once must be what they are one by one, and decode to the rows. That the bytes are right is for the tests to say.
-    private double Check(CodecSpec spec, Codec codec, float[] rows, byte[] blocks)
+    private double Check(string spec, Codec codec, float[] rows, byte[] blocks)
     {
         codec.Encode(rows, blocks);
         byte[] block = new byte[codec.BytesPerBlock];

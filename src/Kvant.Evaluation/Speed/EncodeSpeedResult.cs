@@ -1,15 +1,15 @@
 namespace Kvant.Evaluation.Speed;
 
-/// <summary>How fast a codec encodes, and how fast a cache that uses it takes tokens.</summary>
+/// <summary>How fast a pair of codecs encodes, and how fast a cache that uses it takes tokens.</summary>
 internal sealed record EncodeSpeedResult
 {
-    /// <summary>The short text of the spec.</summary>
+    /// <summary>The specs in short, or the name of the policy.</summary>
     public required string Codec { get; init; }
 
     /// <summary>Numbers in a row.</summary>
     public required int Dimension { get; init; }
 
-    /// <summary>Nanoseconds that one thread takes for a row.</summary>
+    /// <summary>Nanoseconds that one thread takes for a row, the mean of a key and a value.</summary>
     public required double NsPerRow { get; init; }
 
     /// <summary>Million rows in a second.</summary>
@@ -21,7 +21,7 @@ internal sealed record EncodeSpeedResult
     /// <summary>How many times longer than rotating the row (random signs and Hadamard) without coding it.</summary>
     public required double RatioToRotation { get; init; }
 
-    /// <summary>Energy of the error of the decoded rows over energy of the rows.</summary>
+    /// <summary>Energy of the error of the decoded rows over energy of the rows, the mean of keys and values.</summary>
     public required double Nmse { get; init; }
 
     /// <summary>Mean microseconds of appending one token to a layer, keys and values of all heads. Each append's time is its median over

@@ -1,6 +1,8 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Sources;
 
 namespace Kvant.Evaluation.Speed;
@@ -8,8 +10,11 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>How fast a prompt goes through the attention of one layer and into its cache, beside the same code without compression, in turn in one process.</summary>
 internal sealed record PrefillSpeed
 {
-    /// <summary>Codecs for keys and values alike; <c>fp32</c> is measured beside them.</summary>
-    public required IReadOnlyList<CodecSpec> Codecs { get; init; }
+    /// <summary>Codecs to compare; <c>fp32</c> is measured beside them.</summary>
+    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+
+    /// <summary>Policies of one layer to compare besides, such as presets.</summary>
+    public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
 
     /// <summary>Numbers in a key and in a value.</summary>
     public int Dimension { get; init; } = 128;
@@ -36,7 +41,7 @@ internal sealed record PrefillSpeed
     /// <param name="progress">Is told which share is done.</param>
     /// <param name="cancellation">Ends the run early.</param>
     /// <returns><c>fp32</c>, then the codecs in their order.</returns>
-    /// <exception cref="ArgumentException">A codec does not take the dimension.</exception>
+    /// <exception cref="ArgumentException">A codec does not take the dimension, or a policy has more layers than one.</exception>
     /// <exception cref="InvalidOperationException">An answer is wrong.</exception>
     public IReadOnlyList<PrefillSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
@@ -45,25 +50,25 @@ internal sealed record PrefillSpeed
         float[] queries = RandomVectors.Normal(Tokens, KvHeads * Group * Dimension, seed: 3), outputs = new float[queries.Length];
         using var attention = new CacheAttention(geometry, new AttentionSettings { Threads = Threads });
         using var exact = new CacheAttention(geometry, new AttentionSettings { Arithmetic = Arithmetic.Exact });
-        CodecSpec[] codecs = [CodecSpec.Parse("fp32"), .. Codecs];
-        KvCache[] caches = [.. codecs.Select(c => new KvCache(new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(1, c, c) }))];
+        Contestant[] contestants = Contestant.All([CodecPair.Both(ModelExperiment.Exact), .. Pairs], Policies, layers: 1);
+        KvCache[] caches = [.. contestants.Select(c => new KvCache(new KvCacheOptions { Geometry = geometry, Policy = c.Layers }))];
         try
         {
-            double[] errors = new double[codecs.Length];
+            double[] errors = new double[contestants.Length];
             float[] wanted = [];
-            for (int i = 0; i < codecs.Length; i++)
+            for (int i = 0; i < contestants.Length; i++)
             {
                 float[] inFloats = LastChunk(exact, caches[i]), timed = LastChunk(attention, caches[i]);
                 wanted = i == 0 ? timed : wanted;
-                AttentionAnswers.RequireRows(codecs[i], caches[i], keys, values);
-                errors[i] = AttentionAnswers.RequireTimed(codecs[i], timed, inFloats, wanted);
+                AttentionAnswers.RequireRows(contestants[i].Name, caches[i], keys, values);
+                errors[i] = AttentionAnswers.RequireTimed(contestants[i].Name, timed, inFloats, wanted);
             }
 
-            double[] medians = new Rounds { Time = Time * codecs.Length, Progress = progress ?? (static _ => { }), Cancellation = cancellation }
+            double[] medians = new Rounds { Time = Time * contestants.Length, Progress = progress ?? (static _ => { }), Cancellation = cancellation }
                 .Medians([.. caches.Select(cache => new Contender(_ => Prefill(attention, cache)))]);
-            return [.. codecs.Select((codec, i) => new PrefillSpeedResult
+            return [.. contestants.Select((contestant, i) => new PrefillSpeedResult
             {
-                Codec = codec.ToString(),
+                Codec = contestant.Name,
                 Tokens = Tokens,
                 Chunk = Math.Min(Chunk, Tokens),
                 Threads = Threads,

@@ -3,7 +3,7 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>How fast the attention of a prompt is.</summary>
 internal sealed record PrefillSpeedResult
 {
-    /// <summary>The short text of the spec.</summary>
+    /// <summary>The specs in short, the name of a policy.</summary>
     public required string Codec { get; init; }
 
     /// <summary>Tokens of the prompt.</summary>

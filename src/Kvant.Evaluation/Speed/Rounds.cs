@@ -40,6 +40,7 @@ internal sealed class Rounds
             Progress(Math.Clamp((1 + (2 * Stopwatch.GetElapsedTime(begin) / Time)) / 3, 0, 1));
         }
 
+        Progress(1);
         return [.. times.Select(Median)];
     }
 

@@ -69,7 +69,7 @@ internal sealed record TuneExperiment
 
     /// <summary>Tunes on a trace, by the error of attention alone; nothing is verified.</summary>
     /// <param name="trace">The trace, with queries.</param>
-    /// <param name="hash">The hash of its file (<see cref="CachePolicyFile.HashOf"/>).</param>
+    /// <param name="hash">The hash of its file (<see cref="CachePolicyFile.HashOf"/>), for measurements that are kept.</param>
     /// <param name="progress">Told now and then which share is done; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
     /// <exception cref="ArgumentException">The trace has no queries, no candidate takes the dimension, or the budget is below the smallest policy or a divergence.</exception>
@@ -82,10 +82,10 @@ internal sealed record TuneExperiment
             throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
         var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension, Rotary = trace.Rotary };
         var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', TuneMemory.Magic, hash, Sinks, Window));
-        return Run(source, hash, trace.Tokens, 0, progress, cancellation);
+        return Run(source, trace.ModelHash, trace.Tokens, 0, progress, cancellation);
     }
 
-    private TuneReport Run(TuneSource source, string hash, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)
+    private TuneReport Run(TuneSource source, string? modelHash, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)
     {
         CodecSpec[] keys = TuneCandidates.For(Keys, source.Geometry.KeyDimension, CodecRole.Keys), values = TuneCandidates.For(Values, source.Geometry.ValueDimension, CodecRole.Values);
         if (keys.Length == 0 || values.Length == 0)
@@ -103,7 +103,7 @@ internal sealed record TuneExperiment
         memory.Forget();
         return new TuneReport
         {
-            SourceHash = hash,
+            SourceHash = modelHash,
             Geometry = source.Geometry,
             Chosen = all[0],
             BestUniform = all[1..(uniform.Length + 1)].MinBy(u => u.Verified?.DivergenceMean.Value ?? u.Predicted),

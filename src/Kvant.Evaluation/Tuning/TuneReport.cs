@@ -5,8 +5,8 @@ namespace Kvant.Evaluation.Tuning;
 /// <summary>What tuning found.</summary>
 internal sealed record TuneReport
 {
-    /// <summary>The SHA-256 of the model's or the trace's file, which a policy file is bound to.</summary>
-    public required string SourceHash { get; init; }
+    /// <summary>The SHA-256 of the model's file, which a policy file is bound to; null for a trace that does not say which model it is of.</summary>
+    public required string? SourceHash { get; init; }
 
     /// <summary>The shape of the model's cache.</summary>
     public required CacheGeometry Geometry { get; init; }

@@ -60,7 +60,7 @@ public static class TraceRecorder
 
     private static Dictionary<string, string> Metadata(LanguageModel model)
     {
-        Dictionary<string, string> metadata = new() { ["architecture"] = model.Config.Architecture, ["rope"] = "applied", [Trace.WriterKey] = "kvant trace" };
+        Dictionary<string, string> metadata = new() { ["architecture"] = model.Config.Architecture, ["rope"] = "applied", [Trace.WriterKey] = "kvant trace", [Trace.ModelHashKey] = CachePolicyFile.HashOf([.. model.File.Paths]) };
         if (model.File.TryGetValue("general.name", out Gguf.GgufValue? name)) metadata["model"] = name.AsText();
         return metadata;
     }

@@ -20,7 +20,7 @@ public sealed record CachePolicy
     /// <summary>Newest tokens that are not compressed yet.</summary>
     public required int Window { get; init; }
 
-    /// <summary>The SHA-256 of the model's or the trace's file in small hexadecimal digits, which the policy is bound to; null for none.</summary>
+    /// <summary>The SHA-256 of the model's file in small hexadecimal digits, which the policy is bound to; null for any model of the shape.</summary>
     public string? SourceHash { get; init; }
 
     /// <summary>What was measured when the policy was chosen, for people: names and values. Nothing depends on it.</summary>

@@ -15,6 +15,9 @@ public sealed class Trace : IDisposable
     internal const string Version = "1";
     internal const string SoftmaxScaleKey = "softmax_scale";
 
+    /// <summary>The metadata that says which model was recorded: the SHA-256 of its file or files (<see cref="CachePolicyFile.HashOf"/>).</summary>
+    public const string ModelHashKey = "kvant.model_sha256";
+
     /// <summary>The metadata that says which command wrote a trace; those of other programs lack it.</summary>
     public const string WriterKey = "kvant.writer";
 
@@ -63,6 +66,9 @@ public sealed class Trace : IDisposable
 
     /// <summary>How positions turned keys and queries, if the file or who opened it says so.</summary>
     public RotaryEmbedding? Rotary { get; }
+
+    /// <summary>The hash of the model that was recorded, if the file says so: a policy that is chosen on the trace is bound to it.</summary>
+    public string? ModelHash => Metadata.GetValueOrDefault(ModelHashKey);
 
     /// <summary>The shape of the cache that was recorded.</summary>
     public CacheGeometry Geometry => new() { Layers = Layers, KvHeads = KvHeads, KeyDimension = KeyDimension, ValueDimension = ValueDimension, Rotary = Rotary };

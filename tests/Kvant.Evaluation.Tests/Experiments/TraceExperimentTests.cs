@@ -120,6 +120,21 @@ public sealed class TraceExperimentTests
     }
 
     [Fact]
+    public void PolicyHasInEachLayerWhatItsPairHasThere()
+    {
+        MemoryTrace trace = Synthetic.Trace();
+        CodecPair first = CodecPair.Parse("bf16", "fp32"), second = CodecPair.Parse("fp16", "bf16");
+        var policy = new NamedPolicy("mixed", new LayerPolicy([new(first.Keys, first.Values), new(second.Keys, second.Values)]));
+        IReadOnlyList<PairResult> all = new TraceExperiment { Source = trace, Pairs = [first, second], Policies = [policy] }.Run().Results;
+        Assert.Equal(["bf16 / fp32", "fp16 / bf16", "mixed"], all.Select(r => r.Label));
+        Assert.Equal([all[0].Layers[0], all[1].Layers[1]], all[2].Layers);
+        Assert.Equal((all[0].BytesPerToken + all[1].BytesPerToken) / 2, all[2].BytesPerToken, 9);
+        Assert.Equal(("bf16 | fp16", "fp32 | bf16"), (all[2].Keys, all[2].Values));
+        var shorter = new TraceExperiment { Source = trace, Pairs = [], Policies = [policy with { Layers = LayerPolicy.Uniform(1, first.Keys, first.Values) }] };
+        Assert.Contains("'mixed' has 1 layers; 2", Assert.Throws<ArgumentException>(() => shorter.Run()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void PairsKeepTheirOrderAndThreadsChangeNothing()
     {
         MemoryTrace trace = Synthetic.Trace();

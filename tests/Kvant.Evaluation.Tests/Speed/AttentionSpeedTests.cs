@@ -1,6 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Codecs;
+using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Speed;
 
@@ -8,11 +8,15 @@ namespace Kvant.Evaluation.Tests.Speed;
 
 public sealed class AttentionSpeedTests
 {
-    private static readonly CodecSpec s_codec = CodecSpec.Parse("turboquant:bits=4");
+    private const string Codec = "turboquant:bits=4";
+
+    private static readonly CodecPair s_pair = CodecPair.Parse(Codec);
+
+    private static readonly LayerPolicy s_policy = LayerPolicy.Uniform(1, s_pair.Keys, s_pair.Values);
 
     private static readonly AttentionSpeed s_small = new()
     {
-        Codecs = [s_codec, CodecSpec.Parse("fp16"), CodecSpec.Parse("turboquant:bits=2")],
+        Pairs = [s_pair, CodecPair.Parse("fp16"), CodecPair.Parse("turboquant:bits=2")],
         Dimension = 64,
         KvHeads = 2,
         Group = 2,
@@ -52,34 +56,34 @@ public sealed class AttentionSpeedTests
         var geometry = new CacheGeometry { Layers = 1, KvHeads = 2, QueryHeads = 4, KeyDimension = 64, ValueDimension = 64 };
         using var rows = new PlainRows(geometry, 256);
         rows.Randomize(seed: 1);
-        using var cache = new KvCache(s_small.Options(s_codec));
+        using var cache = new KvCache(s_small.Options(s_policy));
         rows.AppendTo(cache);
         using var team = new WorkerTeam(1);
         var plain = new PlainAttention(geometry, team);
         using var answers = new AttentionAnswers(geometry, rows, plain, RandomVectors.Normal(4, 64, seed: 2));
         using var right = new CacheAttention(geometry);
         // Each coordinate of a value is off by about .1 of its size (nMSE .009), each logit by as much: sqrt(.009 + .009) = .13.
-        Assert.InRange(answers.Check(s_codec, cache, right), .08, .2);
+        Assert.InRange(answers.Check(Codec, cache, right), .08, .2);
         using var wrong = new CacheAttention(geometry, new AttentionSettings { Temperature = 0.1f });
-        var refused = Assert.Throws<InvalidOperationException>(() => answers.Check(s_codec, cache, wrong));
+        var refused = Assert.Throws<InvalidOperationException>(() => answers.Check(Codec, cache, wrong));
         Assert.Contains("'turboquant:bits=4' as it is timed is off by", refused.Message, StringComparison.Ordinal);
-        using var other = new KvCache(s_small.Options(s_codec));
+        using var other = new KvCache(s_small.Options(s_policy));
         other.Append(0, RandomVectors.Normal(256, 128, seed: 3), RandomVectors.Normal(256, 128, seed: 4));
-        Assert.True(answers.Check(s_codec, other, right) > 1); // the right answer for other rows: an error, not a fault
+        Assert.True(answers.Check(Codec, other, right) > 1); // the right answer for other rows: an error, not a fault
     }
 
     [Fact]
     public void RowsThatDecodeToZerosAreRefused()
     {
         float[] rows = RandomVectors.Normal(8, 64, seed: 1);
-        Assert.Equal(0, EncodeSpeed.RequireNear(s_codec, rows, rows));
-        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(s_codec, rows, new float[rows.Length]));
+        Assert.Equal(0, EncodeSpeed.RequireNear(Codec, rows, rows));
+        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(Codec, rows, new float[rows.Length]));
     }
 
     [Fact]
     public void BareReadCountsTheBytesThatTheCacheUses()
     {
-        using var cache = new KvCache(s_small.Options(s_codec));
+        using var cache = new KvCache(s_small.Options(s_policy));
         float[] tokens = RandomVectors.Normal(300, 128, seed: 1);
         cache.Append(0, tokens, tokens);
         Assert.Equal(cache.Statistics.TotalBytes - cache.Statistics.FreeBytes, BareRead.Bytes(cache));
@@ -89,9 +93,9 @@ public sealed class AttentionSpeedTests
     public void ZerosAreNoAnswer()
     {
         float[] truth = [1, 2, 3], zeros = new float[3];
-        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(s_codec, zeros, zeros, truth));
-        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(s_codec, zeros, truth, truth));
-        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(s_codec, truth, zeros));
-        Assert.Equal(0, AttentionAnswers.RequireTimed(s_codec, truth, truth, truth));
+        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(Codec, zeros, zeros, truth));
+        Assert.Throws<InvalidOperationException>(() => AttentionAnswers.RequireTimed(Codec, zeros, truth, truth));
+        Assert.Throws<InvalidOperationException>(() => EncodeSpeed.RequireNear(Codec, truth, zeros));
+        Assert.Equal(0, AttentionAnswers.RequireTimed(Codec, truth, truth, truth));
     }
 }

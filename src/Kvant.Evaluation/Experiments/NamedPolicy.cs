@@ -1,6 +1,6 @@
 using Kvant.Caching;
 
-namespace Kvant.Evaluation.LanguageModels;
+namespace Kvant.Evaluation.Experiments;
 
 /// <summary>A policy to compare, with codecs of its own for each layer, such as one that <c>kvant tune</c> found.</summary>
 /// <param name="Name">What it is called in reports.</param>

@@ -1,0 +1,15 @@
+using Kvant.Codecs;
+
+namespace Kvant.Evaluation.Experiments;
+
+/// <summary>The specs of a result, whose texts are those of all layers, for people.</summary>
+internal static class ResultSpecs
+{
+    /// <summary>Whether layers have different codecs.</summary>
+    public static bool Differ(string keys, string values) => keys.Contains('|', StringComparison.Ordinal) || values.Contains('|', StringComparison.Ordinal);
+
+    /// <summary>Both in short; "by layer" where layers differ.</summary>
+    public static string Short(string keys, string values) => Differ(keys, values)
+        ? "by layer"
+        : new CodecPair(CodecSpec.Parse(keys), CodecSpec.Parse(values)).ToString();
+}
