@@ -1,7 +1,7 @@
 using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Sources;
 using Kvant.Rotations;
 
