@@ -3,12 +3,14 @@ using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
 // `rows` and `sampler` answer in a minute or so, everything interleaved with a plain baseline; `memory` says what pools and forgotten caches
-// take of the system; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; anything else goes to BenchmarkDotNet.
+// take of the system; `forks` how even the steps of eight forks are; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; anything else goes to BenchmarkDotNet.
 // The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
 if (args is ["rows", .. string[] specs])
     return RowsComparison.Run(specs);
 if (args is ["memory"])
     return PoolMemory.Run();
+if (args is ["forks", .. string[] presets])
+    return ForkSteps.Run(presets);
 if (args is ["sampler"])
     return SamplerComparison.Run();
 if (args is ["trellis", string bits, string starts, string shakes])

@@ -210,8 +210,10 @@ public sealed partial class KvCache
                 throw;
             }
 
+            int tokens = after.Length - memory.Extent.Length;
             memory.Become(after);
             _changes++;
+            memory.Next.Code(memory, tokens, _scratch);
             return true;
         }
         finally

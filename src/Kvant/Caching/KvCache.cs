@@ -21,6 +21,8 @@ public sealed partial class KvCache : IDisposable
     private readonly CacheScratch _scratch = new();
     private readonly PagePool _pool;
 
+    private const double GoldenRatio = 0.6180339887498949;
+
     private static long s_made;
 
     // Recursive, so that those who read may call what locks by itself.
@@ -43,14 +45,14 @@ public sealed partial class KvCache : IDisposable
         PagePool pool = options.Pool ?? new PagePool();
         // A list of the caller's may change later; what the layers are made of may not.
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
-        (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool));
+        (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool, TurnOf(layer)));
     }
 
     // Under the read lock of the source.
     private KvCache(KvCache source)
     {
         (Options, _pool) = (source.Options, source._pool);
-        (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share());
+        (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share(TurnOf(layer)));
     }
 
     /// <summary>How the cache stores its sequence.</summary>
@@ -245,6 +247,10 @@ public sealed partial class KvCache : IDisposable
     }
 
     internal void ExitRead() => _lock.ExitReadLock();
+
+    // When a layer encodes what waits: caches and their layers at moments that lie apart, however many there are, since multiples of the golden ratio less their whole
+    // parts do.
+    private double TurnOf(int layer) => ((Number * GoldenRatio) + ((double)layer / Geometry.Layers)) % 1;
 
     private static void RequireLength(int found, long wanted, string name)
     {

@@ -70,8 +70,11 @@ internal readonly ref struct LayerAppend
         RoundNew(side, first, end);
         for (int head = 0; head < _layout.Heads; head++)
         {
-            _layer.Codec(side, head).Reencode(
-                Gather(side, head, first, end), _layer.Body(side, head, first, _layout.BlockRows), _before.CutRows, staged.Slice(head * bytes, bytes), first);
+            Span<byte> place = staged.Slice(head * bytes, bytes);
+            if (_layer.Next.Codes(side, head) is { IsEmpty: false } codes)
+                codes.CopyTo(place);
+            else
+                _layer.Close(side, head, _before, Gather(side, head, first, end), place);
         }
     }
 
@@ -92,7 +95,17 @@ internal readonly ref struct LayerAppend
     {
         RoundNew(side, first, end);
         for (int head = 0; head < _layout.Heads; head++)
-            (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, first, end), _layer.Body(side, head, first, end - first), first);
+        {
+            int row = first;
+            if (first == _before.BodyRows && _layer.Next.Codes(side, head) is { IsEmpty: false } codes)
+            {
+                codes.CopyTo(_layer.Body(side, head, first, _layout.BlockRows));
+                row += _layout.BlockRows;
+            }
+
+            if (row < end)
+                (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, row, end), _layer.Body(side, head, row, end - row), row);
+        }
     }
 
     private Codec[][] Calibrate()

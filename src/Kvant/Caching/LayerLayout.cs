@@ -127,6 +127,16 @@ internal sealed class LayerLayout
             && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length);
     }
 
+    /// <summary>Appends of one token over which the encoding of a block may be spread: the last ones that find all of its rows, at most as many as it has,
+    /// with the one at which it leaves the window.</summary>
+    public int CodingAppends => (int)Math.Min(BlockRows, _waiting + 1);
+
+    /// <summary>The number among <see cref="CodingAppends"/>, from 1 on, of the append that led to an extent; less where it came too early.</summary>
+    public int CodingAppend(LayerExtent extent) => (int)(Rows(extent) - extent.BodyRows - Math.Max(_waiting, BlockRows - 1));
+
+    /// <summary>Whether the block that leaves the window next can be encoded and will be: the codecs have chosen, and one of its rows lives.</summary>
+    public bool MayCode(LayerExtent extent) => (CalibrationRows == 0 || IsCalibrated(extent)) && FirstLiveRow(extent) < extent.BodyRows + BlockRows;
+
     public LayerExtent AfterAppend(LayerExtent extent, int count)
     {
         int length = checked(extent.Length + count), rows = Math.Max(0, length - Sinks), body = extent.BodyRows;

@@ -4,7 +4,10 @@ using Kvant.Memory;
 namespace Kvant.Caching;
 
 /// <summary>The memory of one layer and what is in it. Trusts its callers: they check, lock and reserve.</summary>
-internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
+/// <param name="layout">Where each row lies.</param>
+/// <param name="pool">Where memory comes from.</param>
+/// <param name="turn">When the layer encodes what waits: see <see cref="NextBlock"/>.</param>
+internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn)
 {
     private NativePage? _front;
     private NativePage?[] _pages = []; // from page _firstPage on
@@ -18,13 +21,27 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
 
     public QueryEnergies Queries { get; private init; } = new(layout);
 
+    /// <summary>What is encoded already of rows that wait.</summary>
+    public NextBlock Next { get; private init; } = new(layout, turn);
+
     /// <summary>The same content in the same memory; whoever writes first copies.</summary>
-    public LayerMemory Share()
+    /// <param name="turn">That of the other layer.</param>
+    public LayerMemory Share(double turn)
     {
         _front?.AddUser();
         foreach (NativePage? page in _pages)
             page?.AddUser();
-        return new(layout, pool) { _front = _front, _pages = [.. _pages], _firstPage = _firstPage, _codecs = _codecs, _evicted = _evicted, Extent = Extent, Queries = Queries.Copy() };
+        return new(layout, pool, turn)
+        {
+            _front = _front,
+            _pages = [.. _pages],
+            _firstPage = _firstPage,
+            _codecs = _codecs,
+            _evicted = _evicted,
+            Extent = Extent,
+            Queries = Queries.Copy(),
+            Next = Next.Copy(Extent, turn),
+        };
     }
 
     public Codec Codec(int side, int head) => _codecs[side][layout.CalibrationRows == 0 ? 0 : head];
@@ -127,6 +144,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
 
         if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
             _codecs = Uncalibrated(layout);
+        Next.Follow(after);
         Extent = after;
     }
 
@@ -166,9 +184,24 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool)
         }
     }
 
-    /// <summary>Leaves the table as long as it must be.</summary>
+    /// <summary>Encodes the rows of the block behind the body: anew, or on what is left where it was cut.</summary>
+    /// <param name="side">0 for keys, 1 for values.</param>
+    /// <param name="head">Key-value head.</param>
+    /// <param name="extent">What the layer is as the block waits.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="codes">Receives the codes; not the place of the block, where it was cut.</param>
+    public void Close(int side, int head, LayerExtent extent, ReadOnlySpan<float> rows, Span<byte> codes)
+    {
+        if (extent.CutRows == 0)
+            Codec(side, head).Encode(rows, codes, extent.BodyRows);
+        else
+            Codec(side, head).Reencode(rows, Body(side, head, extent.BodyRows, layout.BlockRows), extent.CutRows, codes, extent.BodyRows);
+    }
+
+    /// <summary>Leaves the table as long as it must be, and no codes of rows that wait.</summary>
     public void Trim()
     {
+        Next.Trim();
         (int first, int end) = layout.Pages(Extent);
         (_pages, _firstPage) = (first == end ? [] : _pages.AsSpan(first - _firstPage, end - first).ToArray(), first);
     }

@@ -12,12 +12,18 @@ internal sealed class FailingCodec(int dimension, bool chosen) : Codec(dimension
     [ThreadStatic]
     private static int t_callsLeft;
 
+    [ThreadStatic]
+    private static int t_calls;
+
     private static readonly CodecMethod s_method = new("failing", "fails when it is told to", [], (_, dimension, _) => new FailingCodec(dimension, chosen: false));
 
     public static CodecSpec Spec { get; } = new(s_method);
 
     /// <summary>Which call from now on fails, of calibrating, encoding and decoding a block; 0 for none.</summary>
     public static int CallThatFails { set => t_callsLeft = value; }
+
+    /// <summary>Calls on this thread so far.</summary>
+    public static int Calls => t_calls;
 
     public override int CalibrationRows => 48;
 
@@ -46,6 +52,7 @@ internal sealed class FailingCodec(int dimension, bool chosen) : Codec(dimension
 
     private static void Count()
     {
+        t_calls++;
         if (t_callsLeft > 0 && --t_callsLeft == 0)
             throw new NotSupportedException("told to");
     }

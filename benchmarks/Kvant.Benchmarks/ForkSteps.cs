@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Globalization;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Numerics;
+
+namespace Kvant.Benchmarks;
+
+/// <summary>
+/// Eight forks of one prompt decode side by side on one thread: the median and the slowest of the steps that follow, a token of every fork in every
+/// layer. A step's time is its median over the rounds, so that an interruption of the process does not count.
+/// </summary>
+internal static class ForkSteps
+{
+    private const int Forks = 8;
+    private const int Prompt = 500;
+    private const int Steps = 100; // three blocks of 32 tokens are closed, and a page ends
+    private const int Rounds = 9;
+
+    private static readonly (int Layers, int KvHeads, int QueryHeads, int Dimension)[] s_shapes = [(30, 3, 9, 64), (4, 8, 32, 128), (4, 1, 4, 64)];
+
+    public static int Run(string[] presets)
+    {
+        Console.WriteLine($"{Forks} forks of {Prompt} tokens, {Steps} steps, one thread; milliseconds of a step with attention, and of its appends alone");
+        Console.WriteLine($"{"layers",6}{"heads",7}{"d",5}  {"preset",-10}{"median",9}{"first",9}{"slowest",9}{"ratio",7}   {"appends: median",15}{"slowest",9}{"ratio",7}");
+        foreach (string preset in presets.Length > 0 ? presets : ["balanced"])
+        {
+            foreach ((int Layers, int KvHeads, int QueryHeads, int Dimension) shape in s_shapes)
+            {
+                (double[] steps, double[] appends) = Measure(preset, shape);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{shape.Layers,6}{shape.KvHeads,7}{shape.Dimension,5}  {preset,-10}{Interleaved.Median(steps),9:f3}{steps[0],9:f3}{steps[1..].Max(),9:f3}{steps[1..].Max() / Interleaved.Median(steps),7:f2}   {Interleaved.Median(appends),15:f3}{appends[1..].Max(),9:f3}{appends[1..].Max() / Interleaved.Median(appends),7:f2}"));
+            }
+        }
+
+        return 0;
+    }
+
+    // Without the first round, which warms up.
+    private static (double[] Steps, double[] Appends) Measure(string preset, (int Layers, int KvHeads, int QueryHeads, int Dimension) shape)
+    {
+        var geometry = new CacheGeometry { Layers = shape.Layers, KvHeads = shape.KvHeads, QueryHeads = shape.QueryHeads, KeyDimension = shape.Dimension, ValueDimension = shape.Dimension };
+        using var pool = new PagePool();
+        using var prompt = new KvCache(new() { Geometry = geometry, Policy = CachePreset.Named(preset).ForLayers(shape.Layers), Pool = pool });
+        using var attention = new CacheAttention(geometry);
+        int token = shape.KvHeads * shape.Dimension;
+        float[] rows = Random((Prompt + Steps + 1) * token), queries = Random(shape.QueryHeads * shape.Dimension), outputs = new float[queries.Length];
+        for (int layer = 0; layer < shape.Layers; layer++)
+            prompt.Append(layer, rows.AsSpan(token, Prompt * token), rows.AsSpan(0, Prompt * token));
+
+        double[][] steps = [.. Enumerable.Range(0, Steps).Select(_ => new double[Rounds])], appends = [.. steps.Select(_ => new double[Rounds])];
+        for (int round = -1; round < Rounds; round++)
+        {
+            KvCache[] forks = [.. Enumerable.Range(0, Forks).Select(_ => prompt.Fork())];
+            for (int step = 0; step < Steps; step++)
+            {
+                ReadOnlySpan<float> row = rows.AsSpan((Prompt + step) * token, token);
+                long start = Stopwatch.GetTimestamp(), appending = 0;
+                foreach (KvCache fork in forks)
+                {
+                    for (int layer = 0; layer < shape.Layers; layer++)
+                    {
+                        long append = Stopwatch.GetTimestamp();
+                        fork.Append(layer, row, row);
+                        appending += Stopwatch.GetTimestamp() - append;
+                        attention.Decode(fork, layer, queries, outputs);
+                    }
+                }
+
+                if (round < 0)
+                    continue;
+                steps[step][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                appends[step][round] = Stopwatch.GetElapsedTime(0, appending).TotalMilliseconds;
+            }
+
+            Array.ForEach(forks, fork => fork.Dispose());
+        }
+
+        return ([.. steps.Select(Interleaved.Median)], [.. appends.Select(Interleaved.Median)]);
+    }
+
+    private static float[] Random(int length)
+    {
+        var random = new SeededRandom(1);
+        return [.. Enumerable.Range(0, length).Select(_ => (float)random.NextGaussian())];
+    }
+}
