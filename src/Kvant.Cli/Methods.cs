@@ -1,6 +1,6 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Cli;
 
@@ -17,7 +17,7 @@ internal sealed class Methods(string withoutAny)
 
     /// <summary>The pairs of codecs that were asked for.</summary>
     /// <exception cref="UsageException">Keys and values do not go together.</exception>
-    public List<CodecPair> Pairs(ParseResult result) => CodecPairs.Of(result.GetValue(_both), result.GetValue(_keys), result.GetValue(_values));
+    public List<LayerSpecs> Pairs(ParseResult result) => SpecPairs.Of(result.GetValue(_both), result.GetValue(_keys), result.GetValue(_values));
 
     /// <summary>The presets and policy files that were asked for.</summary>
     public string[] Policies(ParseResult result) => result.GetValue(_policies) ?? [];

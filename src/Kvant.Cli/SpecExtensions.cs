@@ -28,12 +28,12 @@ internal static class SpecExtensions
     }
 
     /// <summary>Why a pair does not fit a cache of these dimensions and so many rows; null where it does.</summary>
-    public static string? Misfit(this CodecPair pair, int rows, int keyDimension, int valueDimension) =>
+    public static string? Misfit(this LayerSpecs pair, int rows, int keyDimension, int valueDimension) =>
         pair.Keys.Misfit(rows, keyDimension, CodecRole.Keys) ?? pair.Values.Misfit(rows, valueDimension, CodecRole.Values);
 
     /// <summary>Why a preset does not fit; null where it does.</summary>
     public static string? Misfit(this CachePreset preset, int rows, int keyDimension, int valueDimension) =>
-        new CodecPair(preset.Keys, preset.Values).Misfit(rows, keyDimension, valueDimension);
+        new LayerSpecs(preset.Keys, preset.Values).Misfit(rows, keyDimension, valueDimension);
 
     /// <summary>Those of a default comparison that fit; the others go to a list, with their reasons.</summary>
     public static List<T> Fitting<T>(this IEnumerable<T> all, Func<T, string?> misfit, List<LeftOut> leftOut, Func<T, string>? name = null)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
@@ -17,7 +18,7 @@ internal static class ModelEvaluation
 {
     private const int RoomForAnswer = 24;
 
-    private static readonly CodecPair s_exact = CodecPair.Parse("fp32");
+    private static readonly LayerSpecs s_exact = LayerSpecs.Parse("fp32");
 
     /// <summary>Compares the pairs of an experiment and writes what was found, to the terminal and to the files that were asked for.</summary>
     public static void Run(ModelExperiment experiment, bool retrieval, bool passkeys, string? report, string? results, List<LeftOut> leftOut, CommandFiles files, Terminal terminal, bool json)
@@ -85,10 +86,10 @@ internal static class ModelEvaluation
     }
 
     // Policies that differ by layer belong to one model, not to the formula's.
-    private static CodecPair[] PairsOf(ModelExperiment asked) =>
+    private static LayerSpecs[] PairsOf(ModelExperiment asked) =>
     [
         .. asked.Pairs,
-        .. asked.Policies.Where(p => p.Layers.Distinct().Count() == 1).Select(p => new CodecPair(p.Layers[0].Keys, p.Layers[0].Values)).Except(asked.Pairs),
+        .. asked.Policies.Where(p => p.Layers.Distinct().Count() == 1).Select(p => new LayerSpecs(p.Layers[0].Keys, p.Layers[0].Values)).Except(asked.Pairs),
     ];
 
     private static void ShowFound(Terminal terminal, string title, IReadOnlyList<RetrievalResult> found)

@@ -29,7 +29,7 @@ internal static class TraceEvaluation
     ];
 
     /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>
-    public static void Run(string path, RotaryEmbedding? rotary, List<CodecPair> pairs, string[] policies, IReadOnlyList<CodecPair> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
+    public static void Run(string path, RotaryEmbedding? rotary, List<LayerSpecs> pairs, string[] policies, IReadOnlyList<LayerSpecs> defaults, string? report, CommandFiles files, int threads, Terminal terminal, bool json)
     {
         using Trace trace = Trace.Open(path, rotary);
         List<LeftOut> leftOut = [];

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -64,13 +65,13 @@ internal sealed class BenchAttentionVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         int dimension = result.GetValue(_dimension);
         List<LeftOut> leftOut = [];
         if (pairs.Count == 0 && policies.Length == 0)
         {
-            pairs = s_codecs.Select(text => CodecPair.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            pairs = s_codecs.Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 

@@ -68,13 +68,13 @@ internal sealed class BenchDecodeVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         List<LeftOut> leftOut = [];
         int dimension = result.GetValue(_dimension);
         if (pairs.Count == 0 && policies.Length == 0)
         {
-            pairs = s_codecs.Select(text => CodecPair.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            pairs = s_codecs.Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -54,14 +55,14 @@ internal sealed class BenchEncodeVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         int dimension = result.GetValue(_dimension);
         List<LeftOut> leftOut = [];
         if (pairs.Count == 0 && policies.Length == 0)
         {
             pairs = DefaultCodecs.Pairs.SelectMany(p => (CodecSpec[])[p.Keys, p.Values]).Append(CodecSpec.Parse("turboquant:bits=4,search=16"))
-                .Distinct().Select(CodecPair.Both).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+                .Distinct().Select(LayerSpecs.Both).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 

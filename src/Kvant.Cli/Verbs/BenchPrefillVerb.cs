@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -46,13 +47,13 @@ internal sealed class BenchPrefillVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         List<LeftOut> leftOut = [];
         int dimension = result.GetValue(_dimension);
         if (pairs.Count == 0 && policies.Length == 0)
         {
-            pairs = new[] { CodecPair.Parse("turboquant:bits=4") }.Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            pairs = new[] { LayerSpecs.Parse("turboquant:bits=4") }.Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 

@@ -66,7 +66,7 @@ internal sealed class EvaluateVerb : Verb
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         (string input, bool isModel) = _subject.Of(result);
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         bool all = result.GetValue(_all);
         if (all && pairs.Count > 0)
             throw new UsageException("--all compares everything; leave out --codec, --keys and --values, or --all");
@@ -86,7 +86,7 @@ internal sealed class EvaluateVerb : Verb
         TraceEvaluation.Run(input, _rotary.Of(result), pairs, _methods.Policies(result), all ? DefaultCodecs.All : DefaultCodecs.Pairs, result.GetValue(_report), Files, result.GetValue(_threads), terminal, json);
     }
 
-    private void EvaluateModel(string input, List<CodecPair> pairs, ParseResult result, Terminal terminal, bool json)
+    private void EvaluateModel(string input, List<LayerSpecs> pairs, ParseResult result, Terminal terminal, bool json)
     {
         string text = result.GetValue(_text) ?? Shipped.Text;
         string[] policies = _methods.Policies(result);
@@ -103,7 +103,7 @@ internal sealed class EvaluateVerb : Verb
         }
 
         // What products alone lose is a floor under every other row.
-        var exact = CodecPair.Parse("fp32");
+        var exact = LayerSpecs.Parse("fp32");
         if (arithmetic == Arithmetic.Fast && !pairs.Contains(exact))
             pairs = [exact, .. pairs];
         ModelEvaluation.Run(

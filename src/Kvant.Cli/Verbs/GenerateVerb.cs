@@ -85,7 +85,7 @@ internal sealed class GenerateVerb : Verb
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        CodecPair? codecs = CodecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
+        LayerSpecs? codecs = SpecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
         if (result.GetValue(_policy) is not null && codecs is not null)
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
         string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
@@ -112,7 +112,7 @@ internal sealed class GenerateVerb : Verb
         terminal.Cancellation.ThrowIfCancellationRequested();
     }
 
-    private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, CodecPair? codecs, string? policy)
+    private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, LayerSpecs? codecs, string? policy)
     {
         KvCacheOptions options = codecs is null
             ? Policies.Load(policy!, model.CacheGeometry, PolicySource.Of(model)).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
@@ -182,7 +182,7 @@ internal sealed class GenerateVerb : Verb
             $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({Codecs(g)}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
     }
 
-    private static string Codecs(Generation g) => g.Policy is { } policy ? $"policy {policy}" : new CodecPair(g.Layers[0].Keys, g.Layers[0].Values).ToString();
+    private static string Codecs(Generation g) => g.Policy is { } policy ? $"policy {policy}" : new LayerSpecs(g.Layers[0].Keys, g.Layers[0].Values).ToString();
 
     private sealed record Generation(string Model, IReadOnlyList<LayerSpecs> Layers, string? Policy, TokenSpeed Prompt, GeneratedText Written, CacheStatistics Cache, long PeakMemory);
 }

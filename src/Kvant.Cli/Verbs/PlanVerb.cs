@@ -57,7 +57,7 @@ internal sealed class PlanVerb : Verb
         CacheGeometry geometry = model?.CacheGeometry ?? Given(result);
         int context = result.GetValue(_context);
         long? memory = result.GetValue(_memory);
-        List<CodecPair> pairs = _methods.Pairs(result);
+        List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         List<LeftOut> leftOut = [];
         if (pairs.Count == 0 && policies.Length == 0)

@@ -8,7 +8,7 @@ namespace Kvant.Evaluation.Experiments;
 internal sealed record Contestant(string? Policy, LayerPolicy Layers)
 {
     /// <summary>What it is called: the name of the policy, or the codecs in short.</summary>
-    public string Name => Policy ?? new CodecPair(Layers[0].Keys, Layers[0].Values).ToString();
+    public string Name => Policy ?? new LayerSpecs(Layers[0].Keys, Layers[0].Values).ToString();
 
     /// <summary>The same with exact values.</summary>
     public LayerPolicy KeysOnly => new(Layers.Select(l => l with { Values = ModelExperiment.Exact }));
@@ -16,11 +16,11 @@ internal sealed record Contestant(string? Policy, LayerPolicy Layers)
     /// <summary>The same with exact keys.</summary>
     public LayerPolicy ValuesOnly => new(Layers.Select(l => l with { Keys = ModelExperiment.Exact }));
 
-    public static Contestant Of(CodecPair pair, int layers) => new(null, LayerPolicy.Uniform(layers, pair.Keys, pair.Values));
+    public static Contestant Of(LayerSpecs pair, int layers) => new(null, LayerPolicy.Uniform(layers, pair.Keys, pair.Values));
 
     /// <summary>The pairs, then the policies.</summary>
     /// <exception cref="ArgumentException">A policy has another number of layers.</exception>
-    public static Contestant[] All(IReadOnlyList<CodecPair> pairs, IReadOnlyList<NamedPolicy> policies, int layers)
+    public static Contestant[] All(IReadOnlyList<LayerSpecs> pairs, IReadOnlyList<NamedPolicy> policies, int layers)
     {
         foreach (NamedPolicy policy in policies.Where(p => p.Layers.Count != layers))
             throw new ArgumentException($"The policy '{policy.Name}' has {policy.Layers.Count} layers; {layers} are wanted.");

@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 
 namespace Kvant.Evaluation.Experiments;
@@ -11,5 +12,5 @@ internal static class ResultSpecs
     /// <summary>Both in short; "by layer" where layers differ.</summary>
     public static string Short(string keys, string values) => Differ(keys, values)
         ? "by layer"
-        : new CodecPair(CodecSpec.Parse(keys), CodecSpec.Parse(values)).ToString();
+        : new LayerSpecs(CodecSpec.Parse(keys), CodecSpec.Parse(values)).ToString();
 }

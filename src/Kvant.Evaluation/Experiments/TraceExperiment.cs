@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Sources;
 
@@ -17,7 +18,7 @@ internal sealed record TraceExperiment
     public required ITraceSource Source { get; init; }
 
     /// <summary>What to compare, such as <see cref="DefaultCodecs.Pairs"/>. A codec that stands in several pairs is computed once.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies to compare besides, of the trace's number of layers.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];

@@ -32,7 +32,7 @@ internal sealed record ModelExperiment
     public string TextName { get; init; } = "text";
 
     /// <summary>What to compare, such as <see cref="DefaultCodecs.ForModels"/>.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies to compare besides, of the model's number of layers.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];

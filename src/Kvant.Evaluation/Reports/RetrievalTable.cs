@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Xml.Linq;
+using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Retrieval;
 using static Kvant.Evaluation.Reports.ReportText;
 
@@ -29,7 +29,7 @@ internal static class RetrievalTable
                 columns.Select(c => Cell(row.FirstOrDefault(r => (r.HeadDimension, r.Length) == c)))))));
     }
 
-    private static string Label(RetrievalResult result) => new CodecPair(CodecSpec.Parse(result.Keys), CodecSpec.Parse(result.Values)).ToString();
+    private static string Label(RetrievalResult result) => new LayerSpecs(CodecSpec.Parse(result.Keys), CodecSpec.Parse(result.Values)).ToString();
 
     // The depths stand under the pointer.
     private static XElement Cell(RetrievalResult? result) => result is null

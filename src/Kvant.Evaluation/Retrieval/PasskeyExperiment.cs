@@ -25,7 +25,7 @@ internal sealed record PasskeyExperiment
     public required string Filler { get; init; }
 
     /// <summary>What to compare besides no compression; <see cref="DefaultCodecs.Pairs"/> unless said.</summary>
-    public IReadOnlyList<CodecPair> Pairs { get; init; } = DefaultCodecs.Pairs;
+    public IReadOnlyList<LayerSpecs> Pairs { get; init; } = DefaultCodecs.Pairs;
 
     /// <summary>Tokens of the text, the hidden sentence among them; 1,024 unless said.</summary>
     public IReadOnlyList<int> Lengths { get; init; } = [1024];
@@ -61,8 +61,8 @@ internal sealed record PasskeyExperiment
     public IReadOnlyList<RetrievalResult> Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Depths, 1);
-        CodecPair exact = CodecPair.Parse("fp32");
-        CodecPair[] others = [.. Pairs.Where(p => p != exact)];
+        LayerSpecs exact = LayerSpecs.Parse("fp32");
+        LayerSpecs[] others = [.. Pairs.Where(p => p != exact)];
         var meter = new ShareMeter(progress, (long)Lengths.Count * (others.Length + 1) * Depths, cancellation);
         List<RetrievalResult> results = [];
         foreach (int length in Lengths)
@@ -76,7 +76,7 @@ internal sealed record PasskeyExperiment
         return results;
     }
 
-    private RetrievalResult Measure(CodecPair pair, int length, ShareMeter meter, CancellationToken cancellation)
+    private RetrievalResult Measure(LayerSpecs pair, int length, ShareMeter meter, CancellationToken cancellation)
     {
         PasskeyText text = new(Tokenizer, Filler, Needle);
         SeededRandom random = new(Seed, stream: (ulong)length);

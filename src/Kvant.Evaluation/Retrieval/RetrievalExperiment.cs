@@ -16,7 +16,7 @@ namespace Kvant.Evaluation.Retrieval;
 internal sealed record RetrievalExperiment
 {
     /// <summary>What to compare; without compression first, then <see cref="DefaultCodecs.Pairs"/>, unless said.</summary>
-    public IReadOnlyList<CodecPair> Pairs { get; init; } = [CodecPair.Parse("fp32"), .. DefaultCodecs.Pairs];
+    public IReadOnlyList<LayerSpecs> Pairs { get; init; } = [LayerSpecs.Parse("fp32"), .. DefaultCodecs.Pairs];
 
     /// <summary>Tokens of the text, each at least 3; 1,024, 4,096 and 16,384 unless said. Shorter texts are the beginning of the longest.</summary>
     public IReadOnlyList<int> Lengths { get; init; } = [1024, 4096, 16_384];
@@ -70,7 +70,7 @@ internal sealed record RetrievalExperiment
         return results.SelectMany(r => r);
     }
 
-    private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, CodecPair pair, ShareMeter meter)
+    private RetrievalResult[] Ask(LanguageModel model, Haystack haystack, LayerSpecs pair, ShareMeter meter)
     {
         using KvCache cache = new(pair.CacheOptions(model, Sinks, Window));
         return [.. Lengths.Order().Select(length =>
@@ -123,7 +123,7 @@ internal sealed record RetrievalExperiment
             throw new ArgumentException($"A text of {Lengths.Min()} tokens found; at least 3 are wanted.");
         foreach (int dimension in HeadDimensions)
         {
-            foreach (CodecPair pair in Pairs)
+            foreach (LayerSpecs pair in Pairs)
             {
                 pair.Keys.CreateCodec(dimension, CodecRole.Keys);
                 pair.Values.CreateCodec(dimension, CodecRole.Values);

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
+using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Evaluation.Retrieval;
 
@@ -30,5 +30,5 @@ internal sealed record RetrievalResult
 
     /// <summary>A short name for people: the specs without their default settings.</summary>
     [JsonIgnore]
-    public string Label => new CodecPair(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
+    public string Label => new LayerSpecs(CodecSpec.Parse(Keys), CodecSpec.Parse(Values)).ToString();
 }

@@ -16,7 +16,7 @@ internal sealed record AttentionSpeed
     public const string Baseline = "plain fp32";
 
     /// <summary>Codecs to compare.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies of one layer to compare besides, such as presets.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];

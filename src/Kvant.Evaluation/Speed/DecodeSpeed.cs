@@ -20,7 +20,7 @@ internal sealed record DecodeSpeed
     private const int Chunk = 512;
 
     /// <summary>Codecs to compare; <c>fp32</c> is measured beside them.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies to compare besides, of as many layers as the model.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
@@ -77,7 +77,7 @@ internal sealed record DecodeSpeed
     public IReadOnlyList<DecodeSpeedResult> Run(Action<double>? progress = null, CancellationToken cancellation = default)
     {
         // Refused before much is written.
-        Contestant[] contestants = Contestant.All([CodecPair.Both(ModelExperiment.Exact), .. Pairs], Policies, Layers);
+        Contestant[] contestants = Contestant.All([LayerSpecs.Both(ModelExperiment.Exact), .. Pairs], Policies, Layers);
         foreach (LayerSpecs layer in contestants.SelectMany(c => c.Layers).Distinct())
         {
             _ = layer.Keys.CreateCodec(Dimension, CodecRole.Keys);

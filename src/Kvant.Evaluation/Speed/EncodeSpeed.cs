@@ -20,7 +20,7 @@ internal sealed record EncodeSpeed
     private const double MostNmse = 0.9;
 
     /// <summary>Codecs to compare.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies of one layer to compare besides, such as presets.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];

@@ -11,7 +11,7 @@ namespace Kvant.Evaluation.Speed;
 internal sealed record PrefillSpeed
 {
     /// <summary>Codecs to compare; <c>fp32</c> is measured beside them.</summary>
-    public required IReadOnlyList<CodecPair> Pairs { get; init; }
+    public required IReadOnlyList<LayerSpecs> Pairs { get; init; }
 
     /// <summary>Policies of one layer to compare besides, such as presets.</summary>
     public IReadOnlyList<NamedPolicy> Policies { get; init; } = [];
@@ -50,7 +50,7 @@ internal sealed record PrefillSpeed
         float[] queries = RandomVectors.Normal(Tokens, KvHeads * Group * Dimension, seed: 3), outputs = new float[queries.Length];
         using var attention = new CacheAttention(geometry, new AttentionSettings { Threads = Threads });
         using var exact = new CacheAttention(geometry, new AttentionSettings { Arithmetic = Arithmetic.Exact });
-        Contestant[] contestants = Contestant.All([CodecPair.Both(ModelExperiment.Exact), .. Pairs], Policies, layers: 1);
+        Contestant[] contestants = Contestant.All([LayerSpecs.Both(ModelExperiment.Exact), .. Pairs], Policies, layers: 1);
         KvCache[] caches = [.. contestants.Select(c => new KvCache(new KvCacheOptions { Geometry = geometry, Policy = c.Layers }))];
         try
         {

@@ -26,7 +26,7 @@ public sealed class DefaultCodecsTests
     {
         MemoryTrace trace = Synthetic.Trace(layers: 1, kvHeads: 2, queryHeads: 0, tokens: tokens, keys: 64, values: 64);
         IReadOnlyList<PairResult> results = new TraceExperiment { Source = trace, Pairs = DefaultCodecs.Pairs }.Run().Results;
-        foreach ((CodecPair pair, PairResult result) in DefaultCodecs.Pairs.Zip(results))
+        foreach ((LayerSpecs pair, PairResult result) in DefaultCodecs.Pairs.Zip(results))
         {
             var estimate = MemoryEstimate.For(trace.Geometry, LayerPolicy.Uniform(1, pair.Keys, pair.Values), tokens);
             Assert.True(Math.Abs(((double)estimate.TotalBytes / tokens) - result.BytesPerToken) < 1e-9, $"{pair}: {result.BytesPerToken} bytes, {estimate.TotalBytes / (double)tokens} estimated");
@@ -37,7 +37,7 @@ public sealed class DefaultCodecsTests
     public void ShippedTraceOrdersTheCodecsAsTheoryDoes()
     {
         using Trace file = Trace.Open(Path.Combine(AppContext.BaseDirectory, "mini-trace.safetensors"));
-        CodecPair[] pairs = [Turbo(4), Turbo(3), Turbo(2), CodecPair.Parse("q8", "turboquant:bits=3,scale=leastsquares")];
+        LayerSpecs[] pairs = [Turbo(4), Turbo(3), Turbo(2), LayerSpecs.Parse("q8", "turboquant:bits=3,scale=leastsquares")];
         IReadOnlyList<PairResult> results = new TraceExperiment { Source = new RecordedTrace(file), Pairs = pairs, Threads = 2 }.Run().Results;
 
         // Least squares on a randomly rotated row is within a few percent of the optimum for d = 64, whatever the row.
@@ -62,6 +62,6 @@ public sealed class DefaultCodecsTests
         Assert.True(results[3].AttentionKl!.Median < results[0].AttentionKl!.Median / 20);
         Assert.All(results, r => Assert.Equal(4, r.Layers.Count));
 
-        static CodecPair Turbo(int bits) => CodecPair.Parse($"turboquant:bits={bits},scale=corrected", $"turboquant:bits={bits},scale=leastsquares");
+        static LayerSpecs Turbo(int bits) => LayerSpecs.Parse($"turboquant:bits={bits},scale=corrected", $"turboquant:bits={bits},scale=leastsquares");
     }
 }

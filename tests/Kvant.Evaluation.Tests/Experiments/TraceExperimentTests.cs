@@ -10,7 +10,7 @@ namespace Kvant.Evaluation.Tests.Experiments;
 
 public sealed class TraceExperimentTests
 {
-    private static readonly CodecPair s_fp32 = CodecPair.Parse("fp32"), s_fp16 = CodecPair.Parse("fp16");
+    private static readonly LayerSpecs s_fp32 = LayerSpecs.Parse("fp32"), s_fp16 = LayerSpecs.Parse("fp16");
 
     [Fact]
     public void Fp32LosesExactlyNothing()
@@ -103,7 +103,7 @@ public sealed class TraceExperimentTests
     public void BytesEqualTheMemoryEstimate(string keys, string values, int tokens)
     {
         MemoryTrace trace = Synthetic.Trace(tokens: tokens);
-        var pair = CodecPair.Parse(keys, values);
+        var pair = LayerSpecs.Parse(keys, values);
         PairResult result = Run(trace, pair);
         var estimate = MemoryEstimate.For(trace.Geometry, LayerPolicy.Uniform(2, pair.Keys, pair.Values), tokens);
         Assert.Equal((double)estimate.TotalBytes / tokens, result.BytesPerToken, 12);
@@ -123,7 +123,7 @@ public sealed class TraceExperimentTests
     public void PolicyHasInEachLayerWhatItsPairHasThere()
     {
         MemoryTrace trace = Synthetic.Trace();
-        CodecPair first = CodecPair.Parse("bf16", "fp32"), second = CodecPair.Parse("fp16", "bf16");
+        LayerSpecs first = LayerSpecs.Parse("bf16", "fp32"), second = LayerSpecs.Parse("fp16", "bf16");
         var policy = new NamedPolicy("mixed", new LayerPolicy([new(first.Keys, first.Values), new(second.Keys, second.Values)]));
         IReadOnlyList<PairResult> all = new TraceExperiment { Source = trace, Pairs = [first, second], Policies = [policy] }.Run().Results;
         Assert.Equal(["bf16 / fp32", "fp16 / bf16", "mixed"], all.Select(r => r.Label));
@@ -138,7 +138,7 @@ public sealed class TraceExperimentTests
     public void PairsKeepTheirOrderAndThreadsChangeNothing()
     {
         MemoryTrace trace = Synthetic.Trace();
-        CodecPair[] pairs = [s_fp32, CodecPair.Parse("fp16", "fp32"), s_fp16, CodecPair.Parse("fp32", "fp16")];
+        LayerSpecs[] pairs = [s_fp32, LayerSpecs.Parse("fp16", "fp32"), s_fp16, LayerSpecs.Parse("fp32", "fp16")];
         IReadOnlyList<PairResult> one = new TraceExperiment { Source = trace, Pairs = pairs }.Run().Results;
         IReadOnlyList<PairResult> four = new TraceExperiment { Source = trace, Pairs = pairs, Threads = 4 }.Run().Results;
         Assert.Equal(pairs.Select(p => (p.Keys.FullText, p.Values.FullText)), one.Select(r => (r.Keys, r.Values)));
@@ -187,7 +187,7 @@ public sealed class TraceExperimentTests
         using var source = new CancellationTokenSource();
         double last = 0;
         int reports = 0;
-        CodecPair[] pairs = [.. Enumerable.Repeat(s_fp32, 200)];
+        LayerSpecs[] pairs = [.. Enumerable.Repeat(s_fp32, 200)];
         var experiment = new TraceExperiment { Source = Synthetic.Trace(tokens: 70), Pairs = pairs, Threads = threads };
         Assert.ThrowsAny<OperationCanceledException>(() => experiment.Run(
             new Listener(p =>
@@ -218,7 +218,7 @@ public sealed class TraceExperimentTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new TraceExperiment { Source = trace, Pairs = [s_fp16], Threads = 0 }.Run());
     }
 
-    private static PairResult Run(ITraceSource trace, CodecPair pair) => new TraceExperiment { Source = trace, Pairs = [pair] }.Run().Results[0];
+    private static PairResult Run(ITraceSource trace, LayerSpecs pair) => new TraceExperiment { Source = trace, Pairs = [pair] }.Run().Results[0];
 
     private sealed class Listener(Action<double> action) : IProgress<double>
     {

@@ -1,4 +1,4 @@
-using Kvant.Evaluation.Experiments;
+using Kvant.Caching;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Tests.Support;
@@ -48,7 +48,7 @@ public sealed class ModelExperimentTests
     public void PartsCompressOneSideAlone()
     {
         using LanguageModel model = ShippedModels.Open();
-        ModelReport report = (Experiment(model, "turboquant:bits=3") with { Pairs = [CodecPair.Parse("turboquant:bits=2", "fp32"), CodecPair.Parse("fp32", "turboquant:bits=2")], Parts = true, Context = 128, Chunks = 2 })
+        ModelReport report = (Experiment(model, "turboquant:bits=3") with { Pairs = [LayerSpecs.Parse("turboquant:bits=2", "fp32"), LayerSpecs.Parse("fp32", "turboquant:bits=2")], Parts = true, Context = 128, Chunks = 2 })
             .Run(cancellation: TestContext.Current.CancellationToken);
         ModelResult keys = report.Results[0], values = report.Results[1];
         Assert.Equal(keys.Loss, keys.KeysOnly);
@@ -79,7 +79,7 @@ public sealed class ModelExperimentTests
         {
             Context = 512,
             Chunks = 1,
-            Pairs = [.. ((string[])["turboquant:bits=4,frame=balanced", "turboquant:bits=4,mean=32", "turboquant:bits=4"]).Select(keys => CodecPair.Parse(keys, "turboquant:bits=4,scale=unbiased"))],
+            Pairs = [.. ((string[])["turboquant:bits=4,frame=balanced", "turboquant:bits=4,mean=32", "turboquant:bits=4"]).Select(keys => LayerSpecs.Parse(keys, "turboquant:bits=4,scale=unbiased"))],
         }).Run(cancellation: TestContext.Current.CancellationToken);
         double[] medians = [.. report.Results.Select(r => r.Loss.DivergenceMedian.Value)];
         Assert.True(medians[1] > 3 * medians[0] && medians[2] > 30 * medians[0], string.Join(", ", medians));
@@ -140,7 +140,7 @@ public sealed class ModelExperimentTests
     {
         Model = model,
         Text = s_text,
-        Pairs = [.. codecs.Select(c => CodecPair.Parse(c))],
+        Pairs = [.. codecs.Select(c => LayerSpecs.Parse(c))],
         Context = 256,
         Chunks = 4,
     };

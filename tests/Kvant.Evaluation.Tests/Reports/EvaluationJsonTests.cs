@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Reports;
@@ -68,7 +69,7 @@ public sealed class EvaluationJsonTests
     [Fact]
     public void RunRecordsVersionAndMachine()
     {
-        TraceReport report = new TraceExperiment { Source = Synthetic.Trace(), Pairs = [CodecPair.Parse("fp16")] }.Run();
+        TraceReport report = new TraceExperiment { Source = Synthetic.Trace(), Pairs = [LayerSpecs.Parse("fp16")] }.Run();
         Assert.Matches(@"^\d+\.\d+\.\d+", report.Version);
         Assert.Equal(Environment.ProcessorCount, report.Machine.Processors);
         Assert.Contains(report.Machine.VectorBits, new[] { 0, 128, 256, 512 });

@@ -1,4 +1,4 @@
-using Kvant.Evaluation.Experiments;
+using Kvant.Caching;
 using Kvant.Evaluation.Retrieval;
 using Kvant.Models.Gguf;
 using Kvant.Models.Tokenizers;
@@ -9,7 +9,7 @@ public sealed class PasskeyExperimentTests
 {
     private const string Filler = "abcdefghij";
 
-    private static readonly CodecPair s_fourBits = CodecPair.Parse("turboquant:bits=4");
+    private static readonly LayerSpecs s_fourBits = LayerSpecs.Parse("turboquant:bits=4");
 
     [Fact]
     public void NumberIsFoundAtEveryDepthByAModelThatCan()
@@ -53,7 +53,7 @@ public sealed class PasskeyExperimentTests
         Filler = Filler,
         Needle = "key=NNNNN;",
         Question = question,
-        Pairs = [CodecPair.Parse("fp32"), s_fourBits],
+        Pairs = [LayerSpecs.Parse("fp32"), s_fourBits],
         Lengths = [150, 400],
         Depths = 4,
     };

@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Retrieval;
@@ -13,7 +14,7 @@ public sealed class RetrievalExperimentTests
     public void Fp32FindsEverythingAtAnyLengthAndDepth(int dimension, int longest)
     {
         int[] lengths = [.. new[] { 1024, 4096, 16_384 }.Where(n => n <= longest)];
-        var experiment = new RetrievalExperiment { Pairs = [CodecPair.Parse("fp32")], Lengths = lengths, HeadDimensions = [dimension], QuestionsPerDepth = 4, Threads = 2 };
+        var experiment = new RetrievalExperiment { Pairs = [LayerSpecs.Parse("fp32")], Lengths = lengths, HeadDimensions = [dimension], QuestionsPerDepth = 4, Threads = 2 };
         IReadOnlyList<RetrievalResult> results = experiment.Run();
         Assert.Equal(lengths, results.Select(r => r.Length));
         Assert.All(results, r => Assert.All(r.RightByDepth, share => Assert.Equal(1, share)));
@@ -24,7 +25,7 @@ public sealed class RetrievalExperimentTests
     public void EachCodecFailsAsOftenAsItsNoiseSays()
     {
         int[] bits = [1, 2, 3, 4], lengths = [1024, 4096];
-        CodecPair[] pairs = [.. bits.Select(b => CodecPair.Parse($"turboquant:bits={b},scale=corrected", "q8_0"))];
+        LayerSpecs[] pairs = [.. bits.Select(b => LayerSpecs.Parse($"turboquant:bits={b},scale=corrected", "q8_0"))];
         var experiment = new RetrievalExperiment { Pairs = pairs, Lengths = lengths, Threads = 2 };
         IReadOnlyList<RetrievalResult> results = experiment.Run();
         double questions = experiment.Depths * experiment.QuestionsPerDepth;
@@ -80,7 +81,7 @@ public sealed class RetrievalExperimentTests
 
     private static RetrievalExperiment Small(params string[] specs) => new()
     {
-        Pairs = [.. specs.Select(s => CodecPair.Parse(s))],
+        Pairs = [.. specs.Select(s => LayerSpecs.Parse(s))],
         Lengths = [300, 512],
         Depths = 5,
         QuestionsPerDepth = 4,

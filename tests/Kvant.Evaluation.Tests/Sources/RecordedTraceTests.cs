@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Sources;
@@ -11,7 +12,7 @@ public sealed class RecordedTraceTests
     public void ShippedTraceLosesNothingInTheHalfPrecisionThatItIsStoredIn()
     {
         using Trace file = Trace.Open(Path.Combine(AppContext.BaseDirectory, "mini-trace.safetensors"));
-        TraceReport report = new TraceExperiment { Source = new RecordedTrace(file), Pairs = [CodecPair.Parse("fp16")], Threads = 2 }.Run();
+        TraceReport report = new TraceExperiment { Source = new RecordedTrace(file), Pairs = [LayerSpecs.Parse("fp16")], Threads = 2 }.Run();
         Assert.Equal(new TraceInfo("mini-trace.safetensors", 4, 2, 4, 512, 64, 64), report.Trace);
         PairResult result = report.Results[0];
         Assert.Equal((2048, 16, 1), (result.BytesPerToken, result.BitsPerValue, result.Ratio));

@@ -1,6 +1,5 @@
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Speed;
 
@@ -10,13 +9,13 @@ public sealed class AttentionSpeedTests
 {
     private const string Codec = "turboquant:bits=4";
 
-    private static readonly CodecPair s_pair = CodecPair.Parse(Codec);
+    private static readonly LayerSpecs s_pair = LayerSpecs.Parse(Codec);
 
     private static readonly LayerPolicy s_policy = LayerPolicy.Uniform(1, s_pair.Keys, s_pair.Values);
 
     private static readonly AttentionSpeed s_small = new()
     {
-        Pairs = [s_pair, CodecPair.Parse("fp16"), CodecPair.Parse("turboquant:bits=2")],
+        Pairs = [s_pair, LayerSpecs.Parse("fp16"), LayerSpecs.Parse("turboquant:bits=2")],
         Dimension = 64,
         KvHeads = 2,
         Group = 2,

@@ -1,24 +1,24 @@
+using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Evaluation.Experiments;
 
 namespace Kvant.Cli;
 
 /// <summary>Pairs of codecs for keys and values, from the options <c>--codec</c>, <c>--keys</c> and <c>--values</c>.</summary>
-internal static class CodecPairs
+internal static class SpecPairs
 {
     /// <summary>Puts keys and values together by their places; one of either goes with every one of the other.</summary>
     /// <exception cref="UsageException">They do not go together.</exception>
-    public static List<CodecPair> Of(CodecSpec[]? both, CodecSpec[]? keys, CodecSpec[]? values)
+    public static List<LayerSpecs> Of(CodecSpec[]? both, CodecSpec[]? keys, CodecSpec[]? values)
     {
         (both, keys, values) = (both ?? [], keys ?? [], values ?? []);
-        List<CodecPair> pairs = [.. both.Select(CodecPair.Both)];
+        List<LayerSpecs> pairs = [.. both.Select(LayerSpecs.Both)];
         int count = Math.Max(keys.Length, values.Length);
         if (count == 0)
             return pairs;
         if (keys.Length != values.Length && Math.Min(keys.Length, values.Length) != 1)
             throw new UsageException($"there are {keys.Length} --keys and {values.Length} --values; give equally many, or one of the two once");
         for (int i = 0; i < count; i++)
-            pairs.Add(new CodecPair(keys[keys.Length == 1 ? 0 : i], values[values.Length == 1 ? 0 : i]));
+            pairs.Add(new LayerSpecs(keys[keys.Length == 1 ? 0 : i], values[values.Length == 1 ? 0 : i]));
         return pairs;
     }
 
@@ -27,11 +27,11 @@ internal static class CodecPairs
     /// <param name="keys">A codec for keys, or null.</param>
     /// <param name="values">A codec for values, or null.</param>
     /// <exception cref="UsageException">They do not go together.</exception>
-    public static CodecPair? One(CodecSpec? both, CodecSpec? keys, CodecSpec? values) => (both, keys, values) switch
+    public static LayerSpecs? One(CodecSpec? both, CodecSpec? keys, CodecSpec? values) => (both, keys, values) switch
     {
         (null, null, null) => null,
-        ({ } spec, null, null) => CodecPair.Both(spec),
-        (null, { } k, { } v) => new CodecPair(k, v),
+        ({ } spec, null, null) => LayerSpecs.Both(spec),
+        (null, { } k, { } v) => new LayerSpecs(k, v),
         _ => throw new UsageException("give --codec alone, or --keys and --values together"),
     };
 }
