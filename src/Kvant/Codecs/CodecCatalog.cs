@@ -3,7 +3,10 @@ namespace Kvant.Codecs;
 /// <summary>Every method that Kvant has. Tests, the tool, benchmarks and evaluation walk this list; a new method is one line here.</summary>
 public static class CodecCatalog
 {
-    /// <summary>The methods, in the order in which they are shown.</summary>
+    private static readonly Lock s_lock = new();
+    private static volatile CodecMethod[] s_registered = [];
+
+    /// <summary>The methods that ship, in the order in which they are shown.</summary>
     public static IReadOnlyList<CodecMethod> Methods { get; } =
     [
         Fp32Codec.Method,
@@ -19,7 +22,26 @@ public static class CodecCatalog
         KiviCodec.Method,
     ];
 
+    /// <summary>Methods of others, in the order in which they came.</summary>
+    public static IReadOnlyList<CodecMethod> Registered => s_registered;
+
+    /// <summary>Makes a method of your own known to this process: from here on specs name it, caches use it, and files that name it can be read. The same one twice is fine.</summary>
+    /// <param name="method">The method.</param>
+    /// <exception cref="ArgumentException">Another one has the name.</exception>
+    public static void Register(CodecMethod method)
+    {
+        ArgumentNullException.ThrowIfNull(method);
+        lock (s_lock)
+        {
+            CodecMethod? known = Find(method.Name);
+            if (known is not null && known != method)
+                throw new ArgumentException($"There is a method '{method.Name}' already: {known.Summary}.", nameof(method));
+            if (known is null)
+                s_registered = [.. s_registered, method];
+        }
+    }
+
     /// <summary>The method of a name, or null.</summary>
     /// <param name="name">The name, as a spec writes it.</param>
-    public static CodecMethod? Find(string name) => Methods.FirstOrDefault(m => m.Name == name);
+    public static CodecMethod? Find(string name) => Methods.FirstOrDefault(m => m.Name == name) ?? Array.Find(s_registered, m => m.Name == name);
 }

@@ -33,11 +33,20 @@ public sealed class CodecSetting
     public bool IsLater { get; private init; }
 
     /// <summary>A whole number from a range.</summary>
-    internal static CodecSetting Integer(string name, long @default, long minimum, long maximum, string summary) =>
+    /// <param name="name">The name in a spec.</param>
+    /// <param name="default">What it is where a spec does not say.</param>
+    /// <param name="minimum">The least, at least 0.</param>
+    /// <param name="maximum">The most.</param>
+    /// <param name="summary">What it does, one line.</param>
+    public static CodecSetting Number(string name, long @default, long minimum, long maximum, string summary) =>
         new(name, summary, @default.ToString(CultureInfo.InvariantCulture), [], minimum, maximum);
 
     /// <summary>One of a few words or numbers.</summary>
-    internal static CodecSetting Choice(string name, string @default, string[] choices, string summary) =>
+    /// <param name="name">The name in a spec.</param>
+    /// <param name="default">What it is where a spec does not say: one of the choices.</param>
+    /// <param name="choices">What it may be.</param>
+    /// <param name="summary">What it does, one line.</param>
+    public static CodecSetting Choice(string name, string @default, string[] choices, string summary) =>
         new(name, summary, @default, choices, 0, 0);
 
     /// <summary>The same setting with <see cref="IsLater"/>.</summary>

@@ -6,7 +6,7 @@ internal static class CommonSettings
     private static readonly string[] ScaleNames = ["norm", "corrected", "leastsquares", "unbiased"];
 
     /// <summary>Names the random signs or matrices.</summary>
-    public static CodecSetting Seed { get; } = CodecSetting.Integer("seed", 0, 0, long.MaxValue, "names the random choice; part of the format");
+    public static CodecSetting Seed { get; } = CodecSetting.Number("seed", 0, 0, long.MaxValue, "names the random choice; part of the format");
 
     /// <summary>Which number is stored per row; in the order of <see cref="ScaleRule"/>.</summary>
     public static CodecSetting Scale { get; } = CodecSetting.Choice(
@@ -14,7 +14,7 @@ internal static class CommonSettings
 
     /// <summary>Bits per number.</summary>
     public static CodecSetting Bits(int @default, int minimum, int maximum) =>
-        CodecSetting.Integer("bits", @default, minimum, maximum, "bits per number");
+        CodecSetting.Number("bits", @default, minimum, maximum, "bits per number");
 
     /// <summary>The change of basis.</summary>
     public static CodecSetting Rotation(string @default) =>

@@ -25,7 +25,7 @@ internal sealed class OutlierCodec : RotatedCodec
         "turboquant with one bit more for the channels of largest energy, chosen per head",
         [
             CodecSetting.Choice("bits", "2", ["2", "3"], "bits per number; the chosen channels get one more"),
-            CodecSetting.Integer("channels", 32, 3, MaxDimension, "channels with one bit more"),
+            CodecSetting.Number("channels", 32, 3, MaxDimension, "channels with one bit more"),
             CommonSettings.Seed,
             CommonSettings.Scale,
         ],

@@ -25,7 +25,7 @@ internal sealed class TurboQuantCodec : RotatedCodec
             CommonSettings.Seed,
             CommonSettings.Scale,
             CodecSetting.Choice("group", "0", ["0", "32", "64"], "numbers that share a scale; 0 = the whole row"),
-            CodecSetting.Integer("search", 0, 0, 64, "scales tried per group to lower the error; 0 = the norm alone"),
+            CodecSetting.Number("search", 0, 0, 64, "scales tried per group to lower the error; 0 = the norm alone"),
             CodecSetting.Choice("code", "lloydmax", ["lloydmax", "uniform", "trellis"], "levels of least squared error, evenly spaced, or chosen as a path (1..4 bits, search=0)"),
             CommonSettings.Mean,
             CommonSettings.MeanBits,

@@ -40,7 +40,7 @@ internal sealed class TurboQuantIpCodec : RotatedCodec
         [
             CommonSettings.Bits(4, 1, 8),
             CodecSetting.Choice("sketch", "gaussian", ["gaussian", "orthogonal", "rademacher"], "the random projections"),
-            CodecSetting.Integer("length", 0, 0, MaxDimension, "signs per row; 0 = the dimension"),
+            CodecSetting.Number("length", 0, 0, MaxDimension, "signs per row; 0 = the dimension"),
             CommonSettings.Rotation("hadamard"),
             CommonSettings.Seed,
         ],

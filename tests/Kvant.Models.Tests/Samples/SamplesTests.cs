@@ -1,0 +1,44 @@
+using System.Diagnostics;
+
+namespace Kvant.Models.Tests.Samples;
+
+/// <summary>The programs in <c>samples/</c> run, check what they claim, and stay short.</summary>
+public sealed class SamplesTests
+{
+    [Theory]
+    [InlineData("DecodeLoop", "With `balanced` the first")]
+    [InlineData("Drafts", "A draft of 6 was cut to 2: 505 tokens")]
+    [InlineData("Conversations", "After them the pool holds 908,288 bytes: the prompt.")]
+    [InlineData("Search", "sixbits             2,640,000 bytes instead of 10,240,000: finds vector 1,234, and 10 of the 10 best")]
+    public async Task SampleRunsAndSaysWhatItFound(string name, string said)
+    {
+        // bin/Release/net10.0 of this project, and of the sample.
+        string[] output = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
+        string program = Path.Combine([Root(), "samples", name, .. output, $"{name}.dll"]);
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string text = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("", await error);
+        Assert.Contains(said, text, StringComparison.Ordinal);
+        Assert.Equal(0, process.ExitCode); // each compares what it shows with the right answer
+    }
+
+    [Fact]
+    public void SamplesAreShortAndUsePublicMembersAlone()
+    {
+        string[] programs = Directory.GetFiles(Path.Combine(Root(), "samples"), "Program.cs", SearchOption.AllDirectories);
+        Assert.Equal(4, programs.Length);
+        Assert.All(programs, program => Assert.InRange(File.ReadLines(program).Count(), 20, 99));
+        foreach (string project in (string[])["src/Kvant/Kvant.csproj", "src/Kvant.Models/Kvant.Models.csproj"])
+            Assert.All(programs, program => Assert.DoesNotContain($"\"{Path.GetFileName(Path.GetDirectoryName(program))}\"", File.ReadAllText(Path.Combine(Root(), project)), StringComparison.Ordinal));
+    }
+
+    private static string Root()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Kvant.slnx")))
+            folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException($"No Kvant.slnx above {AppContext.BaseDirectory}.");
+    }
+}
