@@ -31,7 +31,7 @@ internal sealed record EncodeSpeedResult
     /// <summary>Median microseconds of the appends that close blocks; 0 if none did.</summary>
     public required double ClosingAppendMicroseconds { get; init; }
 
-    /// <summary>Microseconds of the slowest append: one that closes blocks.</summary>
+    /// <summary>Microseconds of the slowest append.</summary>
     public required double SlowestAppendMicroseconds { get; init; }
 
     /// <summary>Bytes of managed memory that an append allocates.</summary>
