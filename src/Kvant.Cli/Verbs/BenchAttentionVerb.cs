@@ -50,7 +50,7 @@ internal sealed class BenchAttentionVerb : Verb
             One row per pair of codecs and per policy and number of tokens; the first of each number is plain attention over 32-bit floats, the baseline.
             ns/token/head: the time of one decode step by token and key-value head, for all query heads of its group. M/s: million such
             pairs in a second. GB/s: stored bytes read in a second. x fp32: how many times faster than the baseline. of a read: the
-            share of the speed at which the same bytes can be read at all. output error: relative root mean square error against
+            share of the speed at which as many bytes can be read at all. output error: relative root mean square error against
             the baseline's output. All contenders run in turn in one process, medians count, and every answer is checked first: a
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
             All tokens are compressed, so that codecs are compared; a cache's own --window is 64 and its --sinks 4.

@@ -7,7 +7,7 @@ using Kvant.Evaluation.Sources;
 namespace Kvant.Evaluation.Speed;
 
 /// <summary>
-/// How fast one decode step of one layer is with each codec, beside plain attention over 32-bit floats and beside a bare read of the same bytes:
+/// How fast one decode step of one layer is with each codec, beside plain attention over 32-bit floats and beside a bare read of as many bytes:
 /// all of them in turn in one process, every answer checked before it counts.
 /// </summary>
 internal sealed record AttentionSpeed
@@ -72,7 +72,6 @@ internal sealed record AttentionSpeed
         // One team for all: the threads of a second one would look for work of their own while the first is timed.
         using var team = new WorkerTeam(Threads);
         var plain = new PlainAttention(Geometry, team);
-        var read = new BareRead(Geometry, team);
         using var attention = new CacheAttention(Geometry, new AttentionSettings { Arithmetic = Arithmetic }, team);
         float[] queries = RandomVectors.Normal(KvHeads * Group, Dimension, seed: 1, stream: 1);
         double done = 0, all = Tokens.Count * Math.Max(1, contestants.Length);
@@ -84,7 +83,7 @@ internal sealed record AttentionSpeed
             foreach (Contestant[] group in Groups(contestants, tokens))
             {
                 int count = Math.Max(1, group.Length);
-                var run = new AttentionSpeedRun(this, rows, queries, plain, read, attention, answers);
+                var run = new AttentionSpeedRun(this, rows, queries, plain, attention, answers, team);
                 IReadOnlyList<AttentionSpeedResult> found = run.Measure(group, share => progress?.Invoke((done + (share * count)) / all), cancellation);
                 results.AddRange(results.Count > 0 && results[^1].Tokens == tokens ? found.Skip(1) : found);
                 done += count;

@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Speed;
 
 /// <summary>One interleaved comparison: some codecs and the baseline at one number of tokens.</summary>
 internal sealed class AttentionSpeedRun(
-    AttentionSpeed settings, PlainRows rows, float[] queries, PlainAttention plain, BareRead read, CacheAttention attention, AttentionAnswers answers)
+    AttentionSpeed settings, PlainRows rows, float[] queries, PlainAttention plain, CacheAttention attention, AttentionAnswers answers, WorkerTeam team)
 {
     // Building caches and checking answers, as a share of a run; a guess for the progress alone.
     private const double BuildingShare = 0.3;
@@ -21,11 +21,7 @@ internal sealed class AttentionSpeedRun(
         try
         {
             PlainRows[] plainLayers = Layers(rows, rows.Bytes, rows.Copy);
-            List<Contender> contenders =
-            [
-                Step(layer => plain.Decode(plainLayers[layer], queries, _outputs), plainLayers.Length),
-                Reading(layer => read.Read(plainLayers[layer]), plainLayers.Length),
-            ];
+            List<Contender> contenders = [new(layer => plain.Decode(plainLayers[layer], queries, _outputs), plainLayers.Length)];
             List<(string Name, long Bytes, double Error)> found = [(AttentionSpeed.Baseline, rows.Bytes, 0)];
             foreach (Contestant contestant in contestants)
             {
@@ -35,18 +31,21 @@ internal sealed class AttentionSpeedRun(
                 rows.AppendTo(first);
                 found.Add((contestant.Name, BareRead.Bytes(first), answers.Check(contestant.Name, first, attention)));
                 KvCache[] layers = Layers(first, first.Statistics.TotalBytes, Copies(first));
-                contenders.Add(Step(layer => attention.Decode(layers[layer], 0, queries, _outputs), layers.Length));
-                contenders.Add(Reading(layer => read.Read(layers[layer]), layers.Length));
+                contenders.Add(new(layer => attention.Decode(layers[layer], 0, queries, _outputs), layers.Length));
                 progress(BuildingShare * (found.Count - 1) / contestants.Count);
             }
 
+            long most = found.Max(f => f.Bytes);
+            var read = new BareRead(settings.Cold ? Math.Max(settings.ColdBytes, 2 * most) : most, settings.Cold, team);
+            owned.Add(read);
+            contenders.AddRange(found.Select(f => new Contender(_ => read.Read(f.Bytes))));
             double[] medians = new Rounds
             {
                 Time = settings.Time * Math.Max(1, contestants.Count),
                 Progress = share => progress(BuildingShare + ((1 - BuildingShare) * share)),
                 Cancellation = cancellation,
             }.Medians(contenders);
-            return [.. found.Select((f, i) => Result(f.Name, f.Bytes, f.Error, medians[2 * i], medians[(2 * i) + 1], medians[0]))];
+            return [.. found.Select((f, i) => Result(f.Name, f.Bytes, f.Error, medians[i], medians[found.Count + i], medians[0]))];
         }
         finally
         {
@@ -71,11 +70,6 @@ internal sealed class AttentionSpeedRun(
         byte[]? bytes = null;
         return () => KvCache.Thaw(bytes ??= first.Freeze());
     }
-
-    private static Contender Step(Action<int> step, int layers) => new(step, layers);
-
-    // Half a walk away from where attention reads, so that the bytes are as cold.
-    private static Contender Reading(Action<int> step, int layers) => new(step, layers, first: layers / 2);
 
     private AttentionSpeedResult Result(string codec, long bytes, double error, double time, double readTime, double plainTime) => new()
     {

@@ -3,10 +3,9 @@ namespace Kvant.Evaluation.Speed;
 /// <summary>Something that is timed beside others.</summary>
 /// <param name="step">What is timed; it gets a place.</param>
 /// <param name="places">Places that steps take in turn, such as layers that lie apart in memory; 1 to repeat the same.</param>
-/// <param name="first">The place of the first step.</param>
-internal sealed class Contender(Action<int> step, int places = 1, int first = 0)
+internal sealed class Contender(Action<int> step, int places = 1)
 {
-    private int _place = first % places;
+    private int _place;
 
     /// <summary>Does steps, one after the other.</summary>
     /// <param name="count">How many.</param>

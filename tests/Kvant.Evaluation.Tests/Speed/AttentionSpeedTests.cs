@@ -88,6 +88,18 @@ public sealed class AttentionSpeedTests
         Assert.Equal(cache.Statistics.TotalBytes - cache.Statistics.FreeBytes, BareRead.Bytes(cache));
     }
 
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(3, false)]
+    public void BareReadTakesAnyLength(int threads, bool cold)
+    {
+        using var team = new WorkerTeam(threads);
+        using var read = new BareRead(10_000, cold, team);
+        foreach (long bytes in (long[])[10_000, 1, 511, 6_000, 6_000, 513])
+            read.Read(bytes);
+        Assert.Throws<ArgumentOutOfRangeException>(() => read.Read(10_001));
+    }
+
     [Fact]
     public void ZerosAreNoAnswer()
     {

@@ -5,13 +5,13 @@ namespace Kvant.Evaluation.Tests.Speed;
 public sealed class RoundsTests
 {
     [Fact]
-    public void ContenderTakesItsPlacesInTurnFromTheFirst()
+    public void ContenderTakesItsPlacesInTurn()
     {
         var places = new List<int>();
-        var contender = new Contender(places.Add, places: 3, first: 2);
+        var contender = new Contender(places.Add, places: 3);
         contender.Run(2);
         contender.Run(3);
-        Assert.Equal([2, 0, 1, 2, 0], places);
+        Assert.Equal([0, 1, 2, 0, 1], places);
     }
 
     [Fact]
