@@ -19,6 +19,7 @@ public sealed class ArchitectureTests
         ["Caching"] = ["Codecs", "Kernels", "Memory"],
         ["Attention"] = ["Caching", "Codecs", "Kernels", "Memory"],
         ["Formats"] = ["Codecs", "Caching", "Kernels"],
+        ["Search"] = ["Codecs", "Caching", "Attention", "Kernels", "Memory"],
     };
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class SamplesTests
     [InlineData("DecodeLoop", "With `balanced` the first")]
     [InlineData("Drafts", "A draft of 6 was cut to 2: 505 tokens")]
     [InlineData("Conversations", "After them the pool holds 908,288 bytes: the prompt.")]
-    [InlineData("Search", "sixbits             2,640,000 bytes instead of 10,240,000: finds vector 1,234, and 10 of the 10 best")]
+    [InlineData("Search", "turboquant:bits=4   1,320,000 bytes instead of 10,240,000: finds vector 1,234, and 9 of the 10 best")]
     public async Task SampleRunsAndSaysWhatItFound(string name, string said)
     {
         // bin/Release/net10.0 of this project, and of the sample.
