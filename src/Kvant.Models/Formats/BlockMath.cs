@@ -46,6 +46,16 @@ internal static class BlockMath
         static short Bits(ref byte bytes, int offset) => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref bytes, offset));
     }
 
+    /// <summary>The four half-precision numbers at an address.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Halves(ref byte bits)
+    {
+        Vector128<int> halves = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref bits)).AsInt16());
+        Vector128<float> numbers = ((halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * HalfToSingle;
+        Vector128<int> exponent = Vector128.Create(0x7C00);
+        return numbers | (Vector128.Equals(halves & exponent, exponent) & Vector128.Create(0x7F800000)).AsSingle();
+    }
+
     /// <summary>16 bytes as words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<short> Words(ref byte bytes) => Vector256.WidenLower(Vector128.LoadUnsafe(ref bytes).ToVector256Unsafe()).AsInt16();

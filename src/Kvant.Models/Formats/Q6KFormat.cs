@@ -43,12 +43,12 @@ internal readonly struct Q6KFormat : ICodeFormat
     {
         int half = run % 8 / 4, place = run % 4;
         ref byte block = ref Unsafe.Add(ref blocks, run / 8 * Bytes);
-        ref byte packed = ref Unsafe.Add(ref block, (64 * half) + (32 * (place % 2))), upper = ref Unsafe.Add(ref block, 128 + (32 * half));
-        return new RunCodes(
-            Code(BlockMath.Nibbles(ref packed, place / 2), BlockMath.Words(ref upper)),
-            Code(BlockMath.Nibbles(ref Unsafe.Add(ref packed, 16), place / 2), BlockMath.Words(ref Unsafe.Add(ref upper, 16))));
-
-        Vector256<short> Code(Vector256<short> nibbles, Vector256<short> bits) =>
-            (nibbles | (((bits << 4) >>> (2 * place)) & Vector256.Create((short)48))) - Vector256.Create((short)32);
+        Vector256<ushort> packed = Vector256.LoadUnsafe(ref Unsafe.Add(ref block, (64 * half) + (32 * (place % 2)))).AsUInt16();
+        Vector256<ushort> upper = Vector256.LoadUnsafe(ref Unsafe.Add(ref block, 128 + (32 * half))).AsUInt16();
+        // Bits that a shift brings over from the neighboring byte are masked off.
+        Vector256<byte> nibbles = (place < 2 ? packed : packed >>> 4).AsByte() & Vector256.Create((byte)15);
+        Vector256<byte> top = (place < 2 ? upper << (4 - (2 * place)) : upper >>> ((2 * place) - 4)).AsByte() & Vector256.Create((byte)48);
+        (Vector256<short> first, Vector256<short> last) = Vector256.Widen(((nibbles | top) - Vector256.Create((byte)32)).AsSByte());
+        return new RunCodes(first, last);
     }
 }

@@ -12,25 +12,22 @@ internal static class SixBitScales
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Read(ref byte blocks, int blockBytes, int runs, ref float scales, ref float shifts)
     {
-        const uint Six = 0x3F3F3F3F, Four = 0x0F0F0F0F, Two = 0x03030303;
-        for (int run = 0; run < runs; run += 8)
+        // Groups of four: scales 0 to 3, scales 4 to 7, shifts 0 to 3, shifts 4 to 7.
+        Vector128<byte> lowPlaces = Vector128.Create((byte)4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+        Vector128<byte> topPlaces = Vector128.Create((byte)255, 255, 255, 255, 4, 5, 6, 7, 255, 255, 255, 255, 8, 9, 10, 11);
+        Vector128<uint> low = Vector128.Create(0x3F3F3F3F, 0x0F0F0F0F, 0x3F3F3F3F, 0u), high = Vector128.Create(0, 0, 0, 0x0F0F0F0Fu), top = Vector128.Create(0x30303030u);
+        for (int run = 0; run < runs; run += 8, blocks = ref Unsafe.Add(ref blocks, blockBytes))
         {
-            ref byte block = ref Unsafe.Add(ref blocks, run / 8 * blockBytes);
-            uint a = Word(ref block, 4), b = Word(ref block, 8), c = Word(ref block, 12);
-            ulong scale = (a & Six) | ((ulong)((c & Four) | (((a >> 6) & Two) << 4)) << 32);
-            ulong shift = (b & Six) | ((ulong)(((c >> 4) & Four) | (((b >> 6) & Two) << 4)) << 32);
-            (Floats(scale) * Vector256.Create(BlockMath.Half(ref block))).StoreUnsafe(ref scales, (nuint)run);
-            (Floats(shift) * Vector256.Create(-BlockMath.Half(ref Unsafe.Add(ref block, 2)))).StoreUnsafe(ref shifts, (nuint)run);
+            Vector128<byte> head = Vector128.LoadUnsafe(ref blocks);
+            Vector128<uint> bits = Vector128.Shuffle(head, lowPlaces).AsUInt32(), tops = Vector128.Shuffle(head, topPlaces).AsUInt32();
+            Vector128<byte> units = ((bits & low) | ((bits >>> 4) & high) | ((tops >>> 2) & top)).AsByte();
+            (Vector128<ushort> ofScales, Vector128<ushort> ofShifts) = Vector128.Widen(units);
+            Vector128<float> factors = BlockMath.Halves(ref blocks);
+            (Floats(ofScales) * Vector256.Create(factors.ToScalar())).StoreUnsafe(ref scales, (nuint)run);
+            (Floats(ofShifts) * Vector256.Create(-factors.GetElement(1))).StoreUnsafe(ref shifts, (nuint)run);
         }
-
-        static uint Word(ref byte bytes, int offset) => Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref bytes, offset));
     }
 
-    // Eight bytes as floats.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Floats(ulong bytes)
-    {
-        Vector128<ushort> shorts = Vector128.WidenLower(Vector128.CreateScalarUnsafe(bytes).AsByte());
-        return Vector256.ConvertToSingle(Vector256.WidenLower(shorts.ToVector256Unsafe()).AsInt32());
-    }
+    private static Vector256<float> Floats(Vector128<ushort> integers) => Vector256.ConvertToSingle(Vector256.WidenLower(integers.ToVector256Unsafe()).AsInt32());
 }
