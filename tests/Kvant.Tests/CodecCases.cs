@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using Kvant.Codecs;
+using Kvant.Tests.Codecs;
 
 namespace Kvant.Tests;
 
-/// <summary>Walks the catalogue: the interesting specs of every method, and codecs that are ready to encode.</summary>
+/// <summary>Walks the catalogue and a method beside it: the interesting specs of every method, and codecs that are ready to encode.</summary>
 internal static class CodecCases
 {
     private static readonly ConcurrentDictionary<(string, int, CodecRole), Codec?> s_codecs = new();
@@ -12,19 +13,22 @@ internal static class CodecCases
     /// <summary>The head dimensions that every law is checked at.</summary>
     public static int[] Dimensions { get; } = [32, 64, 80, 96, 112, 128, 256];
 
+    /// <summary>The methods that every law walks: those that ship, and one that is registered.</summary>
+    public static IReadOnlyList<CodecMethod> Known { get; } = [.. CodecCatalog.Methods, Registered(CoarseCodec.Method)];
+
     public static CodecRole[] Roles { get; } = [CodecRole.Rows, CodecRole.Keys, CodecRole.Values, CodecRole.KeyTiles, CodecRole.ValueTiles];
 
     /// <summary>The names of all methods.</summary>
-    public static TheoryData<string> Methods => [.. CodecCatalog.Methods.Select(m => m.Name)];
+    public static TheoryData<string> Methods => [.. Known.Select(m => m.Name)];
 
     /// <summary>Of every method the defaults, and each value of each setting with the other settings at their defaults; the trellis code also at fewer bits, each of which has kernels of its own.</summary>
-    public static TheoryData<string> Specs => [.. CodecCatalog.Methods.SelectMany(SpecsOf)];
+    public static TheoryData<string> Specs => [.. Known.SelectMany(SpecsOf)];
 
     /// <summary>Those of <see cref="Specs"/> that take rows of 128 numbers.</summary>
-    public static TheoryData<string> SpecsOfDimension128 => [.. CodecCatalog.Methods.SelectMany(SpecsOf).Where(s => TryCreate(s, 128, CodecRole.Rows) is not null)];
+    public static TheoryData<string> SpecsOfDimension128 => [.. Known.SelectMany(SpecsOf).Where(s => TryCreate(s, 128, CodecRole.Rows) is not null)];
 
     /// <summary>The names of the methods that have a number of bits.</summary>
-    public static TheoryData<string> MethodsWithBits => [.. CodecCatalog.Methods.Where(m => m.Settings.Any(s => s.Name == "bits")).Select(m => m.Name)];
+    public static TheoryData<string> MethodsWithBits => [.. Known.Where(m => m.Settings.Any(s => s.Name == "bits")).Select(m => m.Name)];
 
     public static IEnumerable<string> SpecsOf(CodecMethod method)
     {
@@ -111,6 +115,12 @@ internal static class CodecCases
     }
 
     public static float[] RoundTrip(Codec codec, ReadOnlySpan<float> rows) => Decode(codec, Encode(codec, rows));
+
+    private static CodecMethod Registered(CodecMethod method)
+    {
+        CodecCatalog.Register(method);
+        return method;
+    }
 
     // A few loud channels, so that a choice by energy has something to choose.
     private static float[] CalibrationRows(Codec codec)

@@ -11,11 +11,12 @@ internal static class PolicyCost
     /// <summary>The most steps for the codecs of a policy that comes from a file: one dense rotation of 645 numbers, not of 646.</summary>
     public const long MostSteps = 1L << 29;
 
-    /// <summary>Steps to make each different codec once. Keys and values of the same spec are two: their tables differ.</summary>
+    /// <summary>Steps to make each different codec once, at most <see cref="long.MaxValue"/>. Keys and values of the same spec are two: their tables differ.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is outside its range.</exception>
     public static long Steps(IReadOnlyList<LayerSpecs> policy, CacheGeometry geometry) =>
-        policy.Select((layer, i) => (layer.Keys, geometry[i].KeyDimension)).Distinct().Sum(keys => keys.Keys.StepsToCreate(keys.KeyDimension))
-        + policy.Select((layer, i) => (layer.Values, geometry[i].ValueDimension)).Distinct().Sum(values => values.Values.StepsToCreate(values.ValueDimension));
+        policy.Select((layer, i) => (Spec: layer.Keys, Dimension: geometry[i].KeyDimension)).Distinct()
+            .Concat(policy.Select((layer, i) => (Spec: layer.Values, Dimension: geometry[i].ValueDimension)).Distinct())
+            .Aggregate(0L, (sum, codec) => sum + Math.Min(codec.Spec.StepsToCreate(codec.Dimension), long.MaxValue - sum));
 
     /// <summary>Refuses policies of too many specs, wherever they come from.</summary>
     /// <exception cref="ArgumentException">It has too many.</exception>

@@ -33,21 +33,42 @@ public sealed class CodecSetting
     public bool IsLater { get; private init; }
 
     /// <summary>A whole number from a range.</summary>
-    /// <param name="name">The name in a spec.</param>
-    /// <param name="default">What it is where a spec does not say.</param>
+    /// <param name="name">The name in a spec: small letters and digits, with hyphens or underscores between.</param>
+    /// <param name="default">What it is where a spec does not say: a number of the range.</param>
     /// <param name="minimum">The least, at least 0.</param>
-    /// <param name="maximum">The most.</param>
+    /// <param name="maximum">The most, at least <paramref name="minimum"/>.</param>
     /// <param name="summary">What it does, one line.</param>
-    public static CodecSetting Number(string name, long @default, long minimum, long maximum, string summary) =>
-        new(name, summary, @default.ToString(CultureInfo.InvariantCulture), [], minimum, maximum);
+    /// <exception cref="ArgumentException">The name is none, the range is empty or below 0, or the default lies outside of it.</exception>
+    public static CodecSetting Number(string name, long @default, long minimum, long maximum, string summary)
+    {
+        SpecText.RequireName(name, nameof(name));
+        ArgumentNullException.ThrowIfNull(summary);
+        if (minimum < 0 || maximum < minimum)
+            throw new ArgumentException($"'{name}' from {minimum} to {maximum} is no range of whole numbers from 0 on.", nameof(minimum));
+        return new CodecSetting(name, summary, @default.ToString(CultureInfo.InvariantCulture), [], minimum, maximum).WithAllowedDefault();
+    }
 
     /// <summary>One of a few words or numbers.</summary>
-    /// <param name="name">The name in a spec.</param>
+    /// <param name="name">The name in a spec: small letters and digits, with hyphens or underscores between.</param>
     /// <param name="default">What it is where a spec does not say: one of the choices.</param>
-    /// <param name="choices">What it may be.</param>
+    /// <param name="choices">What it may be, each once: small letters, digits, hyphens, underscores, points, plus signs.</param>
     /// <param name="summary">What it does, one line.</param>
-    public static CodecSetting Choice(string name, string @default, string[] choices, string summary) =>
-        new(name, summary, @default, choices, 0, 0);
+    /// <exception cref="ArgumentException">The name is none, there are no choices, one is no value or stands twice, or the default is none of them.</exception>
+    public static CodecSetting Choice(string name, string @default, string[] choices, string summary)
+    {
+        SpecText.RequireName(name, nameof(name));
+        ArgumentNullException.ThrowIfNull(@default);
+        ArgumentNullException.ThrowIfNull(choices);
+        ArgumentNullException.ThrowIfNull(summary);
+        if (choices.Length == 0)
+            throw new ArgumentException($"'{name}' has no choices; at least one is wanted.", nameof(choices));
+        IReadOnlyList<string> own = [.. choices]; // the caller may change theirs
+        foreach (string choice in own)
+            SpecText.RequireValue(choice, nameof(choices));
+        if (own.Distinct(StringComparer.Ordinal).Count() != own.Count)
+            throw new ArgumentException($"A choice of '{name}' stands twice: {string.Join('|', own)}.", nameof(choices));
+        return new CodecSetting(name, summary, @default, own, 0, 0).WithAllowedDefault();
+    }
 
     /// <summary>The same setting with <see cref="IsLater"/>.</summary>
     internal CodecSetting AddedLater() => new(Name, Summary, Default, Choices, _minimum, _maximum) { IsLater = true };
@@ -62,4 +83,11 @@ public sealed class CodecSetting
             && value >= _minimum && value <= _maximum
             && value.ToString(CultureInfo.InvariantCulture) == text;
     }
+
+    /// <summary>Whether another setting accepts all that this one does.</summary>
+    internal bool IsWithin(CodecSetting other) => Choices.Count > 0 ? Choices.All(other.Accepts)
+        : other.Choices.Count == 0 && _minimum >= other._minimum && _maximum <= other._maximum;
+
+    private CodecSetting WithAllowedDefault() => Accepts(Default) ? this
+        : throw new ArgumentException($"The default '{Name}={Default}' is not allowed; {Name} is {Allowed}.", "default");
 }

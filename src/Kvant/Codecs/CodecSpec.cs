@@ -35,7 +35,7 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         string name = colon < 0 ? text : text[..colon];
         CodecMethod method = CodecCatalog.Find(name)
-            ?? throw new FormatException($"Unknown codec '{name}'. Known: {string.Join(", ", CodecCatalog.Methods.Select(m => m.Name))}.");
+            ?? throw new FormatException($"Unknown codec '{name}'. Known: {CodecCatalog.Names}.");
         var defaults = new CodecSpec(method);
         if (colon < 0)
             return defaults;
@@ -48,14 +48,9 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
             if (equals < 0)
                 throw new FormatException($"'{part}' in '{text}' is not a setting; write name=value. {Known(method)}");
             string setting = part[..equals], value = part[(equals + 1)..];
-            int index = IndexOf(method, setting);
-            if (index < 0)
-                throw new FormatException($"'{method.Name}' has no setting '{setting}'. {Known(method)}");
+            Set(method, values, setting, value);
             if (!seen.Add(setting))
                 throw new FormatException($"The setting '{setting}' stands twice in '{text}'.");
-            if (!method.Settings[index].Accepts(value))
-                throw new FormatException($"'{setting}={value}' is not allowed; {setting} is {method.Settings[index].Allowed}.");
-            values[index] = value;
         }
 
         return new CodecSpec(method, values);
@@ -85,9 +80,10 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     /// <exception cref="FormatException">The setting or the value is unknown.</exception>
     public CodecSpec With(string setting, string value)
     {
-        CodecSpec changed = Parse($"{Method.Name}:{setting}={value}");
+        ArgumentNullException.ThrowIfNull(setting);
+        ArgumentNullException.ThrowIfNull(value);
         string[] values = [.. _values];
-        values[IndexOf(Method, setting)] = changed[setting];
+        Set(Method, values, setting, value);
         return new CodecSpec(Method, values);
     }
 
@@ -127,7 +123,8 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     internal long StepsToCreate(int dimension)
     {
         RequireDimension(dimension);
-        return Method.Steps(this, dimension);
+        return Method.Steps(this, dimension) is >= 0 and var steps ? steps
+            : throw new InvalidOperationException($"The method '{Method.Name}' says that making '{this}' takes less than no steps.");
     }
 
     internal int Integer(string setting) => int.Parse(this[setting], CultureInfo.InvariantCulture);
@@ -156,6 +153,16 @@ public sealed class CodecSpec : IEquatable<CodecSpec>
     {
         if (dimension is < 1 or > Codec.MaxDimension)
             throw new ArgumentOutOfRangeException(nameof(dimension), dimension, $"A row has 1 to {Codec.MaxDimension} numbers.");
+    }
+
+    private static void Set(CodecMethod method, string[] values, string setting, string value)
+    {
+        int index = IndexOf(method, setting);
+        if (index < 0)
+            throw new FormatException($"'{method.Name}' has no setting '{setting}'. {Known(method)}");
+        if (!method.Settings[index].Accepts(value))
+            throw new FormatException($"'{setting}={value}' is not allowed; {setting} is {method.Settings[index].Allowed}.");
+        values[index] = value;
     }
 
     private static int IndexOf(CodecMethod method, string setting)

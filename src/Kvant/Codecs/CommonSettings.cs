@@ -31,6 +31,15 @@ internal static class CommonSettings
     public static CodecSetting Frame { get; } = CodecSetting.Choice(
         "frame", "0", ["0", "constant", "balanced"], "learnt from the first 128 rows: constant = the vector that all share, before positions; balanced = units of channels too; 0 = none").AddedLater();
 
+    /// <summary>Refuses a setting that has the name of one here and takes what that does not.</summary>
+    /// <exception cref="ArgumentException">It is such a setting.</exception>
+    public static void RequireSameMeaning(string method, CodecSetting setting)
+    {
+        CodecSetting[] common = [Bits(1, 1, 32), Seed, Scale, Rotation("hadamard"), Mean, MeanBits, Frame];
+        if (Array.Find(common, c => c.Name == setting.Name) is { } known && !setting.IsWithin(known))
+            throw new ArgumentException($"'{setting.Name}' of '{method}' is {setting.Allowed}; a setting of this name is {known.Summary}: {known.Allowed}, or a part of it.", nameof(setting));
+    }
+
     /// <summary>The rule that the spec names.</summary>
     public static ScaleRule ScaleOf(CodecSpec spec) => (ScaleRule)Array.IndexOf(ScaleNames, spec["scale"]);
 

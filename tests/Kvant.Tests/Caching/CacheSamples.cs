@@ -11,10 +11,10 @@ internal static class CacheSamples
     public const int KeyDimension = 64;
     public const int ValueDimension = 96;
 
-    /// <summary>Every method of the catalogue for keys and values, and pairs with blocks of other sizes: keys | values.</summary>
+    /// <summary>Every method for keys and values, and pairs with blocks of other sizes: keys | values.</summary>
     public static TheoryData<string> Pairs =>
     [
-        .. CodecCatalog.Methods.Select(m => m.Name),
+        .. CodecCases.Known.Select(m => m.Name),
         "kivi:group=128", "kivi:bits=4,group=16|turboquant:bits=3", "q8|kivi:bits=4", "turboquant:bits=2|q4_0", "fp32|outlier", "turboquant:bits=5", "outlier|kivi:group=64",
         "turboquant:bits=3,mean=64|turboquant:bits=3", "turboquant:bits=4,mean=32,frame=balanced|q8:frame=balanced", "turboquant:bits=2,mean=auto|q4_0:mean=128,meanbits=8",
     ];

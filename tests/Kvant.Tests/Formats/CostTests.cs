@@ -69,7 +69,7 @@ public sealed class CostTests : IDisposable
         foreach (CachePreset preset in CachePreset.All)
             PolicyCost.RequireFewSteps(preset.ForLayers(80), geometry);
         PolicyCost.RequireFewSteps(LayerPolicy.Uniform(80, CodecSpec.Parse("turboquant:rotation=haar"), CodecSpec.Parse("turboquant-ip:rotation=haar,sketch=orthogonal")), geometry);
-        PolicyCost.RequireFewSteps([.. CodecCatalog.Methods.Select(m => new LayerSpecs(CodecSpec.Parse(m.Name), CodecSpec.Parse(m.Name)))], geometry);
+        PolicyCost.RequireFewSteps([.. CodecCases.Known.Select(m => new LayerSpecs(CodecSpec.Parse(m.Name), CodecSpec.Parse(m.Name)))], geometry);
         foreach (CodecMethod method in CodecCatalog.Methods.Where(m => m.Settings.Any(s => s.Name == "seed")))
             PolicyCost.RequireFewSteps([.. Enumerable.Range(0, 80).Select(i => new LayerSpecs(CodecSpec.Parse($"{method.Name}:seed={i}"), CodecSpec.Parse($"{method.Name}:seed={i + 100}")))], geometry);
     }
