@@ -1,12 +1,15 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Kvant.Cli.Output;
 
 namespace Kvant.Cli;
 
 /// <summary>The help of System.CommandLine, followed by the details and examples of the command.</summary>
 internal sealed class HelpWithExamples : SynchronousCommandLineAction
 {
+    private const int FileWidth = 120;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -14,7 +17,8 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
         TextWriter output = parseResult.InvocationConfiguration.Output;
         using var text = new StringWriter();
         parseResult.InvocationConfiguration.Output = text;
-        int code = new HelpAction().Invoke(parseResult);
+        int? width = (output as PrintableWriter)?.Width;
+        int code = new HelpAction { MaxWidth = width ?? int.MaxValue }.Invoke(parseResult);
         parseResult.InvocationConfiguration.Output = output;
         output.Write(MarkOptional(text.ToString(), parseResult.CommandResult.Command));
         if (parseResult.CommandResult.Command is not Verb verb)
@@ -30,14 +34,17 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
         if (verb.Details.Length > 0)
         {
             output.WriteLine("Details:");
-            foreach (string line in verb.Details.Split('\n'))
-                output.WriteLine($"  {line.TrimEnd()}".TrimEnd());
-            output.WriteLine();
+            foreach (string paragraph in verb.Details.ReplaceLineEndings("\n").Split("\n\n"))
+            {
+                foreach (string line in Words.Wrap("  " + paragraph.Replace('\n', ' '), width ?? FileWidth))
+                    output.WriteLine(line);
+                output.WriteLine();
+            }
         }
 
         output.WriteLine(verb.Examples.Count == 1 ? "Example:" : "Examples:");
         foreach (string example in verb.Examples)
-            output.WriteLine($"  {example}");
+            output.Write($"  {example}{output.NewLine}"); // in one piece, to be copied
         output.WriteLine();
         return code;
     }

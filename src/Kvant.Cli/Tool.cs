@@ -40,7 +40,8 @@ public static class Tool
     public static int Run(IReadOnlyList<string> args, TextWriter stdout, TextWriter stderr, CancellationToken cancellation = default) =>
         Run(args, new Terminal(stdout, stderr, cancellation));
 
-    private static int Run(IReadOnlyList<string> args, Terminal terminal)
+    /// <summary>Runs a command on any terminal.</summary>
+    internal static int Run(IReadOnlyList<string> args, Terminal terminal)
     {
         try
         {

@@ -67,7 +67,7 @@ public sealed class PrintableTests : IDisposable
     {
         using var text = new StringWriter();
         Assert.Same(text, new Terminal(text, TextWriter.Null, default).Text);
-        var terminal = new Terminal(text, TextWriter.Null, default) { OutWidth = 80 };
+        var terminal = new Terminal(text, TextWriter.Null, default, outWidth: 80);
         terminal.Text.Write("one\u001b[2J\ntwo\t");
         terminal.Text.Write('\u009b');
         Assert.Equal("one\\u001b[2J\ntwo\t\\u009b", text.ToString());

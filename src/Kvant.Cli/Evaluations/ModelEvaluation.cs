@@ -142,20 +142,20 @@ internal static class ModelEvaluation
             Column<ModelResult>.OfReal("", "bytes/token", "0", r => r.BytesPerToken),
             Column<ModelResult>.OfReal("", "x fp16", "0.00", r => r.Ratio, minor: true),
             Column<ModelResult>.OfReal("", "x long", "0.00", r => r.LongRatio),
-            Column<ModelResult>.OfReal("", "KL median", "0.0000000", r => r.Loss.DivergenceMedian.Value),
-            Column<ModelResult>.OfReal("", "±", "0.0000000", r => r.Loss.DivergenceMedian.StandardError, minor: true),
-            Column<ModelResult>.OfReal("", "KL 99 %", "0.00000", r => r.Loss.DivergenceP99.Value),
-            Column<ModelResult>.OfReal("", "KL mean", "0.000000", r => r.Loss.DivergenceMean.Value, minor: true),
+            Column<ModelResult>.OfError("", "KL median", r => r.Loss.DivergenceMedian.Value),
+            Column<ModelResult>.OfError("", "±", r => r.Loss.DivergenceMedian.StandardError, minor: true),
+            Column<ModelResult>.OfError("", "KL 99 %", r => r.Loss.DivergenceP99.Value),
+            Column<ModelResult>.OfError("", "KL mean", r => r.Loss.DivergenceMean.Value, minor: true),
             Column<ModelResult>.OfReal("", "top-1 %", "0.00", r => 100 * r.Loss.Top1.Value),
-            Column<ModelResult>.OfReal("", "perplexity %", "+0.000;-0.000;0.000", r => 100 * (r.Loss.PerplexityRatio.Value - 1)),
+            Column<ModelResult>.OfReal("", "perplexity %", "+0.000;-0.000", r => 100 * (r.Loss.PerplexityRatio.Value - 1)),
             Column<ModelResult>.OfReal("", "±", "0.000", r => 100 * r.Loss.PerplexityRatio.StandardError, minor: true),
             Column<ModelResult>.OfReal("", "tokens/s", "0", r => r.Speed.DecodeTokensPerSecond, minor: true),
             Column<ModelResult>.OfReal("", "first other token", "0", r => r.GreedyDifferences.Min() + 1, minor: true),
         ];
         if (report.Parts)
         {
-            columns.Add(Column<ModelResult>.OfReal("", "keys only", "0.0000000", r => r.KeysOnly?.DivergenceMedian.Value));
-            columns.Add(Column<ModelResult>.OfReal("", "values only", "0.0000000", r => r.ValuesOnly?.DivergenceMedian.Value));
+            columns.Add(Column<ModelResult>.OfError("", "keys only", r => r.KeysOnly?.DivergenceMedian.Value));
+            columns.Add(Column<ModelResult>.OfError("", "values only", r => r.ValuesOnly?.DivergenceMedian.Value));
         }
 
         return [.. columns];

@@ -18,14 +18,14 @@ internal static class TraceEvaluation
         Column<PairResult>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.BytesPerToken),
         Column<PairResult>.OfReal("bitsPerValue", "bits/value", "0.00", r => r.BitsPerValue, minor: true),
         Column<PairResult>.OfReal("ratio", "x fp16", "0.00", r => r.Ratio),
-        Column<PairResult>.OfReal("keyNmse", "key nMSE", "0.00000", r => r.KeyNmse, minor: true),
-        Column<PairResult>.OfReal("valueNmse", "value nMSE", "0.00000", r => r.ValueNmse, minor: true),
-        Column<PairResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
+        Column<PairResult>.OfError("keyNmse", "key nMSE", r => r.KeyNmse, minor: true),
+        Column<PairResult>.OfError("valueNmse", "value nMSE", r => r.ValueNmse, minor: true),
+        Column<PairResult>.OfError("outputError", "output error", r => r.OutputError),
         Column<PairResult>.OfReal("top1", "top-1", "0.0000", r => r.Top1, minor: true),
-        Column<PairResult>.OfReal("attentionKl", "mean KL", "0.00000", r => r.AttentionKl?.Mean, minor: true),
-        Column<PairResult>.OfReal("", "median KL", "0.00000", r => r.AttentionKl?.Median, minor: true),
-        Column<PairResult>.OfReal("", "99 % KL", "0.00000", r => r.AttentionKl?.P99, minor: true),
-        Column<PairResult>.OfReal("logitRmse", "logit RMSE", "0.00000", r => r.LogitRmse, minor: true),
+        Column<PairResult>.OfError("attentionKl", "mean KL", r => r.AttentionKl?.Mean, minor: true),
+        Column<PairResult>.OfError("", "median KL", r => r.AttentionKl?.Median, minor: true),
+        Column<PairResult>.OfError("", "99 % KL", r => r.AttentionKl?.P99, minor: true),
+        Column<PairResult>.OfError("logitRmse", "logit RMSE", r => r.LogitRmse, minor: true),
     ];
 
     /// <summary>Compares the pairs; those of <paramref name="defaults"/> that the trace has tokens enough for where none are asked for.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Kvant.Evaluation.Reports;
 
 namespace Kvant.Cli.Output;
 
@@ -23,6 +24,9 @@ internal sealed class Column<TRow>
     /// <summary>Writes the value in JSON.</summary>
     public Action<Utf8JsonWriter, TRow> WriteValue { get; }
 
+    /// <summary>Whether a narrow terminal may break a cell behind its commas, too.</summary>
+    public bool BreaksAtCommas { get; private init; }
+
     /// <summary>Numbers stand at the right.</summary>
     public bool IsNumber { get; private init; }
 
@@ -42,34 +46,36 @@ internal sealed class Column<TRow>
             IsMinor = minor,
         };
 
-    /// <summary>A column of numbers; a null or a number that is not finite is <c>null</c> in JSON; the table shows a dash or <c>inf</c>.</summary>
+    /// <summary>A column of numbers with so many digits; a null or a number that is not finite is <c>null</c> in JSON; the table shows a dash or <c>inf</c>.</summary>
     public static Column<TRow> OfReal(string field, string title, string format, Func<TRow, double?> value, bool minor = false) =>
-        new(field, title, row => Show(value(row), format), (json, row) => WriteReal(json, value(row)))
-        {
-            IsNumber = true,
-            IsMinor = minor,
-        };
+        OfReal(field, title, number => NumberText.Fixed(number, format), value, minor);
+
+    /// <summary>The same for errors and other numbers of any size.</summary>
+    public static Column<TRow> OfError(string field, string title, Func<TRow, double?> value, bool minor = false) =>
+        OfReal(field, title, NumberText.Significant, value, minor);
 
     /// <summary>A codec spec. It is long, but it has joints: a narrow terminal breaks it at its commas.</summary>
     public static Column<TRow> OfSpec(string field, string title, Func<TRow, string> value) =>
-        new(field, title, value, (json, row) => json.WriteStringValue(value(row)))
-        {
-            FoldedText = row => value(row).Replace(",", ",\n", StringComparison.Ordinal),
-        };
+        new(field, title, value, (json, row) => json.WriteStringValue(value(row))) { BreaksAtCommas = true };
 
     /// <summary>A column whose JSON value is not the text of the cell.</summary>
     public static Column<TRow> OfValue(string field, string title, Func<TRow, string> text, Action<Utf8JsonWriter, TRow> write, Func<TRow, string>? folded = null) =>
         new(field, title, text, write) { FoldedText = folded };
 
-    private static string Show(double? value, string format)
+    private static Column<TRow> OfReal(string field, string title, Func<double, string> text, Func<TRow, double?> value, bool minor) =>
+        new(field, title, row => Show(value(row), text), (json, row) => WriteReal(json, value(row)))
+        {
+            IsNumber = true,
+            IsMinor = minor,
+        };
+
+    private static string Show(double? value, Func<double, string> text) => value switch
     {
-        if (value is not { } number || double.IsNaN(number))
-            return "-";
-        if (double.IsInfinity(number))
-            return number > 0 ? "inf" : "-inf";
-        string text = number.ToString(format, CultureInfo.InvariantCulture);
-        return text.AsSpan().ContainsAnyInRange('1', '9') ? text : text.TrimStart('-'); // no minus before a rounded zero
-    }
+        null or double.NaN => "-",
+        double.PositiveInfinity => "inf",
+        double.NegativeInfinity => "-inf",
+        { } number => text(number),
+    };
 
     private static void WriteReal(Utf8JsonWriter json, double? value)
     {

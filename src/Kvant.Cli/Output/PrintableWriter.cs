@@ -2,12 +2,17 @@ using System.Text;
 
 namespace Kvant.Cli.Output;
 
-/// <summary>Writes <see cref="Printable"/> text; what is written as a line stays one, whatever names stand in it.</summary>
-internal sealed class PrintableWriter(TextWriter inner) : TextWriter
+/// <summary>Writes <see cref="Printable"/> text; what is written as a line stays one, whatever names stand in it, but for breaks behind words where a terminal ends.</summary>
+/// <param name="inner">Receives it.</param>
+/// <param name="width">Columns of the terminal, or null where there is none.</param>
+internal sealed class PrintableWriter(TextWriter inner, int? width = null) : TextWriter
 {
     private volatile bool _closed;
 
     public override Encoding Encoding => inner.Encoding;
+
+    /// <summary>Columns of the terminal, or null where there is none.</summary>
+    public int? Width => width;
 
     /// <summary>Whether the last line was ended, as far as this writer knows.</summary>
     public bool AtLineStart { get; private set; } = true;
@@ -32,7 +37,8 @@ internal sealed class PrintableWriter(TextWriter inner) : TextWriter
     {
         if (_closed)
             return;
-        inner.WriteLine(Printable.Line(value ?? ""));
+        foreach (string line in Words.Wrap(Printable.Line(value ?? ""), width ?? int.MaxValue))
+            inner.WriteLine(line);
         AtLineStart = true;
     }
 

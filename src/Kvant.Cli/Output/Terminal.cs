@@ -5,10 +5,14 @@ using Spectre.Console.Rendering;
 namespace Kvant.Cli.Output;
 
 /// <summary>Where a command writes, and what it may assume about the reader.</summary>
-internal sealed class Terminal(TextWriter output, TextWriter error, CancellationToken cancellation)
+/// <param name="output">Receives results.</param>
+/// <param name="error">Receives errors and progress.</param>
+/// <param name="cancellation">Set by Ctrl-C.</param>
+/// <param name="outWidth">Columns of the terminal that <paramref name="output"/> is, or null where it is a file or a pipe.</param>
+internal sealed class Terminal(TextWriter output, TextWriter error, CancellationToken cancellation, int? outWidth = null)
 {
     /// <summary>Results go here; what is no text for a terminal is made visible.</summary>
-    public PrintableWriter Out { get; } = new(output);
+    public PrintableWriter Out { get; } = new(output, outWidth);
 
     /// <summary>Errors and progress go here.</summary>
     public PrintableWriter Error { get; } = new(error);
@@ -23,7 +27,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     public CancellationToken Cancellation { get; } = cancellation;
 
     /// <summary>Columns of the terminal that <see cref="Out"/> is, or null where it is a file or a pipe.</summary>
-    public int? OutWidth { get; init; }
+    public int? OutWidth => outWidth;
 
     /// <summary>Whether a person sees <see cref="Error"/> as it is written.</summary>
     public bool ErrorIsTerminal { get; private init; }
@@ -32,15 +36,15 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     private static bool NoColor => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>The console of this process.</summary>
-    public static Terminal OfConsole(CancellationToken cancellation) => new(StandardStreams.Out, StandardStreams.Error, cancellation)
+    public static Terminal OfConsole(CancellationToken cancellation) => new(
+        StandardStreams.Out, StandardStreams.Error, cancellation, !StandardStreams.IsOpen(1) || Console.IsOutputRedirected || Console.WindowWidth < 1 ? null : Console.WindowWidth)
     {
-        OutWidth = !StandardStreams.IsOpen(1) || Console.IsOutputRedirected || Console.WindowWidth < 1 ? null : Console.WindowWidth,
         ErrorIsTerminal = StandardStreams.IsOpen(2) && !Console.IsErrorRedirected,
     };
 
     /// <summary>Writes a table or the like to <see cref="Out"/>.</summary>
     /// <param name="content">What to write.</param>
-    /// <param name="width">Columns that it takes; a narrower terminal breaks it, a file never does.</param>
+    /// <param name="width">Columns that it takes; a terminal is at least as wide.</param>
     public void Show(IRenderable content, int width)
     {
         if (OutWidth is { } columns)

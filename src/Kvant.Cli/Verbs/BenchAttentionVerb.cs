@@ -36,7 +36,7 @@ internal sealed class BenchAttentionVerb : Verb
         Column<AttentionSpeedResult>.OfReal("compressedGBps", "GB/s", "0.0", r => r.CompressedGBps, minor: true),
         Column<AttentionSpeedResult>.OfReal("ratioToFp32", "x fp32", "0.00", r => r.RatioToFp32),
         Column<AttentionSpeedResult>.OfReal("ratioToRead", "of a read", "0.00", r => r.RatioToRead),
-        Column<AttentionSpeedResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
+        Column<AttentionSpeedResult>.OfError("outputError", "output error", r => r.OutputError),
     ];
 
     public BenchAttentionVerb()

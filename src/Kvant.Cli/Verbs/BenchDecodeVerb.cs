@@ -41,7 +41,7 @@ internal sealed class BenchDecodeVerb : Verb
         Column<DecodeSpeedResult>.OfReal("restMilliseconds", "rest ms", "0.00", r => r.RestMilliseconds),
         Column<DecodeSpeedResult>.OfReal("attentionRatioToFp32", "attention x fp32", "0.00", r => r.AttentionRatioToFp32),
         Column<DecodeSpeedResult>.OfReal("ratioToFp32", "x fp32", "0.00", r => r.RatioToFp32),
-        Column<DecodeSpeedResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError, minor: true),
+        Column<DecodeSpeedResult>.OfError("outputError", "output error", r => r.OutputError, minor: true),
     ];
 
     public BenchDecodeVerb()

@@ -26,7 +26,7 @@ internal sealed class BenchEncodeVerb : Verb
         Column<EncodeSpeedResult>.OfReal("millionPerSecond", "M rows/s", "0.00", r => r.MillionPerSecond),
         Column<EncodeSpeedResult>.OfReal("ratioToCopy", "x copy", "0.0", r => r.RatioToCopy),
         Column<EncodeSpeedResult>.OfReal("ratioToRotation", "x rotation", "0.00", r => r.RatioToRotation),
-        Column<EncodeSpeedResult>.OfReal("nmse", "nMSE", "0.00000", r => r.Nmse, minor: true),
+        Column<EncodeSpeedResult>.OfError("nmse", "nMSE", r => r.Nmse, minor: true),
         Column<EncodeSpeedResult>.OfReal("appendMicroseconds", "append us", "0.00", r => r.AppendMicroseconds),
         Column<EncodeSpeedResult>.OfReal("closingAppendMicroseconds", "closing us", "0.0", r => r.ClosingAppendMicroseconds),
         Column<EncodeSpeedResult>.OfReal("slowestAppendMicroseconds", "slowest us", "0.0", r => r.SlowestAppendMicroseconds),

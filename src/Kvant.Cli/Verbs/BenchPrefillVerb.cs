@@ -27,7 +27,7 @@ internal sealed class BenchPrefillVerb : Verb
         Column<PrefillSpeedResult>.OfInteger("threads", "threads", r => r.Threads),
         Column<PrefillSpeedResult>.OfReal("tokensPerSecond", "tokens/s", "0", r => r.TokensPerSecond),
         Column<PrefillSpeedResult>.OfReal("ratioToFp32", "x fp32", "0.00", r => r.RatioToFp32),
-        Column<PrefillSpeedResult>.OfReal("outputError", "output error", "0.00000", r => r.OutputError),
+        Column<PrefillSpeedResult>.OfError("outputError", "output error", r => r.OutputError),
     ];
 
     public BenchPrefillVerb()

@@ -29,10 +29,10 @@ internal sealed class MeasureVerb : Verb
         Column<VectorResult>.OfInteger("dimension", "dimension", r => r.Dimension),
         Column<VectorResult>.OfReal("bytesPerRow", "bytes/row", "0.##", r => r.BytesPerRow),
         Column<VectorResult>.OfReal("bitsPerValue", "bits/value", "0.000", r => r.BitsPerValue),
-        Column<VectorResult>.OfReal("nmse", "nMSE", "0.000000", r => r.Nmse),
+        Column<VectorResult>.OfError("nmse", "nMSE", r => r.Nmse),
         Column<VectorResult>.OfReal("cosine", "cosine", "0.00000", r => r.Cosine),
-        Column<VectorResult>.OfReal("innerProductBias", "dot bias", "0.00000", r => r.InnerProductBias, minor: true),
-        Column<VectorResult>.OfReal("innerProductRmse", "dot RMSE", "0.00000", r => r.InnerProductRmse, minor: true),
+        Column<VectorResult>.OfError("innerProductBias", "dot bias", r => r.InnerProductBias, minor: true),
+        Column<VectorResult>.OfError("innerProductRmse", "dot RMSE", r => r.InnerProductRmse, minor: true),
         Column<VectorResult>.OfReal("encodeRowsPerSecond", "rows/s", "0", r => r.EncodeRowsPerSecond, minor: true),
     ];
 

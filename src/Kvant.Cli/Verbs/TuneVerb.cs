@@ -36,11 +36,11 @@ internal sealed class TuneVerb : Verb
         Column<Row>.OfText("policy", "policy", r => r.Name),
         Column<Row>.OfReal("bitsPerValue", "bits", "0.000", r => r.Point.BitsPerValue),
         Column<Row>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.Point.BytesPerToken),
-        Column<Row>.OfReal("predicted", "predicted", "0.0000000", r => r.Point.Predicted, minor: true),
-        Column<Row>.OfReal("divergenceMedian", "KL median", "0.0000000", r => r.Point.Verified?.DivergenceMedian.Value),
-        Column<Row>.OfReal("divergenceMedianError", "±", "0.0000000", r => r.Point.Verified?.DivergenceMedian.StandardError),
-        Column<Row>.OfReal("divergenceMean", "KL mean", "0.000000", r => r.Point.Verified?.DivergenceMean.Value),
-        Column<Row>.OfReal("divergenceP99", "KL 99 %", "0.00000", r => r.Point.Verified?.DivergenceP99.Value, minor: true),
+        Column<Row>.OfError("predicted", "predicted", r => r.Point.Predicted, minor: true),
+        Column<Row>.OfError("divergenceMedian", "KL median", r => r.Point.Verified?.DivergenceMedian.Value),
+        Column<Row>.OfError("divergenceMedianError", "±", r => r.Point.Verified?.DivergenceMedian.StandardError),
+        Column<Row>.OfError("divergenceMean", "KL mean", r => r.Point.Verified?.DivergenceMean.Value),
+        Column<Row>.OfError("divergenceP99", "KL 99 %", r => r.Point.Verified?.DivergenceP99.Value, minor: true),
         Column<Row>.OfReal("top1", "top-1", "0.0000", r => r.Point.Verified?.Top1.Value, minor: true),
         Column<Row>.OfValue("layers", "", r => "", (json, r) =>
         {

@@ -65,7 +65,7 @@ internal static class ModelTables
 
     private static object?[] Change(Estimate ratio)
     {
-        string text = (100 * (ratio.Value - 1)).ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
+        string text = NumberText.Fixed(100 * (ratio.Value - 1), "+0.000;-0.000");
         return [$"{text} %", Spread(ratio.StandardError is { } e ? Fixed(100 * e, 3) : null)];
     }
 

@@ -15,25 +15,15 @@ internal static class ReportText
 
     public static XAttribute Attribute(string name, double value) => new(name, value.ToString("0.##", CultureInfo.InvariantCulture));
 
-    /// <summary>Three digits where the number is of a usual size, else two and an exponent.</summary>
-    public static string Number(double? value)
-    {
-        if (value is not { } v)
-            return "–";
-        double size = Math.Abs(v);
-        if (size is 0 or double.PositiveInfinity)
-            return v == 0 ? "0" : "∞";
-        return size is >= 0.001 and < 1000
-            ? Fixed(v, Math.Clamp(2 - (int)Math.Floor(Math.Log10(size)), 0, 5))
-            : v.ToString("0.0e0", CultureInfo.InvariantCulture);
-    }
+    /// <summary>A number of any size; a dash where there is none.</summary>
+    public static string Number(double? value) => NumberText.Significant(value ?? double.NaN);
 
     /// <summary>A round number at an axis.</summary>
     public static string Tick(double value) => value.ToString(value is >= 0.001 and < 10000 ? "0.###" : "0e0", CultureInfo.InvariantCulture);
 
-    public static string Fixed(double value, int digits) => value.ToString("F" + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    public static string Fixed(double value, int digits) => NumberText.Fixed(value, "F" + digits.ToString(CultureInfo.InvariantCulture));
 
-    public static string Bytes(double value) => value.ToString(value >= 100 ? "#,0" : "0.#", CultureInfo.InvariantCulture);
+    public static string Bytes(double value) => NumberText.Fixed(value, value >= 100 ? "#,0" : "0.#");
 
     public static string Count(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 
