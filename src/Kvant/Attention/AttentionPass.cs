@@ -220,10 +220,10 @@ internal sealed class AttentionPass
     // The scores of those that it sees, side by side, become weights and go back to their places; the others have none.
     private void WeighAncestors(int query, int token, ReadOnlySpan<int> parents, ReadOnlySpan<int> depths, int firstRow, Span<float> scores, Span<float> seen)
     {
-        int count = 0, depth = depths[token];
+        int count = 0, root = _positions[query] - depths[token];
         for (int at = token; at >= firstRow; at = parents[at])
         {
-            if (at < firstRow + scores.Length && (_window == 0 || depth - depths[at] < _window))
+            if (at < firstRow + scores.Length && Sees(query, root + depths[at]))
                 seen[count++] = scores[at - firstRow];
         }
 
@@ -232,7 +232,7 @@ internal sealed class AttentionPass
         count = 0;
         for (int at = token; at >= firstRow; at = parents[at])
         {
-            if (at < firstRow + scores.Length && (_window == 0 || depth - depths[at] < _window))
+            if (at < firstRow + scores.Length && Sees(query, root + depths[at]))
                 scores[at - firstRow] = seen[count++];
         }
     }
@@ -255,6 +255,8 @@ internal sealed class AttentionPass
         float slope = _slopes[query];
         return Softmax.ToLogits(scores, slope == 0 ? _map : _map with { BiasStep = slope }, slope * (position - _positions[query]));
     }
+
+    private bool Sees(int query, int position) => Range(query, position, rows: 1, dead: 0) == (0, 1);
 
     // The rows of a run that a query sees: living, not in its future, not behind its window.
     private (int First, int End) Range(int query, int position, int rows, int dead)

@@ -50,10 +50,10 @@ public sealed partial class CacheAttention
     {
         CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        int queryFloats = shape.QueryHeads * shape.KeyDimension, tokens = queries.Count(queryFloats, nameof(queries));
-        CheckTokens(keys.Count(shape.KvHeads * shape.KeyDimension, nameof(keys)), tokens, nameof(keys));
-        CheckTokens(values.Count(shape.KvHeads * shape.ValueDimension, nameof(values)), shape.ValuesInKeys ? 0 : tokens, nameof(values));
-        CheckLength(outputs.Length, tokens, shape.QueryHeads * shape.ValueDimension, nameof(outputs));
+        int tokens = queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), queryFloats = shape.QueryHeads * shape.KeyDimension;
+        CheckTokens(keys.Count(shape.KvHeads, shape.KeyDimension, nameof(keys)), tokens, nameof(keys));
+        CheckTokens(values.Count(shape.KvHeads, shape.ValueDimension, nameof(values)), shape.ValuesInKeys ? 0 : tokens, nameof(values));
+        CheckLength(outputs.Length, (long)tokens * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
         if (!logSumExp.IsEmpty)
             CheckLength(logSumExp.Length, tokens, shape.QueryHeads, nameof(logSumExp));
         RequireMask(mask, tokens, layer, append);

@@ -17,8 +17,8 @@ public sealed partial class CacheAttention
     {
         CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
+        CheckTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), 1, nameof(queries));
         int width = shape.QueryHeads * shape.KeyDimension;
-        CheckTokens(queries.Count(width, nameof(queries)), 1, nameof(queries));
         using Turn.Taken turn = _turn.Take(this);
         CheckFinite(KeepQueries(queries, 0, 1, width), shape.KeyDimension, nameof(queries));
         ReadOnlySpan<KvCache> caches = [cache];

@@ -145,7 +145,7 @@ public sealed partial class CacheAttention
             if (_sinksApart)
                 _sinkQueries.AsSpan(from, group * d).CopyTo(pass.SinkQueries.AsSpan(t * group * d));
             int token = _firstToken + first + t, position = step.Position + Depth(token), last = step.Position + Last(token);
-            int firstLive = eviction.FirstLive((long)position + 1, sinks);
+            int firstLive = (int)Math.Min(eviction.FirstLive((long)position + 1, sinks), int.MaxValue);
             for (int g = 0; g < group; g++)
                 pass.Place((t * group) + g, position, last, (head * group) + g, firstLive);
         }

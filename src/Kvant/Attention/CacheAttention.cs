@@ -99,12 +99,12 @@ public sealed partial class CacheAttention : IDisposable
         foreach (KvCache cache in caches)
             CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        CheckTokens(queries.Count(shape.QueryHeads * shape.KeyDimension, nameof(queries)), caches.Length, nameof(queries));
-        CheckLength(outputs.Length, caches.Length * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
+        CheckTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), caches.Length, nameof(queries));
+        CheckLength(outputs.Length, (long)caches.Length * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
         if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, caches.Length * shape.QueryHeads, 1, nameof(logSumExp));
+            CheckLength(logSumExp.Length, caches.Length, shape.QueryHeads, nameof(logSumExp));
         if (!sinkQueries.IsEmpty)
-            CheckTokens(sinkQueries.Count(shape.QueryHeads * shape.KeyDimension, nameof(sinkQueries)), caches.Length, nameof(sinkQueries));
+            CheckTokens(sinkQueries.Count(shape.QueryHeads, shape.KeyDimension, nameof(sinkQueries)), caches.Length, nameof(sinkQueries));
         using Turn.Taken turn = _turn.Take(this);
         Keep(queries, caches.Length, ref _queries, nameof(queries));
         Keep(sinkQueries, sinkQueries.IsEmpty ? 0 : caches.Length, ref _sinkQueries, nameof(sinkQueries));
@@ -163,10 +163,10 @@ public sealed partial class CacheAttention : IDisposable
         throw new ArgumentException($"{(name.EndsWith("ueries", StringComparison.Ordinal) ? "Query" : $"Row of the {name}")} {i / dimension}, channel {i % dimension} is {rows[i]}; {name} must be finite.", name);
     }
 
-    private static void CheckLength(int found, int rows, int unit, string name)
+    private static void CheckLength(int found, long rows, int unit, string name)
     {
-        if (found != (long)rows * unit)
-            throw new ArgumentException($"The length is {found}; it must be {(long)rows * unit}.", name);
+        if (found != rows * unit)
+            throw new ArgumentException($"The length is {found}; it must be {rows * unit}.", name);
     }
 
     private static void CheckTokens(int found, int wanted, string name)

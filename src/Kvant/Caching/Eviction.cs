@@ -17,7 +17,7 @@ public abstract record Eviction
     internal abstract long Kept(int sinks);
 
     /// <summary>The first token beside the sinks that lives in a sequence of a length.</summary>
-    internal int FirstLive(long length, int sinks) => (int)Math.Max(sinks, length - Kept(sinks));
+    internal long FirstLive(long length, int sinks) => Math.Max(sinks, length - Kept(sinks));
 
     /// <summary>Keeps the newest tokens beside the sinks.</summary>
     /// <param name="Tokens">How many, at least 1.</param>
@@ -41,6 +41,6 @@ public abstract record Eviction
 
     private sealed record Everything : Eviction
     {
-        internal override long Kept(int sinks) => int.MaxValue;
+        internal override long Kept(int sinks) => long.MaxValue;
     }
 }

@@ -15,7 +15,7 @@ public sealed partial class KvCache
     {
         LayerGeometry shape = LayerAt(layer).Layout.Shape;
         ArgumentOutOfRangeException.ThrowIfNegative(position);
-        int token = shape.QueryHeads * shape.KeyDimension;
+        long token = (long)shape.QueryHeads * shape.KeyDimension;
         if (queries.Length % token != 0)
             throw new ArgumentException($"The length is {queries.Length}; it must be a multiple of {token}, the queries of a token.", nameof(queries));
         if (!Finiteness.All(queries))

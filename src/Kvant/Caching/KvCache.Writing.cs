@@ -145,7 +145,7 @@ public sealed partial class KvCache
             if (firstLive < 0 || firstLive > length)
                 throw new ArgumentOutOfRangeException(nameof(firstLive), firstLive, $"The first token that stays is 0 to {length}.");
             foreach (LayerMemory layer in _own)
-                layer.Evict(firstLive);
+                layer.Become(layer.Layout.AfterEvict(layer.Extent, firstLive));
             TrimOwnPool();
         }
         finally
@@ -268,8 +268,8 @@ public sealed partial class KvCache
 
     private static int CountTokens(LayerGeometry shape, TokenRows keys, TokenRows values)
     {
-        int count = keys.Count(shape.KvHeads * shape.KeyDimension, nameof(keys)), wanted = shape.ValuesInKeys ? 0 : count;
-        int found = values.Count(shape.KvHeads * shape.ValueDimension, nameof(values));
+        int count = keys.Count(shape.KvHeads, shape.KeyDimension, nameof(keys)), wanted = shape.ValuesInKeys ? 0 : count;
+        int found = values.Count(shape.KvHeads, shape.ValueDimension, nameof(values));
         return found == wanted ? count
             : throw new ArgumentException($"There are values of {found} tokens; with keys of {count} there must be {wanted}.", nameof(values));
     }
@@ -285,7 +285,7 @@ public sealed partial class KvCache
     {
         foreach (LayerMemory layer in _own)
         {
-            if (layer.HasForgotten(length))
+            if (length < layer.Extent.Length && layer.Layout.HasForgotten(layer.Extent, length))
                 return layer;
         }
 

@@ -31,10 +31,10 @@ internal sealed class LayerLayout
 
         // The most rows that wait are one less than what lets a block go: window, drafts and a block, or all that calibration wants.
         long most = Math.Max(_waiting + BlockRows, CalibrationRows) - 1;
-        RingRows = checked((int)((most + BlockRows - 1) / BlockRows * BlockRows));
+        long ring = (most + BlockRows - 1) / BlockRows * BlockRows;
         long[] sizes =
         [
-            .. sides.Select(side => (long)Sinks * side.RowBytes), .. sides.Select(side => (long)RingRows * side.RowBytes), .. sides.Select(side => (long)side.Codec.StateBytes),
+            .. sides.Select(side => (long)Sinks * side.RowBytes), .. sides.Select(side => ring * side.RowBytes), .. sides.Select(side => (long)side.Codec.StateBytes),
         ];
         _frontOffsets = new long[sizes.Length];
         foreach ((int i, long size) in sizes.Index())
@@ -45,6 +45,7 @@ internal sealed class LayerLayout
             _headFrontBytes += SideLayout.Align(size);
         }
 
+        RingRows = (int)ring;
         // A layer without sinks, window and choices has a front all the same: pages that take no room have no place of their own.
         FrontBytes = Math.Max(SideLayout.Align(1), checked(Heads * _headFrontBytes));
         PageBytes = checked(Heads * _runBytes);
@@ -124,7 +125,8 @@ internal sealed class LayerLayout
         bool waits = StoredRows(extent) == 0 && waiting < CalibrationRows;
         return waiting >= 0 && (waits || waiting < _waiting + BlockRows) && extent.CutRows >= 0 && extent.CutRows <= Math.Min(waiting, BlockRows - 1)
             && (extent.CutRows == 0 || extent.BodyRows <= int.MaxValue - BlockRows)
-            && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length);
+            && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length)
+            && (Shape.SlidingWindow == 0 ? !extent.Evicted : extent.Evicted ? extent.FirstLive > Sinks : !HasForgotten(extent, extent.Length));
     }
 
     /// <summary>Appends of one token over which the encoding of a block may be spread: the last ones that find all of its rows, at most as many as it has,
@@ -143,8 +145,16 @@ internal sealed class LayerLayout
         long spare = rows - body - _waiting;
         if (spare >= BlockRows && (StoredRows(extent) > 0 || rows >= CalibrationRows))
             body += (int)(spare - (spare % BlockRows));
-        return new(length, body, Math.Max(extent.FirstLive, FirstLive(length)), body > extent.BodyRows ? 0 : extent.CutRows);
+        long seen = FirstKept(length);
+        LayerExtent after = new(length, body, (int)Math.Max(extent.FirstLive, seen), body > extent.BodyRows ? 0 : extent.CutRows, extent.Evicted && seen <= extent.FirstLive);
+        return AfterEvict(after, (int)Eviction.FirstLive(length, Sinks));
     }
+
+    /// <summary>What a layer becomes as a caller or a rule wants tokens to be forgotten.</summary>
+    /// <param name="extent">What it is.</param>
+    /// <param name="firstLive">The first token beside the sinks that stays.</param>
+    public LayerExtent AfterEvict(LayerExtent extent, int firstLive) =>
+        firstLive > Sinks && firstLive >= extent.FirstLive ? extent with { FirstLive = firstLive, Evicted = Shape.SlidingWindow > 0 } : extent;
 
     public LayerExtent AfterTruncate(LayerExtent extent, int length)
     {
@@ -154,17 +164,22 @@ internal sealed class LayerLayout
 
         // Rows of a block that was evicted are gone: there is nothing that they could keep.
         int decoded = body == extent.BodyRows ? extent.CutRows : body >= FirstBlockRow(extent) ? BlockRows : 0;
-        return new(length, body, Math.Max(Sinks, Math.Min(extent.FirstLive, length)), Math.Min(decoded, rows - body));
+        int firstLive = Math.Max(Sinks, Math.Min(extent.FirstLive, length));
+        return new(length, body, firstLive, Math.Min(decoded, rows - body), extent.Evicted && firstLive > Sinks);
     }
 
     /// <summary>Whether more tokens would make the layer forget some.</summary>
-    public bool WouldEvict(LayerExtent extent, int incoming) => FirstLive((long)extent.Length + incoming) > extent.FirstLive;
+    public bool WouldEvict(LayerExtent extent, int incoming) =>
+        Math.Max(Eviction.FirstLive((long)extent.Length + incoming, Sinks), FirstKept((long)extent.Length + incoming)) > extent.FirstLive;
 
-    /// <summary>The first token beside the sinks that a layer of a length must have, so that its sliding window is whole.</summary>
-    public int FirstSeen(int length) => Math.Max(Eviction.FirstLive(length, Sinks), length - Shape.SlidingWindow);
+    /// <summary>Whether a cut would leave the sliding window without tokens that nobody wanted to be forgotten.</summary>
+    /// <param name="extent">What the layer is.</param>
+    /// <param name="length">Tokens that would stay, at most as many as there are.</param>
+    public bool HasForgotten(LayerExtent extent, int length) =>
+        Shape.SlidingWindow > 0 && !extent.Evicted && length > Sinks && extent.FirstLive > Math.Max(Sinks, length - Shape.SlidingWindow);
 
-    // The first token beside the sinks that lives when nothing but length makes it forget.
-    private int FirstLive(long length) => (int)Math.Max(Eviction.FirstLive(length, Sinks), _kept == 0 ? 0 : length - _kept);
+    // The first token that the sliding window of a sequence of a length has not left behind.
+    private long FirstKept(long length) => _kept == 0 ? 0 : length - _kept;
 
     /// <summary>What a layer of an extent takes.</summary>
     public CacheStatistics Statistics(LayerExtent extent, long sharedBytes)

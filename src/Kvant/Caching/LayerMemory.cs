@@ -13,7 +13,6 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     private NativePage?[] _pages = []; // from page _firstPage on
     private int _firstPage;
     private Codec[][] _codecs = Uncalibrated(layout);
-    private int _evicted; // by callers, not by the sliding window
 
     public LayerLayout Layout => layout;
 
@@ -37,7 +36,6 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             _pages = [.. _pages],
             _firstPage = _firstPage,
             _codecs = _codecs,
-            _evicted = _evicted,
             Extent = Extent,
             Queries = Queries.Copy(),
             Next = Next.Copy(Extent, turn),
@@ -137,28 +135,12 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         }
 
         if (after.Length == 0)
-        {
             Queries.Clear();
-            _evicted = 0;
-        }
-
         if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
             _codecs = Uncalibrated(layout);
         Next.Follow(after);
         Extent = after;
     }
-
-    /// <summary>Forgets tokens beside the sinks because somebody wants it so.</summary>
-    /// <param name="firstLive">The first that stays.</param>
-    public void Evict(int firstLive)
-    {
-        Become(Extent with { FirstLive = Math.Max(Extent.FirstLive, firstLive) });
-        _evicted = Math.Max(_evicted, firstLive);
-    }
-
-    /// <summary>Whether the sliding window lacks tokens after a cut that nobody wanted to be forgotten.</summary>
-    public bool HasForgotten(int length) => layout.Shape.SlidingWindow > 0 && length > layout.Sinks && length < Extent.Length
-        && Extent.FirstLive > Math.Max(Math.Max(layout.Sinks, _evicted), layout.FirstSeen(length));
 
     /// <summary>Returns pages that were installed for an extent that did not come true.</summary>
     public void Abandon(LayerExtent after)

@@ -73,23 +73,27 @@ public readonly ref struct TokenRows
     public static implicit operator TokenRows(Half[]? numbers) => new(numbers.AsSpan());
 
     /// <summary>How many tokens there are.</summary>
-    /// <param name="width">Numbers of a token.</param>
+    /// <param name="heads">Heads of a token; there may be so many that no array holds the numbers of one.</param>
+    /// <param name="dimension">Numbers of a head.</param>
     /// <param name="name">The argument that a message names.</param>
     /// <exception cref="ArgumentException">A part of one is left over, or tokens overlap.</exception>
-    internal int Count(int width, string name)
+    internal int Count(int heads, int dimension, string name)
     {
+        long width = (long)heads * dimension;
         int length = _bytes.Length / Size;
         if (_stride == 0)
         {
-            return length % width == 0 ? length / width
+            return length % width == 0 ? (int)(length / width)
                 : throw new ArgumentException($"The length is {length}; it must be a multiple of {width}, the numbers of a token.", name);
         }
 
         if (_stride < width)
             throw new ArgumentException($"The stride is {_stride}; a token has {width} numbers.", name);
-        int count = (length + _stride - 1) / _stride, last = length - ((count - 1) * _stride);
-        return length == 0 || last == width || last == _stride ? count
-            : throw new ArgumentException($"The length is {length}; {count} tokens of {width} numbers with a stride of {_stride} take {((count - 1) * _stride) + width}.", name);
+        if (length == 0)
+            return 0;
+        int count = ((length - 1) / _stride) + 1, start = (count - 1) * _stride;
+        return length - start == width || length - start == _stride ? count
+            : throw new ArgumentException($"The length is {length}; {count} tokens of {width} numbers with a stride of {_stride} take {(long)start + width}.", name);
     }
 
     /// <summary>A token as floats: where it lies if it is such, else in the scratch.</summary>

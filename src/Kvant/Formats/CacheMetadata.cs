@@ -54,6 +54,7 @@ internal sealed class CacheMetadata
             Add(Key(layer, "body_rows"), Text(extent.BodyRows));
             Add(Key(layer, "first_live"), Text(extent.FirstLive));
             Add(Key(layer, "cut_rows"), Text(extent.CutRows));
+            Add(Key(layer, "evicted"), extent.Evicted ? Text(1) : null);
             Add(Key(layer, "observed_queries"), header.Observed[layer] > 0 ? Text(header.Observed[layer]) : null);
         }
 
@@ -129,7 +130,7 @@ internal sealed class CacheMetadata
         int[] observed = new int[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")));
+            extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")), _text.ContainsKey(Key(layer, "evicted")));
             if (!layouts[layer].IsPossible(extents[layer]))
                 throw new FormatException($"Layer {layer} cannot be {extents[layer]}.");
             if (options.Geometry[layer].SharedLayer is { } source && extents[layer] != extents[source])

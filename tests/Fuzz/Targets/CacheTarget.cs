@@ -23,7 +23,24 @@ internal static class CacheTarget
         Freeze(Turned(CacheBytes.Options(2, 8, 0, "q8:frame=balanced", "q8:frame=constant")), tokens: 130),
         Freeze(Turned(CacheBytes.Options(1, 32, 2, "turboquant:bits=2,mean=32,frame=balanced", "fp16")), tokens: 20),
         Freeze(CacheBytes.Options(1, 8, 4, "bf16", "fp32") with { Identity = new CacheIdentity { Weights = "sha256:12" } }, tokens: 6),
+        Mixed(),
     ];
+
+    // A layer with a sliding window that evicts, one of other heads and dimensions, one that reads its rows, a latent one.
+    private static byte[] Mixed()
+    {
+        KvCacheOptions options = CacheBytes.Options(2, 32, 3, "turboquant:bits=3", "q8", layers: 4, sinks: 1);
+        return Freeze(options with
+        {
+            Geometry = options.Geometry.WithLayers((layer, shape) => layer switch
+            {
+                0 => shape with { SlidingWindow = 20 },
+                3 => shape with { KvHeads = 1, QueryHeads = 3, KeyDimension = 40, ValueDimension = 24, ValuesInKeys = true },
+                _ => shape with { KvHeads = 1, QueryHeads = 2 * layer, KeyDimension = 16, Rotary = new(), SharedLayer = layer == 2 ? 1 : null },
+            }),
+            Policy = [.. options.Policy.Select((specs, layer) => layer == 0 ? specs with { Eviction = new Eviction.MaxTokens(12) } : specs)],
+        }, tokens: 40);
+    }
 
     private static KvCacheOptions Turned(KvCacheOptions options) => options with { Geometry = options.Geometry with { Rotary = new() { Divisor = 2 } } };
 
@@ -31,11 +48,11 @@ internal static class CacheTarget
     {
         using var cache = new KvCache(options);
         var random = new SeededRandom(20261128);
-        CacheGeometry g = options.Geometry;
-        for (int layer = 0; layer < g.Layers; layer++)
+        foreach (int layer in options.Geometry.OwnLayers)
         {
+            LayerGeometry g = options.Geometry[layer];
             cache.ObserveQueries(layer, 0, Numbers(tokens * g.QueryHeads * g.KeyDimension));
-            cache.Append(layer, Numbers(tokens * g.KvHeads * g.KeyDimension), Numbers(tokens * g.KvHeads * g.ValueDimension));
+            cache.Append(layer, Numbers(tokens * g.KvHeads * g.KeyDimension), g.ValuesInKeys ? [] : Numbers(tokens * g.KvHeads * g.ValueDimension));
         }
 
         return cache.Freeze();

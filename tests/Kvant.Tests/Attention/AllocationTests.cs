@@ -1,6 +1,7 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Tests.Caching;
 
 namespace Kvant.Tests.Attention;
 
@@ -47,6 +48,68 @@ public sealed class AllocationTests
                     Assert.True(bytes == 0, $"{spec}, {arithmetic}, {threads} threads: {Steps} steps of {name} allocate {bytes} bytes.");
                 }
             }
+        }
+    }
+
+    [Theory, InlineData(1), InlineData(3)]
+    public void NoThreadAllocatesInAStepOfManySequencesOrKinds(int threads)
+    {
+        // A layer with a window, one that shares it with more queries, and a latent one, read where they lie in rows of halves and bfloat16 with gaps.
+        CacheGeometry geometry = AttentionCases.Geometry(group: 2, layers: 4).WithLayers((layer, shape) => layer switch
+        {
+            1 => shape with { SlidingWindow = 100 },
+            2 => shape with { SharedLayer = 1, QueryHeads = 6, SlidingWindow = 100 },
+            3 => shape with { KvHeads = 1, QueryHeads = 8, KeyDimension = 96, ValuesInKeys = true },
+            _ => shape,
+        });
+        using var team = new WorkerTeam(threads);
+        using var attention = new CacheAttention(geometry, team: team) { FewestSharedPairs = 0 };
+        foreach (string spec in (string[])["turboquant:bits=4", "q8"])
+        {
+            const int Sequences = 5, Tokens = 6, Gap = 3;
+            KvCache[] caches = [.. Enumerable.Range(0, Sequences).Select(i => CacheSamples.Cache(AttentionCases.Options(geometry, spec) with { DraftTokens = 16 }, 100 * (i + 1)))];
+            for (int layer = 0; layer < geometry.Layers; layer++)
+            {
+                LayerGeometry shape = geometry[layer];
+                int at = layer, q = shape.QueryHeads * shape.KeyDimension, k = shape.KvHeads * shape.KeyDimension, v = shape.KvHeads * shape.ValueDimension, o = shape.QueryHeads * shape.ValueDimension;
+                Half[] halves = [.. TestRows.Gaussian(1, Tokens * (q + k + v + Gap), seed: layer).Select(x => (Half)x)];
+                ushort[] brains = [.. halves.Select(x => (ushort)(BitConverter.SingleToUInt32Bits((float)x) >> 16))];
+                float[] outputs = new float[Tokens * o], logSums = new float[Tokens * shape.QueryHeads];
+                int stride = q + k + v + Gap;
+                int[] parents = [-1, 0, 0, 2, 2, 4], last = [2, 2, 2, 3, 5, 5];
+                bool owns = shape.SharedLayer is null;
+                TokenRows HalfRows(int start, int width) => new(halves.AsSpan(start, ((Tokens - 1) * stride) + width), stride);
+                TokenRows BrainRows(int start, int width) => TokenRows.BFloat16(brains.AsSpan(start, ((Tokens - 1) * stride) + width), stride);
+                List<(string Name, Action Step)> steps =
+                [
+                    ("Decode of halves", () => attention.Decode(caches, at, new(halves.AsSpan(0, ((Sequences - 1) * stride) + q), stride), outputs.AsSpan(0, Sequences * o), logSums.AsSpan(0, Sequences * geometry[at].QueryHeads))),
+                    ("Decode of bfloat16", () => attention.Decode(caches, at, TokenRows.BFloat16(brains.AsSpan(0, ((Sequences - 1) * stride) + q), stride), outputs.AsSpan(0, Sequences * o))),
+                    ("Prefill of a tree", () => attention.Prefill(caches[3], at, HalfRows(0, q), HalfRows(q, k), geometry[at].ValuesInKeys ? default : HalfRows(q + k, v), outputs, logSums, ChunkMask.Tree(parents), append: false)),
+                    ("Prefill until", () =>
+                    {
+                        attention.Prefill(caches[3], at, BrainRows(0, q), BrainRows(q, k), geometry[at].ValuesInKeys ? default : BrainRows(q + k, v), outputs, logSums, ChunkMask.Until(last), append: owns);
+                        caches[3].Truncate(400);
+                    }),
+                ];
+                if (owns)
+                {
+                    steps.Add(("Append of halves", () =>
+                    {
+                        caches[3].Append(at, HalfRows(q, k), geometry[at].ValuesInKeys ? default : HalfRows(q + k, v));
+                        caches[3].Truncate(400);
+                    }
+                    ));
+                }
+
+                foreach ((string name, Action step) in steps)
+                {
+                    long bytes = Least(team, step);
+                    Assert.True(bytes == 0, $"{spec}, layer {layer}, {threads} threads: {Steps} steps of {name} allocate {bytes} bytes.");
+                }
+            }
+
+            foreach (KvCache cache in caches)
+                cache.Dispose();
         }
     }
 

@@ -62,6 +62,25 @@ public sealed class MaskTests
         Assert.Equal(alone.Freeze(), drafted.Freeze());
     }
 
+    // A tree of one branch is a sequence: what the eviction forgets on the way is gone for it too, but the sinks.
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(2, 0)]
+    [InlineData(30, 0)]
+    [InlineData(30, 3)]
+    public void EvictionForgetsWithinATreeToo(int cached, int slidingWindow)
+    {
+        CacheGeometry geometry = AttentionCases.Windowed(AttentionCases.Geometry(group: 3), slidingWindow);
+        using var cache = new KvCache(AttentionCases.Options(geometry, "fp16") with { Eviction = new Eviction.Newest(5) });
+        AttentionCases.Append(cache, cached, seed: 1);
+        (float[] keys, float[] values) = AttentionCases.Rows(geometry, 12, seed: 2);
+        float[] queries = AttentionCases.Queries(geometry, 3, 12), tree = new float[12 * geometry.QueryHeads * 64], causal = new float[tree.Length];
+        using var attention = new CacheAttention(geometry, s_exact);
+        attention.Prefill(cache, 0, queries, keys, values, tree, mask: ChunkMask.Tree([.. Enumerable.Range(-1, 12)]), append: false);
+        attention.Prefill(cache, 0, queries, keys, values, causal, append: false);
+        AttentionCases.AssertOutput([.. causal.Select(x => (double)x)], tree, $"{cached} cached, window {slidingWindow}");
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(40)]

@@ -52,6 +52,59 @@ public sealed class SequencesTests
         }
     }
 
+    // What is wrong with one of many is found before anything is done for the others.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void CallThatIsRefusedForOneSequenceDoesNothing(int threads)
+    {
+        CacheGeometry geometry = AttentionCases.Geometry(), windowed = AttentionCases.Windowed(geometry, 20);
+        using var attention = new CacheAttention(geometry, new AttentionSettings { Threads = threads }) { FewestSharedPairs = 0 };
+        KvCache[] caches = [.. Enumerable.Range(0, 4).Select(i => new KvCache(AttentionCases.Options(geometry, "turboquant:bits=2,mean=32,frame=balanced")))];
+        using KvCache other = new(AttentionCases.Options(windowed, "q8")), disposed = new(AttentionCases.Options(geometry, "q8"));
+        for (int i = 0; i < 3; i++) // the last has nothing
+            AttentionCases.Append(caches[i], 60 * (i + 1), seed: i);
+        disposed.Dispose();
+        float[] queries = AttentionCases.Queries(geometry, 1, 4), wrong = [.. queries], outputs = new float[4 * 256], logSums = new float[4 * 4];
+        wrong[^1] = float.NaN;
+        outputs.AsSpan().Fill(7);
+        logSums.AsSpan().Fill(7);
+        int[] observed = [.. caches.Select(cache => cache.Layers[0].Queries.Tokens)];
+        (Type Error, Action Call)[] calls =
+        [
+            (typeof(ObjectDisposedException), () => attention.Decode([caches[0], caches[1], disposed, caches[2]], 0, queries, outputs, logSums)),
+            (typeof(ObjectDisposedException), () => attention.Decode([disposed, caches[1], caches[1], caches[2]], 0, queries, outputs, logSums)),
+            (typeof(ArgumentException), () => attention.Decode([caches[0], other, caches[1], caches[2]], 0, queries, outputs, logSums)),
+            (typeof(ArgumentNullException), () => attention.Decode([caches[0], caches[1], null!, caches[2]], 0, queries, outputs, logSums)),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, queries, outputs.AsSpan(1), logSums)),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, queries, outputs, logSums.AsSpan(1))),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, queries.AsSpan(64), outputs, logSums)),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, queries, outputs, logSums, queries.AsSpan(256))),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, wrong, outputs, logSums)),
+            (typeof(ArgumentException), () => attention.Decode(caches, 0, queries, outputs, logSums, wrong)),
+            (typeof(ArgumentOutOfRangeException), () => attention.Decode(caches, 1, queries, outputs, logSums)),
+        ];
+        foreach ((int i, (Type error, Action call)) in calls.Index())
+        {
+            Assert.Throws(error, call);
+            Assert.True(outputs.All(x => x == 7) && logSums.All(x => x == 7), $"Call {i} wrote something.");
+            Assert.Equal(observed, caches.Select(cache => cache.Layers[0].Queries.Tokens));
+        }
+
+        // No lock is kept: another thread writes to every cache, and the same object goes on; one of the caches stands there twice, one is empty.
+        var writer = new Thread(() => Array.ForEach(caches[..3], cache => AttentionCases.Append(cache, 1, seed: 9))) { IsBackground = true };
+        writer.Start();
+        Assert.True(writer.Join(TimeSpan.FromMinutes(1)), "A cache is still locked.");
+        attention.Decode([caches[0], caches[3], caches[2], caches[0]], 0, queries, outputs, logSums);
+        Assert.All(outputs[256..512], x => Assert.Equal(0, x));
+        Assert.All(logSums[4..8], x => Assert.Equal(float.NegativeInfinity, x));
+        float[] alone = new float[256];
+        attention.Decode(caches[0], 0, queries.AsSpan(768), alone);
+        AttentionCases.AssertOutput([.. alone.Select(x => (double)x)], outputs.AsSpan(768), "twice", Tolerances.FastOrder);
+        foreach (KvCache cache in caches)
+            cache.Dispose();
+    }
+
     // Locks are taken in one order, whatever the order of the caches: two callers and two writers that wait for each other would wait forever.
     [Fact]
     public async Task CallersThatShareCachesDoNotWaitForEachOther()

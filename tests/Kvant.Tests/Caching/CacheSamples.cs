@@ -52,10 +52,37 @@ internal static class CacheSamples
         };
     }
 
-    /// <summary>Keys and values of tokens, [token, head, number], with a few loud channels.</summary>
-    public static (float[] Keys, float[] Values) Tokens(int count, int seed)
+    /// <summary>A shape that a seed finds: layers of other heads and dimensions, with sliding windows, values in keys, or the keys of another layer; alike in one case of four.</summary>
+    public static CacheGeometry AnyGeometry(int layers, Random random)
     {
-        float[] keys = TestRows.Gaussian(count * Heads, KeyDimension, seed), values = TestRows.Gaussian(count * Heads, ValueDimension, ~seed);
+        CacheGeometry most = new() { Layers = layers, KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension };
+        if (random.Next(4) == 0)
+            return most;
+        CacheGeometry own = most.WithLayers((_, shape) =>
+        {
+            int heads = random.Next(1, 4), key = random.Next(3) == 0 ? 96 : KeyDimension, value = random.Next(3) == 0 ? 64 : ValueDimension;
+            return random.Next(4) == 0 ? shape : shape with
+            {
+                KvHeads = heads,
+                QueryHeads = heads * random.Next(1, 4),
+                KeyDimension = key,
+                ValueDimension = value,
+                SlidingWindow = random.Next(4) switch { 0 => random.Next(1, 40), 1 => random.Next(1, 200), _ => 0 },
+                ValuesInKeys = value <= key && random.Next(2) == 0,
+            };
+        });
+        int shares = random.Next(1, 2 * layers), source = random.Next(Math.Max(1, Math.Min(shares, layers)));
+        return own.WithLayers((layer, shape) => layer == shares ? own[source] with { SharedLayer = source, QueryHeads = own[source].KvHeads * random.Next(1, 4) } : shape);
+    }
+
+    /// <summary>Keys and values of tokens, [token, head, number], with a few loud channels.</summary>
+    public static (float[] Keys, float[] Values) Tokens(int count, int seed) =>
+        Tokens(new LayerGeometry { KvHeads = Heads, KeyDimension = KeyDimension, ValueDimension = ValueDimension }, count, seed);
+
+    /// <summary>As above, of a shape.</summary>
+    public static (float[] Keys, float[] Values) Tokens(LayerGeometry shape, int count, int seed)
+    {
+        float[] keys = TestRows.Gaussian(count * shape.KvHeads, shape.KeyDimension, seed), values = shape.ValuesInKeys ? [] : TestRows.Gaussian(count * shape.KvHeads, shape.ValueDimension, ~seed);
         for (int i = 5; i < keys.Length; i += 16)
             keys[i] *= 6;
         return (keys, values);
@@ -65,22 +92,24 @@ internal static class CacheSamples
     public static KvCache Cache(KvCacheOptions options, int tokens, int seed = 1)
     {
         var cache = new KvCache(options);
-        for (int layer = 0; layer < options.Geometry.Layers; layer++)
+        foreach (int layer in options.Geometry.OwnLayers)
             Append(cache, tokens, seed + layer, layer);
         return cache;
     }
 
     public static void Append(KvCache cache, int tokens, int seed, int layer = 0)
     {
-        (float[] keys, float[] values) = Tokens(tokens, seed);
+        (float[] keys, float[] values) = Tokens(cache.Geometry[layer], tokens, seed);
         cache.Append(layer, keys, values);
     }
 
     /// <summary>The tokens from one to another of a batch.</summary>
-    public static void AppendPart(KvCache cache, (float[] Keys, float[] Values) tokens, int from, int to, int layer = 0) => cache.Append(
-        layer,
-        tokens.Keys.AsSpan((from * Heads * KeyDimension)..(to * Heads * KeyDimension)),
-        tokens.Values.AsSpan((from * Heads * ValueDimension)..(to * Heads * ValueDimension)));
+    public static void AppendPart(KvCache cache, (float[] Keys, float[] Values) tokens, int from, int to, int layer = 0)
+    {
+        LayerGeometry shape = cache.Geometry[layer];
+        int key = shape.KvHeads * shape.KeyDimension, value = shape.ValuesInKeys ? 0 : shape.KvHeads * shape.ValueDimension;
+        cache.Append(layer, tokens.Keys.AsSpan((from * key)..(to * key)), tokens.Values.AsSpan((from * value)..(to * value)));
+    }
 
     /// <summary>Fails unless a layer of the cache says, bit for bit, what the oracle says.</summary>
     public static void AssertEqual(CacheOracle oracle, KvCache cache, string what, int layer = 0)
@@ -93,20 +122,22 @@ internal static class CacheSamples
         Assert.True(oracle.ExactRows == exact, $"{what}: {exact} exact rows, {oracle.ExactRows} wanted.");
         // A few rows at once: parts of blocks, parts of two blocks, across the borders of sinks, body and window.
         const int Most = 7;
-        float[] keys = new float[Most * KeyDimension], values = new float[Most * ValueDimension];
+        LayerGeometry shape = cache.Geometry[layer];
+        int k = shape.KeyDimension, v = shape.ValueDimension;
+        float[] keys = new float[Most * k], values = new float[Most * v];
         for (int i = 0, count; i < wanted.Length; i += count)
         {
             count = 1;
             while (count < Math.Min(Most, wanted.Length - i) && wanted[i + count] == wanted[i] + count)
                 count++;
-            for (int head = 0; head < Heads; head++)
+            for (int head = 0; head < shape.KvHeads; head++)
             {
-                cache.Decode(layer, head, wanted[i], count, keys.AsSpan(0, count * KeyDimension), values.AsSpan(0, count * ValueDimension));
+                cache.Decode(layer, head, wanted[i], count, keys.AsSpan(0, count * k), values.AsSpan(0, count * v));
                 for (int row = 0; row < count; row++)
                 {
                     (float[] wantedKey, float[] wantedValue) = oracle.Row(head, wanted[i] + row);
-                    Assert.True(keys.AsSpan(row * KeyDimension, KeyDimension).SequenceEqual(wantedKey), $"{what}: the key of layer {layer}, head {head} at {wanted[i] + row} differs.");
-                    Assert.True(values.AsSpan(row * ValueDimension, ValueDimension).SequenceEqual(wantedValue), $"{what}: the value of layer {layer}, head {head} at {wanted[i] + row} differs.");
+                    Assert.True(keys.AsSpan(row * k, k).SequenceEqual(wantedKey), $"{what}: the key of layer {layer}, head {head} at {wanted[i] + row} differs.");
+                    Assert.True(values.AsSpan(row * v, v).SequenceEqual(wantedValue), $"{what}: the value of layer {layer}, head {head} at {wanted[i] + row} differs.");
                 }
             }
         }

@@ -18,41 +18,51 @@ internal static class CacheUse
     /// <summary>Reads, attends, appends, cuts, evicts, forks and freezes.</summary>
     internal static void Everything(KvCache cache)
     {
-        CacheGeometry g = cache.Geometry;
         // What takes long because it is large is no fault; a hostile file is small, what it describes must be too.
-        if ((long)g.Layers * g.QueryHeads * (g.KeyDimension + g.ValueDimension) > 1 << 20)
+        if (Shapes(cache).Sum(shape => (long)shape.QueryHeads * ((long)shape.KeyDimension + shape.ValueDimension)) > 1 << 20)
             return;
         using (KvCache fork = cache.Fork())
         {
             Read(fork);
             TryAppend(fork, 3);
             Read(fork);
-            fork.Truncate(Math.Max(0, fork.Length - 5));
+            Cut(fork, Math.Max(0, fork.Length - 5));
             Read(fork);
             TryAppend(fork, 200);
             Read(fork);
             fork.Evict(Math.Max(0, fork.Length - 1));
             Read(fork);
-            fork.Truncate(Math.Max(0, fork.Length - 70));
+            Cut(fork, Math.Max(0, fork.Length - 70));
             using KvCache again = KvCache.Thaw(fork.Freeze());
             Read(again);
-            again.Truncate(1);
+            Cut(again, 1);
             Read(again);
         }
 
-        cache.Truncate(cache.Length / 2);
+        Cut(cache, cache.Length / 2);
         Read(cache);
         cache.Clear();
         TryAppend(cache, 1);
         Read(cache);
     }
 
+    private static IEnumerable<LayerGeometry> Shapes(KvCache cache) => Enumerable.Range(0, cache.Geometry.Layers).Select(layer => cache.Geometry[layer]);
+
+    // As far as a sliding window can bear it.
+    private static void Cut(KvCache cache, int length)
+    {
+        if (cache.CanTruncate(length))
+            cache.Truncate(length);
+        else
+            Assert.Throws<InvalidOperationException>(() => cache.Truncate(length));
+    }
+
     private static void Read(KvCache cache)
     {
-        CacheGeometry g = cache.Geometry;
-        float[] key = new float[g.KeyDimension], value = new float[g.ValueDimension];
-        for (int layer = 0; layer < g.Layers; layer++)
+        using var attention = new CacheAttention(cache.Geometry);
+        foreach ((int layer, LayerGeometry g) in Shapes(cache).Index())
         {
+            float[] key = new float[g.KeyDimension], value = new float[g.ValueDimension];
             int living = cache.LiveTokens(layer);
             if (living is 0 or > 1 << 16)
                 continue;
@@ -64,18 +74,19 @@ internal static class CacheUse
                 Assert.True(Array.TrueForAll(key, float.IsFinite) && Array.TrueForAll(value, float.IsFinite), "A decoded number is not finite.");
             }
 
-            using var attention = new CacheAttention(g);
             attention.Decode(cache, layer, new float[g.QueryHeads * g.KeyDimension], new float[g.QueryHeads * g.ValueDimension]);
         }
     }
 
     private static void TryAppend(KvCache cache, int tokens)
     {
-        CacheGeometry g = cache.Geometry;
         try
         {
-            for (int layer = 0; layer < g.Layers; layer++)
-                cache.Append(layer, new float[tokens * g.KvHeads * g.KeyDimension], new float[tokens * g.KvHeads * g.ValueDimension]);
+            foreach (int layer in cache.Geometry.OwnLayers)
+            {
+                LayerGeometry g = cache.Geometry[layer];
+                cache.Append(layer, new float[tokens * g.KvHeads * g.KeyDimension], g.ValuesInKeys ? [] : new float[tokens * g.KvHeads * g.ValueDimension]);
+            }
         }
         catch (ArgumentException)
         {

@@ -35,7 +35,10 @@ public sealed class ShapeHostileTests
     [Fact]
     public void LargestWindowMeansAllAndIsKept()
     {
-        byte[] bytes = CacheBytes.Edit(Sample(), "\"layers.0.sliding_window\":\"20\"", "\"layers.0.sliding_window\":\"2147483647\"");
+        // What the shorter window forgot is what somebody wanted to be forgotten here.
+        using KvCache evicted = KvCache.Thaw(Sample());
+        evicted.Evict(40);
+        byte[] bytes = CacheBytes.Edit(evicted.Freeze(), "\"layers.0.sliding_window\":\"20\"", "\"layers.0.sliding_window\":\"2147483647\"");
         using KvCache cache = KvCache.Thaw(bytes);
         Assert.Equal(bytes, cache.Freeze());
         Assert.Equal(int.MaxValue, cache.Geometry[0].SlidingWindow);

@@ -43,8 +43,8 @@ public sealed class CacheLaws
         using var pool = new PagePool();
         KvCacheOptions options = AnyOptions(policy, random, pool);
         var cache = new KvCache(options);
-        CacheOracle[] oracles = [.. Enumerable.Range(0, options.Geometry.Layers).Select(layer => new CacheOracle(options, layer))];
-        string history = $"{policy}, sinks {options.Sinks}, window {options.Window}, drafts {options.DraftTokens}, {options.Eviction}";
+        CacheOracle[] oracles = [.. options.Geometry.OwnLayers.Select(layer => new CacheOracle(options, layer))];
+        string history = $"{policy}, {Describe(options.Geometry)}, sinks {options.Sinks}, window {options.Window}, drafts {options.DraftTokens}, {options.Eviction}";
         for (int step = 0; step < 12; step++)
         {
             history += Step(random, ref cache, ref oracles, pool);
@@ -91,6 +91,7 @@ public sealed class CacheLaws
         return CacheSamples.Options("fp16", sinks, window, layers: 3, eviction: eviction, pool: pool, windowCodec: windowCodec, drafts: drafts) with
         {
             Policy = CacheSamples.Policy(policy, random),
+            Geometry = CacheSamples.AnyGeometry(3, random),
         };
     }
 
@@ -136,6 +137,14 @@ public sealed class CacheLaws
 
     private static string Truncate(int length, KvCache cache, CacheOracle[] oracles)
     {
+        bool can = Array.TrueForAll(oracles, oracle => oracle.CanTruncate(length));
+        Assert.Equal(can, cache.CanTruncate(length));
+        if (!can)
+        {
+            Assert.Throws<InvalidOperationException>(() => cache.Truncate(length));
+            return $", truncate not {length}";
+        }
+
         cache.Truncate(length);
         Array.ForEach(oracles, oracle => oracle.Truncate(length));
         return $", truncate {length}";
@@ -145,13 +154,13 @@ public sealed class CacheLaws
     private static string Append(Random random, int tokens, KvCache cache, CacheOracle[] oracles)
     {
         string done = $", append {tokens} as";
-        for (int layer = 0; layer < oracles.Length; layer++)
+        foreach ((CacheOracle oracle, int layer) in oracles.Zip(cache.Geometry.OwnLayers))
         {
-            (float[] Keys, float[] Values) batch = CacheSamples.Tokens(tokens, random.Next());
+            (float[] Keys, float[] Values) batch = CacheSamples.Tokens(cache.Geometry[layer], tokens, random.Next());
             int split = random.Next(tokens + 1);
             CacheSamples.AppendPart(cache, batch, 0, split, layer);
             CacheSamples.AppendPart(cache, batch, split, tokens, layer);
-            oracles[layer].Append(batch.Keys, batch.Values, tokens);
+            oracle.Append(batch.Keys, batch.Values, tokens);
             done += $" {split} and the rest";
         }
 
@@ -160,8 +169,15 @@ public sealed class CacheLaws
 
     private static void AssertEqual(CacheOracle[] oracles, KvCache cache, string what)
     {
-        for (int layer = 0; layer < oracles.Length; layer++)
-            CacheSamples.AssertEqual(oracles[layer], cache, what, layer);
+        foreach ((CacheOracle oracle, int layer) in oracles.Zip(cache.Geometry.OwnLayers))
+        {
+            CacheSamples.AssertEqual(oracle, cache, what, layer);
+            for (int reader = layer + 1; reader < cache.Geometry.Layers; reader++)
+            {
+                if (cache.Geometry[reader].SharedLayer == layer)
+                    CacheSamples.AssertEqual(oracle, cache, what, reader);
+            }
+        }
     }
 
     // The same seed changes equal caches alike.
@@ -171,26 +187,35 @@ public sealed class CacheLaws
         switch (append == 60 ? random.Next(4) : 3)
         {
             case 0:
-                cache.Truncate(random.Next(cache.Length + 1));
+                Cut(random.Next(cache.Length + 1));
                 break;
             case 1:
-                cache.Truncate(Math.Max(0, cache.Length - random.Next(40)));
+                Cut(Math.Max(0, cache.Length - random.Next(40)));
                 break;
             case 2:
                 cache.Evict(random.Next(cache.Length + 1));
                 break;
             default:
-                for (int layer = 0, tokens = 1 + random.Next(append); layer < cache.Geometry.Layers; layer++)
+                int tokens = 1 + random.Next(append);
+                foreach (int layer in cache.Geometry.OwnLayers)
                     CacheSamples.Append(cache, tokens, random.Next(), layer);
                 break;
         }
+
+        void Cut(int length)
+        {
+            if (cache.CanTruncate(length))
+                cache.Truncate(length);
+        }
     }
+
+    private static string Describe(CacheGeometry geometry) => string.Join("; ", Enumerable.Range(0, geometry.Layers).Select(layer => geometry[layer]));
 
     private static float[] Answer(CacheAttention attention, KvCache cache, int layer, int seed)
     {
-        CacheGeometry g = cache.Geometry;
-        float[] outputs = new float[g.QueryHeads * g.ValueDimension];
-        attention.Decode(cache, layer, TestRows.Gaussian(g.QueryHeads, g.KeyDimension, seed), outputs);
+        LayerGeometry shape = cache.Geometry[layer];
+        float[] outputs = new float[shape.QueryHeads * shape.ValueDimension];
+        attention.Decode(cache, layer, TestRows.Gaussian(shape.QueryHeads, shape.KeyDimension, seed), outputs);
         return outputs;
     }
 

@@ -136,27 +136,37 @@ public sealed class CutLaws
         var random = new Random(5);
         foreach ((int sinks, int window, int drafts) in ((int, int, int)[])[(3, 20, 9), (0, 0, 48), (4, 64, 1)])
         {
-            KvCacheOptions options = CacheSamples.Options(pair, sinks, window, drafts: drafts);
+            KvCacheOptions options = CacheSamples.Options(pair, sinks, window, layers: 2, drafts: drafts) with { Geometry = CacheSamples.AnyGeometry(2, random) };
             using var cache = new KvCache(options);
             using var fresh = new KvCache(options);
             for (int step = 0; step < 12; step++)
             {
                 // Some tokens stay; a draft of others is refused.
                 int stay = random.Next(1, 70), draft = random.Next(1, drafts + 1);
-                (float[] Keys, float[] Values) batch = CacheSamples.Tokens(stay, random.Next());
-                CacheSamples.AppendPart(cache, batch, 0, stay);
-                CacheSamples.AppendPart(fresh, batch, 0, stay);
-                CacheSamples.Append(cache, draft, random.Next());
+                Stay(stay, random.Next());
+                foreach (int layer in options.Geometry.OwnLayers)
+                    CacheSamples.Append(cache, draft, random.Next(), layer);
                 cache.Truncate(cache.Length - draft);
-                CacheStatistics now = cache.Statistics;
-                Assert.True(now.ExactRows >= Math.Min(cache.Length, sinks + window), $"{pair}, {window} + {drafts}: {now.ExactRows} exact rows of {cache.Length}.");
-                Assert.Equal(now.ExactRows, Math.Min(sinks, cache.Length) + now.WindowRows);
+                for (int layer = 0; layer < 2; layer++)
+                {
+                    CacheStatistics now = cache.LayerStatistics(layer);
+                    int living = cache.LiveTokens(layer);
+                    Assert.True(now.ExactRows >= Math.Min(living, sinks + window), $"{pair}, {window} + {drafts}: {now.ExactRows} exact rows of {living}.");
+                    Assert.Equal(now.ExactRows, Math.Min(living, Math.Min(sinks, cache.Length) + now.WindowRows));
+                }
             }
 
             // A draft may have closed a block a little early; tokens that stay close it too.
-            (float[] Keys, float[] Values) last = CacheSamples.Tokens(drafts, seed: 8);
-            CacheSamples.AppendPart(cache, last, 0, drafts);
-            CacheSamples.AppendPart(fresh, last, 0, drafts);
+            Stay(drafts, seed: 8);
+            void Stay(int tokens, int seed)
+            {
+                foreach (int layer in options.Geometry.OwnLayers)
+                {
+                    CacheSamples.Append(cache, tokens, seed + layer, layer);
+                    CacheSamples.Append(fresh, tokens, seed + layer, layer);
+                }
+            }
+
             Assert.True(fresh.Freeze().AsSpan().SequenceEqual(cache.Freeze()), $"{pair}, {window} + {drafts}: other bytes.");
         }
     }

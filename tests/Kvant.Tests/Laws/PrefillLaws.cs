@@ -27,30 +27,30 @@ public sealed class PrefillLaws
         {
             var random = new Random((100 * seed) + round);
             int sinks = random.Next(4) * random.Next(30), kept = random.Next(1, 90);
-            CacheGeometry geometry = AttentionCases.Geometry(random.Next(1, 3), random.Next(1, 4), 16 * random.Next(1, 3), 16 * random.Next(1, 4));
-            geometry = AttentionCases.Windowed(geometry, random.Next(2) * random.Next(1, 100));
+            CacheGeometry geometry = CacheSamples.AnyGeometry(2, random);
+            LayerGeometry shape = geometry[1];
             Eviction eviction = random.Next(4) switch { 0 => Eviction.None, 1 => new Eviction.MaxTokens(sinks + kept), _ => new Eviction.Newest(kept) };
             KvCacheOptions options = AttentionCases.Options(geometry, spec, sinks: sinks, window: random.Next(40)) with { Eviction = eviction };
             var settings = new AttentionSettings
             {
                 Arithmetic = Arithmetic.Exact,
                 Threads = random.Next(1, 3),
-                Slopes = random.Next(2) == 0 ? null : [.. Enumerable.Range(0, geometry.QueryHeads).Select(h => h * 0.05f)],
+                Slopes = random.Next(2) == 0 ? null : [.. Enumerable.Range(0, shape.QueryHeads).Select(h => h * 0.05f)],
             };
             // Tokens that a call to Evict forgets once there are so many.
             (int At, int FirstLive) manual = random.Next(2) == 0 ? (Tokens, 0) : (random.Next(20, Tokens), random.Next(100));
             manual.FirstLive = Math.Min(manual.FirstLive, manual.At);
-            string what = $"{spec}, seed {seed}, round {round}: {geometry}, {sinks} sinks, {eviction}, window {geometry[0].SlidingWindow}, evict {manual}";
+            string what = $"{spec}, seed {seed}, round {round}: {shape}, {sinks} sinks, {eviction}, evict {manual}";
 
-            (float[] keys, float[] values) = AttentionCases.Rows(geometry, Tokens, random.Next());
+            (float[] keys, float[] values) = CacheSamples.Tokens(shape, Tokens, random.Next());
             Round(keys, spec);
             Round(values, spec);
-            float[] queries = AttentionCases.Queries(geometry, random.Next(10_000), Tokens);
+            float[] queries = TestRows.Gaussian(Tokens * shape.QueryHeads, shape.KeyDimension, random.Next(10_000));
             double[][] expected = Expected(options, settings, manual, keys, values, queries);
             foreach (int part in (int[])[1, 7, 50, Tokens, 0, -1])
             {
                 float[] outputs = Run(options, settings, manual, part, random, keys, values, queries);
-                int size = geometry.QueryHeads * geometry.ValueDimension;
+                int size = shape.QueryHeads * shape.ValueDimension;
                 for (int token = 0; token < Tokens; token++)
                     AttentionCases.AssertOutput(expected[token], outputs.AsSpan(token * size, size), $"{what}, parts of {part}, token {token}");
             }
@@ -62,10 +62,9 @@ public sealed class PrefillLaws
     public void EverySplitLeavesTheSameBytes(string pair)
     {
         var random = new Random(7);
-        (float[] Keys, float[] Values) tokens = CacheSamples.Tokens(300, seed: 1);
         foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.Newest(40), new Eviction.MaxTokens(150)])
         {
-            KvCacheOptions options = CacheSamples.Options(pair, sinks: 5, window: 10, eviction: eviction, drafts: 3);
+            KvCacheOptions options = CacheSamples.Options(pair, sinks: 5, window: 10, layers: 2, eviction: eviction, drafts: 3) with { Geometry = CacheSamples.AnyGeometry(2, random) };
             using var attention = new CacheAttention(options.Geometry);
             byte[][] frozen = [.. ((int[])[300, 1, 7, 50, 0, -1]).Select(part =>
             {
@@ -74,15 +73,23 @@ public sealed class PrefillLaws
                 {
                     // A call to Evict comes between the 120th and the next.
                     count = Math.Min(Count(part, random), (first < 120 ? 120 : 300) - first);
-                    Range keys = (first * 2 * CacheSamples.KeyDimension)..((first + count) * 2 * CacheSamples.KeyDimension);
-                    Range values = (first * 2 * CacheSamples.ValueDimension)..((first + count) * 2 * CacheSamples.ValueDimension);
-                    if (part == -1 && random.Next(2) == 0)
+                    foreach (int layer in options.Geometry.OwnLayers)
                     {
-                        cache.ObserveQueries(0, first, tokens.Keys[keys]);
-                        cache.Append(0, tokens.Keys[keys], tokens.Values[values]);
+                        LayerGeometry shape = options.Geometry[layer];
+                        (float[] keys, float[] values) = CacheSamples.Tokens(shape, 300, seed: layer);
+                        float[] queries = TestRows.Gaussian(300 * shape.QueryHeads, shape.KeyDimension, seed: ~layer);
+                        ReadOnlySpan<float> newKeys = Part(keys), newValues = Part(values), asked = Part(queries);
+                        if (part == -1 && random.Next(2) == 0)
+                        {
+                            cache.ObserveQueries(layer, first, asked);
+                            cache.Append(layer, newKeys, newValues);
+                        }
+                        else
+                            attention.Prefill(cache, layer, asked, newKeys, newValues, new float[count * shape.QueryHeads * shape.ValueDimension]);
                     }
-                    else
-                        attention.Prefill(cache, 0, tokens.Keys[keys], tokens.Keys[keys], tokens.Values[values], new float[count * 2 * CacheSamples.ValueDimension]);
+
+                    ReadOnlySpan<float> Part(float[] rows) => rows.AsSpan(rows.Length / 300 * first, rows.Length / 300 * count);
+
                     if (first + count == 120)
                         cache.Evict(90);
                 }
@@ -99,10 +106,10 @@ public sealed class PrefillLaws
     private static float[] Run(
         KvCacheOptions options, AttentionSettings settings, (int At, int FirstLive) manual, int part, Random random, float[] keys, float[] values, float[] queries)
     {
-        CacheGeometry g = options.Geometry;
-        int k = g.KvHeads * g.KeyDimension, v = g.KvHeads * g.ValueDimension, q = g.QueryHeads * g.KeyDimension, o = g.QueryHeads * g.ValueDimension;
+        LayerGeometry g = options.Geometry[1];
+        int owner = g.SharedLayer ?? 1, k = g.KvHeads * g.KeyDimension, v = g.ValuesInKeys ? 0 : g.KvHeads * g.ValueDimension, q = g.QueryHeads * g.KeyDimension, o = g.QueryHeads * g.ValueDimension;
         using var cache = new KvCache(options);
-        using var attention = new CacheAttention(g, settings) { FewestSharedPairs = 0 };
+        using var attention = new CacheAttention(options.Geometry, [new(), settings]) { FewestSharedPairs = 0 };
         float[] outputs = new float[Tokens * o];
         for (int first = 0, count; first < Tokens; first += count)
         {
@@ -113,13 +120,13 @@ public sealed class PrefillLaws
             ReadOnlySpan<float> newKeys = keys.AsSpan(first * k, count * k), newValues = values.AsSpan(first * v, count * v), asked = queries.AsSpan(first * q, count * q);
             Span<float> found = outputs.AsSpan(first * o, count * o);
             if (!alone)
-            {
-                attention.Prefill(cache, 0, asked, newKeys, newValues, found);
-                continue;
-            }
-
-            cache.Append(0, newKeys, newValues);
-            attention.Decode(cache, 0, asked, found);
+                attention.Prefill(cache, 1, asked, newKeys, newValues, found, append: owner == 1);
+            if (alone || owner != 1)
+                cache.Append(owner, newKeys, newValues);
+            if (alone)
+                attention.Decode(cache, 1, asked, found);
+            if (owner == 1)
+                CacheSamples.Append(cache, count, seed: first);
         }
 
         return outputs;
@@ -129,7 +136,7 @@ public sealed class PrefillLaws
     private static double[][] Expected(
         KvCacheOptions options, AttentionSettings settings, (int At, int FirstLive) manual, float[] keys, float[] values, float[] queries)
     {
-        CacheGeometry g = options.Geometry;
+        LayerGeometry g = options.Geometry[1];
         double[][] outputs = new double[Tokens][];
         for (int token = 0, firstLive = 0; token < Tokens; token++)
         {
@@ -146,11 +153,11 @@ public sealed class PrefillLaws
                 {
                     int row = (p * g.KvHeads) + (head / g.GroupSize);
                     if (p < options.Sinks || p >= firstLive)
-                        rows.Add(new(p, keys[(row * g.KeyDimension)..((row + 1) * g.KeyDimension)], values[(row * g.ValueDimension)..((row + 1) * g.ValueDimension)]));
+                        rows.Add(new(p, keys[(row * g.KeyDimension)..((row + 1) * g.KeyDimension)], g.ValuesInKeys ? keys.AsSpan(row * g.KeyDimension, g.ValueDimension).ToArray() : values[(row * g.ValueDimension)..((row + 1) * g.ValueDimension)]));
                 }
 
                 ReadOnlySpan<float> query = queries.AsSpan(((token * g.QueryHeads) + head) * g.KeyDimension, g.KeyDimension);
-                return CacheAttentionReference.Attend(rows, query, token, head, settings, g.ValueDimension, g[0].SlidingWindow).Output;
+                return CacheAttentionReference.Attend(rows, query, token, head, settings, g.ValueDimension, g.SlidingWindow).Output;
             })];
         }
 

@@ -19,7 +19,7 @@ public sealed class WaitingLaws
         using PagePool pool = new(), otherPool = new();
         int sinks = random.Next(2) * 3, window = random.Next(4) switch { 0 => 5, 1 => 33, 2 => 40, _ => 64 }, drafts = random.Next(2) * random.Next(20);
         Eviction eviction = random.Next(4) == 0 ? new Eviction.Newest(random.Next(1, 200)) : Eviction.None;
-        KvCacheOptions options = CacheSamples.Options("fp16", sinks, window, layers: 3, eviction: eviction, drafts: drafts) with { Policy = CacheSamples.Policy(policy, random) };
+        KvCacheOptions options = CacheSamples.Options("fp16", sinks, window, layers: 3, eviction: eviction, drafts: drafts) with { Policy = CacheSamples.Policy(policy, random), Geometry = CacheSamples.AnyGeometry(3, random) };
         KvCache cache = new(options with { Pool = pool }), trimmed = new(options with { Pool = otherPool });
         string history = $"{policy}, sinks {sinks}, window {window}, drafts {drafts}, {eviction}";
         for (int step = 0; step < 16; step++)
@@ -113,7 +113,7 @@ public sealed class WaitingLaws
         switch (call)
         {
             case 0:
-                cache.Truncate(Math.Max(0, cache.Length - size));
+                Cut(cache, Math.Max(0, cache.Length - size));
                 break;
             case 1:
                 cache.Evict(Math.Max(0, cache.Length - (3 * size)));
@@ -134,7 +134,7 @@ public sealed class WaitingLaws
                 // A draft whose end is refused, and other tokens in its place.
                 Append(cache, size, seed);
                 Trim(cache);
-                cache.Truncate(cache.Length - (size / 2));
+                Cut(cache, cache.Length - (size / 2));
                 Append(cache, size / 2, ~seed);
                 break;
             default:
@@ -145,15 +145,21 @@ public sealed class WaitingLaws
         // One by one, in every layer.
         void Append(KvCache to, int tokens, int seed)
         {
-            (float[] Keys, float[] Values) batch = CacheSamples.Tokens(tokens, seed);
+            (int Layer, (float[], float[]) Batch)[] batches = [.. to.Geometry.OwnLayers.Select(layer => (layer, CacheSamples.Tokens(to.Geometry[layer], tokens, seed)))];
             for (int i = 0; i < tokens; i++)
             {
-                for (int layer = 0; layer < to.Geometry.Layers; layer++)
+                foreach ((int layer, (float[], float[]) batch) in batches)
                 {
                     Trim(to);
                     CacheSamples.AppendPart(to, batch, i, i + 1, layer);
                 }
             }
+        }
+
+        static void Cut(KvCache which, int length)
+        {
+            if (which.CanTruncate(length))
+                which.Truncate(length);
         }
 
         void Trim(KvCache which)

@@ -11,33 +11,38 @@ namespace Kvant.Tests.Reference;
 internal sealed class CacheOracle
 {
     private readonly KvCacheOptions _options;
+    private readonly LayerGeometry _shape;
+    private readonly Eviction _eviction;
     private readonly int _block;
     private readonly int _calibration;
     private readonly bool _half;
     private readonly Head[] _heads;
 
+    // Of each token beside the sinks, whether somebody or a rule wanted it to be forgotten, and whether the sliding window left it behind.
+    private readonly List<(bool Wanted, bool Left)> _forgotten;
+
     public CacheOracle(KvCacheOptions options, int layer = 0)
     {
         (_options, LayerSpecs specs) = (options, options.Policy[layer]);
-        CacheGeometry geometry = options.Geometry;
-        Codec keys = specs.Keys.CreateCodec(geometry.KeyDimension, CodecRole.KeyTiles), values = specs.Values.CreateCodec(geometry.ValueDimension, CodecRole.ValueTiles);
-        _block = Math.Max(keys.RowsPerBlock, values.RowsPerBlock);
-        _calibration = Math.Max(keys.CalibrationRows, values.CalibrationRows);
+        (_shape, _eviction, _forgotten) = (options.Geometry[layer], specs.Eviction ?? options.Eviction, []);
+        Codec keys = specs.Keys.CreateCodec(_shape.KeyDimension, CodecRole.KeyTiles);
+        Codec? values = _shape.ValuesInKeys ? null : specs.Values.CreateCodec(_shape.ValueDimension, CodecRole.ValueTiles);
+        _block = Math.Max(keys.RowsPerBlock, values?.RowsPerBlock ?? 1);
+        _calibration = Math.Max(keys.CalibrationRows, values?.CalibrationRows ?? 0);
         _half = (options.WindowCodec?.Method.Name ?? (specs.Keys.Method.Name == "fp32" || specs.Values.Method.Name == "fp32" ? "fp32" : "fp16")) == "fp16";
-        _heads = [.. Enumerable.Range(0, geometry.KvHeads).Select(_ => new Head(keys, values, geometry.Rotary))];
-        FirstLive = options.Sinks;
+        _heads = [.. Enumerable.Range(0, _shape.KvHeads).Select(_ => new Head(keys, values, _shape.Rotary))];
     }
 
     private CacheOracle(CacheOracle other)
     {
-        (_options, _block, _calibration, _half) = (other._options, other._block, other._calibration, other._half);
-        (Length, FirstLive) = (other.Length, other.FirstLive);
+        (_options, _shape, _eviction, _block, _calibration, _half) = (other._options, other._shape, other._eviction, other._block, other._calibration, other._half);
+        (Length, _forgotten) = (other.Length, [.. other._forgotten]);
         _heads = [.. other._heads.Select(h => h.Copy())];
     }
 
     public int Length { get; private set; }
 
-    public int FirstLive { get; private set; }
+    public int FirstLive => _options.Sinks + _forgotten.FindLastIndex(token => token.Wanted || token.Left) + 1;
 
     /// <summary>The positions that are neither evicted nor cut.</summary>
     public int[] Positions => [.. Enumerable.Range(0, Length).Where(p => p < _options.Sinks || p >= FirstLive)];
@@ -47,7 +52,7 @@ internal sealed class CacheOracle
     /// <summary>Adds tokens, [token, head, number], one after the other.</summary>
     public void Append(float[] keys, float[] values, int tokens)
     {
-        int heads = _heads.Length, dk = _options.Geometry.KeyDimension, dv = _options.Geometry.ValueDimension;
+        int heads = _heads.Length, dk = _shape.KeyDimension, dv = _shape.ValuesInKeys ? 0 : _shape.ValueDimension;
         for (int t = 0; t < tokens; t++)
         {
             for (int h = 0; h < heads; h++)
@@ -64,21 +69,29 @@ internal sealed class CacheOracle
                     head.Close(_block, _calibration);
             }
 
-            FirstLive = Math.Max(FirstLive, _options.Eviction switch
+            if (rows > 0)
+                _forgotten.Add(default);
+            Evict(_eviction switch
             {
                 Eviction.Newest window => Length - window.Tokens,
                 Eviction.MaxTokens most => Length - (most.Tokens - _options.Sinks),
                 _ => 0,
             });
+            Forget(_shape.SlidingWindow == 0 ? 0 : Length - _shape.SlidingWindow - _options.DraftTokens, token => token with { Left = true });
         }
     }
 
-    public void Evict(int firstLive) => FirstLive = Math.Max(FirstLive, firstLive);
+    public void Evict(int firstLive) => Forget(firstLive, token => token with { Wanted = true });
+
+    /// <summary>Whether the sliding window misses nothing after a cut but what somebody wanted to be forgotten.</summary>
+    public bool CanTruncate(int length) => length >= Length || length <= _options.Sinks
+        || !_forgotten.Skip(length - _shape.SlidingWindow - _options.Sinks).Any(token => token is { Left: true, Wanted: false });
 
     public void Truncate(int length)
     {
         if (length >= Length)
             return;
+        int firstLive = FirstLive;
         int rows = Math.Max(0, length - _options.Sinks);
         foreach (Head head in _heads)
         {
@@ -88,10 +101,10 @@ internal sealed class CacheOracle
             if (rows >= body)
                 head.Shorten(rows - body);
             else
-                head.Cut(rows, _block, evicted: (rows / _block * _block) + _block <= FirstLive - _options.Sinks, Round);
+                head.Cut(rows, _block, evicted: (rows / _block * _block) + _block <= firstLive - _options.Sinks, Round);
         }
 
-        FirstLive = Math.Max(_options.Sinks, Math.Min(FirstLive, length));
+        _forgotten.RemoveRange(rows, _forgotten.Count - rows);
         Length = length;
     }
 
@@ -101,10 +114,15 @@ internal sealed class CacheOracle
     /// <summary>The key and value of a head at a position.</summary>
     public (float[] Key, float[] Value) Row(int head, int position)
     {
-        if (position < _options.Sinks)
-            return _heads[head].Sinks[position];
         int row = position - _options.Sinks, body = _heads[head].Blocks.Count * _block;
-        return row >= body ? _heads[head].Window[row - body] : _heads[head].Decode(row / _block)[row % _block];
+        (float[] key, float[] value) = row < 0 ? _heads[head].Sinks[position] : row >= body ? _heads[head].Window[row - body] : _heads[head].Decode(row / _block)[row % _block];
+        return (key, _shape.ValuesInKeys ? key[.._shape.ValueDimension] : value);
+    }
+
+    private void Forget(int firstLive, Func<(bool Wanted, bool Left), (bool Wanted, bool Left)> how)
+    {
+        for (int i = 0; i < Math.Min(firstLive - _options.Sinks, _forgotten.Count); i++)
+            _forgotten[i] = how(_forgotten[i]);
     }
 
     private float[] Round(ReadOnlySpan<float> row)
@@ -117,7 +135,7 @@ internal sealed class CacheOracle
 
     private delegate float[] Rounding(ReadOnlySpan<float> row);
 
-    private sealed class Head(Codec keys, Codec values, RotaryEmbedding? rotary)
+    private sealed class Head(Codec keys, Codec? values, RotaryEmbedding? rotary)
     {
         private Codec? _chosenKeys;
         private Codec? _chosenValues;
@@ -154,12 +172,12 @@ internal sealed class CacheOracle
             if (!IsCalibrated)
             {
                 _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary });
-                _chosenValues = values.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
+                _chosenValues = values?.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
             }
 
             float[] blockKeys = [.. Window.Take(rows).SelectMany(r => r.Key)], blockValues = [.. Window.Take(rows).SelectMany(r => r.Value)];
             int first = Blocks.Count * rows;
-            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys, first), Encode(_chosenValues!, blockValues, _cut.Values, first)));
+            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys, first), _chosenValues is null ? [] : Encode(_chosenValues, blockValues, _cut.Values, first)));
             Window.RemoveRange(0, rows);
             Left = 0;
         }
@@ -183,13 +201,14 @@ internal sealed class CacheOracle
 
         public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block].Keys, _ =>
         {
-            return [.. Rows(_chosenKeys!, Blocks[block].Keys).Zip(Rows(_chosenValues!, Blocks[block].Values))];
+            float[][] decodedKeys = Rows(_chosenKeys!, Blocks[block].Keys), decodedValues = _chosenValues is null ? [.. decodedKeys.Select(_ => (float[])[])] : Rows(_chosenValues, Blocks[block].Values);
+            return [.. decodedKeys.Zip(decodedValues)];
 
-            IEnumerable<float[]> Rows(Codec codec, byte[] bytes)
+            float[][] Rows(Codec codec, byte[] bytes)
             {
                 float[] rows = new float[bytes.Length / codec.BytesPerBlock * codec.RowsPerBlock * codec.Dimension];
                 codec.Decode(bytes, rows, block * (rows.Length / codec.Dimension));
-                return rows.Chunk(codec.Dimension);
+                return [.. rows.Chunk(codec.Dimension)];
             }
         });
 
