@@ -38,7 +38,7 @@ jq -rn --slurpfile b "$scratch/baselines" --slurpfile k "$scratch/kvant" '
     def digits: if . >= 0.001 then (. * 100000 | round / 100000 | tostring) else (. * 100000000 | round / 100 | "\(.)e-6") end;
     ($b | '"$points"' | reduce .[] as $p ([]; if length == 0 or $p.kl < .[-1].kl then . + [$p] else . end)) as $frontier
     | ($k | '"$points"') as $ours
-    | "| bits | best Kvant setting | ± | frontier of the baselines | ratio |", "|---|---|---|---|---|",
+    | "| body bits | best Kvant setting | ± | frontier of the baselines | ratio |", "|---|---|---|---|---|",
       ((range(9; 21) / 4) as $budget
         | ($ours | map(select(.bits <= $budget + 1e-9)) | min_by(.kl)) as $best
         | ([range(1; $frontier | length)] | map(select($frontier[. - 1].bits <= $budget and $budget <= $frontier[.].bits)) | first) as $i

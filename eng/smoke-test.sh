@@ -110,7 +110,7 @@ json '.[0].loss.divergenceMedian.value < 1e-6 and .[0].loss.top1.value > 0.99' e
 expect 0 evaluate --codec fp16 --policy small "${short[@]}" --report model.html --results model.jsonl
 grep -q '<svg' model.html || fail "the report of a model lacks a plot"
 [[ $(wc -l <model.jsonl) == 2 ]] || fail "the results are not one line each"
-json '.[0].policy == "chosen" and .[0].bitsPerValue <= 3' tune --bits-per-value 3 -o policy.json "${short[@]}" --held-out 2
+json '.[0].policy == "chosen" and .[0].bodyBitsPerValue <= 3' tune --bits-per-value 3 -o policy.json "${short[@]}" --held-out 2
 json '.[0].policy == "policy"' evaluate --policy policy.json "${short[@]}"
 grep -q '<svg' report.html || fail "the report lacks a plot"
 

@@ -26,13 +26,13 @@ public sealed class TuneVerbTests : IDisposable
     {
         JsonElement rows = ToolResult.JsonOf(["tune", "--bits-per-value", "3.25", "-o", _folder["p.json"], .. s_short]);
         Assert.Equal("chosen", rows[0].GetProperty("policy").GetString());
-        Assert.InRange(rows[0].GetProperty("bitsPerValue").GetDouble(), 2.25, 3.25);
+        Assert.InRange(rows[0].GetProperty("bodyBitsPerValue").GetDouble(), 2.25, 3.25);
         Assert.Equal(4, rows[0].GetProperty("layers").GetArrayLength());
         Assert.Equal(["p.json"], _folder.Names);
 
         JsonElement row = ToolResult.JsonOf("evaluate", "--policy", _folder["p.json"], "--context", "128", "--chunks", "1")[0];
         Assert.Equal("p", row.GetProperty("policy").GetString());
-        Assert.Equal(rows[0].GetProperty("bitsPerValue").GetDouble(), row.GetProperty("bodyBitsPerValue").GetDouble(), 9);
+        Assert.Equal(rows[0].GetProperty("bodyBitsPerValue").GetDouble(), row.GetProperty("bodyBitsPerValue").GetDouble(), 9);
         Assert.Equal(_folder["p.json"], ToolResult.JsonOf("generate", "--prompt", "It was", "--tokens", "3", "--policy", _folder["p.json"]).GetProperty("policy").GetString());
         JsonElement planned = Assert.Single(ToolResult.JsonOf("plan", "--layers", "4", "--kv-heads", "2", "--dimension", "64", "--policy", _folder["p.json"]).EnumerateArray());
         Assert.Equal(planned.ToString(), Assert.Single(ToolResult.JsonOf("plan", "--model", TempFolder.Model, "--policy", _folder["p.json"]).EnumerateArray()).ToString());

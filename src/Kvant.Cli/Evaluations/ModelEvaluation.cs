@@ -138,7 +138,7 @@ internal static class ModelEvaluation
         List<Column<ModelResult>> columns =
         [
             .. MethodColumns.Of<ModelResult>(r => (r.Policy, r.Keys, r.Values)),
-            Column<ModelResult>.OfReal("", "bits", "0.00", r => r.BodyBitsPerValue),
+            Column<ModelResult>.OfReal("", "body bits", "0.00", r => r.BodyBitsPerValue),
             Column<ModelResult>.OfReal("", "bytes/token", "0", r => r.BytesPerToken),
             Column<ModelResult>.OfReal("", "x fp16", "0.00", r => r.Ratio, minor: true),
             Column<ModelResult>.OfReal("", "x long", "0.00", r => r.LongRatio),

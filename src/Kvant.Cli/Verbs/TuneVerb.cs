@@ -34,7 +34,7 @@ internal sealed class TuneVerb : Verb
     private static readonly Column<Row>[] Columns =
     [
         Column<Row>.OfText("policy", "policy", r => r.Name),
-        Column<Row>.OfReal("bitsPerValue", "bits", "0.000", r => r.Point.BitsPerValue),
+        Column<Row>.OfReal("bodyBitsPerValue", "body bits", "0.000", r => r.Point.BitsPerValue),
         Column<Row>.OfReal("bytesPerToken", "bytes/token", "0.#", r => r.Point.BytesPerToken),
         Column<Row>.OfError("predicted", "predicted", r => r.Point.Predicted, minor: true),
         Column<Row>.OfError("divergenceMedian", "KL median", r => r.Point.Verified?.DivergenceMedian.Value),

@@ -16,7 +16,7 @@ internal sealed record ModelResult
     /// <summary>The same of the value codec's.</summary>
     public required string Values { get; init; }
 
-    /// <summary>Bits by number in the compressed body, scales and all counted, keys and values together.</summary>
+    /// <summary>Bits by number of the compressed body alone, scales and all counted, keys and values together.</summary>
     public required double BodyBitsPerValue { get; init; }
 
     /// <summary>All bytes that the cache held after a chunk, by token: body, sinks, window, room that is not used yet.</summary>
@@ -25,11 +25,17 @@ internal sealed record ModelResult
     /// <summary>How many times smaller than 16-bit floats that is.</summary>
     public required double Ratio { get; init; }
 
+    /// <summary>The same as bits by number of the whole cache.</summary>
+    public double BitsPerValue => 16 / Ratio;
+
     /// <summary>The same bytes by token at the long context, worked out to the byte.</summary>
     public required double LongBytesPerToken { get; init; }
 
     /// <summary>How many times smaller than 16-bit floats the cache is at the long context.</summary>
     public required double LongRatio { get; init; }
+
+    /// <summary>The same as bits by number of the whole cache at the long context.</summary>
+    public double LongBitsPerValue => 16 / LongRatio;
 
     /// <summary>What the model says, compared with the exact cache.</summary>
     public required TokenLoss Loss { get; init; }

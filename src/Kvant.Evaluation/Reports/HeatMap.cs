@@ -14,15 +14,17 @@ internal static class HeatMap
 
     /// <summary>Draws the table.</summary>
     /// <param name="errorName">What the errors are.</param>
-    /// <param name="rows">Name, number of the method and error by layer of each pair.</param>
-    public static XElement Draw(string errorName, IReadOnlyList<(string Name, int Method, IReadOnlyList<double> Errors)> rows)
+    /// <param name="rows">The pairs.</param>
+    public static XElement Draw(string errorName, IReadOnlyList<HeatRow> rows)
     {
         int layers = rows[0].Errors.Count;
-        LogAxis axis = LogAxis.Around(rows.SelectMany(r => r.Errors), 1.001, 0, 100);
+        // What is not compressed loses a thousandth of the rest: in the range it would leave one color to all others.
+        double[] colored = [.. rows.SelectMany(row => row.Errors.Where(e => row.HasColor(e) && double.IsFinite(e)))];
+        LogAxis axis = LogAxis.Around(colored, 1.001, 0, 100);
         return Element(
             "table",
             Class(layers > LayersWithNumbers ? "heat narrow" : "heat"),
-            Element("caption", $"By layer: {errorName}. Darker is worse in the light theme, brighter in the dark one; equal steps are equal factors."),
+            ReportPage.Caption($"By layer: {errorName}. Equal steps of color are equal factors.", Legend(colored, rows.Any(row => !row.Errors.All(row.HasColor)))),
             Element("thead", Element(
                 "tr",
                 Element("th", Attribute("scope", "col"), "codec"),
@@ -33,16 +35,23 @@ internal static class HeatMap
             Element("tbody", rows.Select(row => Element(
                 "tr",
                 Element("th", Attribute("scope", "row"), PlotMark.Inline(row.Method), " ", row.Name),
-                row.Errors.Select((error, layer) => Cell(axis, error, layer, layers))))));
+                row.Errors.Select((error, layer) => Cell(axis, row, error, layer, layers))))));
     }
 
-    private static XElement Cell(LogAxis axis, double error, int index, int layers)
+    private static XElement Legend(double[] colored, bool hasPlain) => Element(
+        "ul",
+        Class("legend"),
+        colored.Length == 0 ? null : Element("li", Number(colored.Min()), Element("span", Class("ramp"), "\u00A0"), $"{Number(colored.Max())} (worst)"),
+        hasPlain ? Element("li", Element("span", Class("plain"), "\u00A0"), "lossless, or not compressed: outside the range of colors") : null);
+
+    private static XElement Cell(LogAxis axis, HeatRow row, double error, int index, int layers)
     {
-        double share = error > 0 ? Math.Clamp(axis.Place(error), 0, 100) : 0;
+        bool hasColor = row.HasColor(error);
+        double share = hasColor ? Math.Clamp(axis.Place(error), 0, 100) : 0;
         return Element(
             "td",
-            Class(share > HotFrom ? "hot" : "cool"),
-            Attribute("style", string.Create(CultureInfo.InvariantCulture, $"--t:{share:0}%")),
+            Class(!hasColor ? "plain" : share > HotFrom ? "hot" : "cool"),
+            hasColor ? Attribute("style", string.Create(CultureInfo.InvariantCulture, $"--t:{share:0}%")) : null,
             Attribute("title", $"layer {index}: {Number(error)}"),
             layers <= LayersWithNumbers ? Number(error) : "\u00A0");
     }

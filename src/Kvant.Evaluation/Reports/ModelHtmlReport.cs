@@ -24,33 +24,29 @@ internal static class ModelHtmlReport
         if (report.Results.Count == 0)
             throw new ArgumentException("The report has no results; at least one is wanted.", nameof(report));
         report = report with { Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => r.Loss.DivergenceMedian.Value)] };
-        string[] names = PairNames.For(report.Results.Select(r => (r.Policy, r.Keys, r.Values)));
-        string[] known = [.. report.Results.Select(r => PairNames.Method(r.Policy, r.Keys)).Distinct()];
-        int[] methods = [.. report.Results.Select(r => Array.IndexOf(known, PairNames.Method(r.Policy, r.Keys)))];
-        var plot = new Plot(
-            [.. report.Results.Select((r, i) => new PlotPoint(names[i], r.Label, methods[i], r.BytesPerToken, r.Loss.DivergenceMedian.Value))],
-            report.Results[0].BytesPerToken * report.Results[0].Ratio / 16,
-            $"bytes per token of the whole cache at {Count(report.Text.Context)} tokens (bits per number)",
-            "divergence of next-token probabilities, median (nats)");
+        PairMarks marks = MarksOf(report);
         return ReportPage.Render(
             report.Model.Name,
             Element("h1", "What each cache costs and what it does to the model"),
             Element("p", Class("facts"), Facts(report)),
-            ReportPage.Figure(plot, HtmlReport.PlotCaption),
+            ReportPage.Figure(PlotAt("plot", report.Text.Context, r => r.BytesPerToken, r => r.BitsPerValue), HtmlReport.PlotCaption),
+            report.LongContext == report.Text.Context ? null : ReportPage.Figure(
+                PlotAt("plot-long", report.LongContext, r => r.LongBytesPerToken, r => r.LongBitsPerValue),
+                $"The same caches at {Count(report.LongContext)} tokens, where sinks, window and rows that wait for a block no longer count for much. Their sizes are worked out to the byte; the divergence is that of {Count(report.Text.Context)} tokens, as above."),
             Element("h2", "What the model says"),
-            ReportPage.Wide(ModelTables.Losses(report, names, methods)),
+            ReportPage.Wide(ModelTables.Losses(report, marks)),
             LeftOut.Describe(report.Results[0].LeftOut) is { } leftOut ? Element("p", Name(leftOut)) : null,
             Element("h2", "What the cache takes, and how fast the model is"),
-            ReportPage.Wide(ModelTables.Sizes(report, names, methods)),
-            report.Parts ? new[] { Element("h2", "Keys alone, values alone"), ReportPage.Wide(ModelTables.Parts(report, names, methods)) } : null,
+            ReportPage.Wide(ModelTables.Sizes(report, marks)),
+            report.Parts ? new[] { Element("h2", "Keys alone, values alone"), ReportPage.Wide(ModelTables.Parts(report, marks)) } : null,
             report.Retrieval is { } found
-                ? new[] { Element("h2", "What is found again"), ReportPage.Wide(RetrievalTable.Draw("Share of right answers of a model written by formula that looks one token of the text up (docs/retrieval.md); it does not depend on the model above.", found)) }
+                ? new[] { Element("h2", "What is found again"), ReportPage.Wide(RetrievalTable.Draw("Share of right answers of a model written by formula that looks one token of the text up (docs/retrieval.md); it does not depend on the model above.", found, marks)) }
                 : null,
             report.Passkeys is { } keys
-                ? new[] { Element("h2", "Passkeys"), ReportPage.Wide(RetrievalTable.Draw("Share of numbers that this model finds again in a text; lengths at which it finds none with an fp32 cache say nothing of codecs.", keys)) }
+                ? new[] { Element("h2", "Passkeys"), ReportPage.Wide(RetrievalTable.Draw("Share of numbers that this model finds again in a text; lengths at which it finds none with an fp32 cache say nothing of codecs.", keys, marks)) }
                 : null,
             Element("h2", "Where the loss begins"),
-            ReportPage.Wide(HeatMap.Draw("error of the attention output, energy over energy", [.. report.Results.Select((r, i) => (names[i], methods[i], r.LayerErrors))])),
+            ReportPage.Wide(HeatMap.Draw("error of the attention output, energy over energy", [.. report.Results.Select((r, i) => new HeatRow(marks.Names[i], marks.Numbers[i], ResultSpecs.ArePlain(r.Keys, r.Values), r.LayerErrors))])),
             Element("h2", "What keys share"),
             ReportPage.Wide(ModelTables.KeyMeans(report)),
             ModelText.KeyMeans(report).Select(text => Element("p", text)),
@@ -62,6 +58,22 @@ internal static class ModelHtmlReport
                 "pre",
                 "dotnet run -c Release --project src/Kvant.Cli -- evaluate --report report.html\n"
                 + "kvant evaluate --model MODEL.gguf --text FILE --context N --keys SPEC --values SPEC --report report.html"));
+
+        Plot PlotAt(string id, int tokens, Func<ModelResult, double> bytes, Func<ModelResult, double> bits) => new(
+            id,
+            marks.Methods,
+            [.. report.Results.Select((r, i) => new PlotPoint(marks.Names[i], r.Label, marks.Numbers[i], bytes(r), r.Loss.DivergenceMedian.Value))],
+            bytes(report.Results[0]) / bits(report.Results[0]),
+            $"bytes per token of the whole cache at {Count(tokens)} tokens (below: bits per number)",
+            "divergence of next-token probabilities, median (nats)");
+    }
+
+    // What was looked up or hidden may hold pairs that no result has, and no policies' names.
+    private static PairMarks MarksOf(ModelReport report)
+    {
+        IEnumerable<(string? Policy, string Keys, string Values)> results = report.Results.Select(r => (r.Policy, r.Keys, r.Values));
+        return new PairMarks(results.Concat((report.Retrieval ?? []).Concat(report.Passkeys ?? []).Select(r => (r.Keys, r.Values)).Distinct()
+            .Except(report.Results.Select(r => (r.Keys, r.Values))).Select(r => ((string?)null, r.Keys, r.Values))));
     }
 
     private static string Facts(ModelReport report)

@@ -27,7 +27,8 @@ internal static class ModelText
             + (report.Text.Chunks < 16 ? $" With {report.Text.Chunks} pieces that is rough; 16 or more are better." : "");
         yield return $"First other token: the model wrote {Count(report.GreedyTokens)} tokens behind each of {Count(report.GreedyPrompts)} prompts, always the most likely one; these are the places where the text first left "
             + "that of the fp32 cache. A text that leaves it once is another text, not a worse one.";
-        yield return "Bytes per token count everything that the cache holds: codes, scales, sinks, window, and room in pages that is not used yet. Bits are those of the compressed body alone. "
+        yield return "Bytes per token count everything that the cache holds: codes, scales, sinks, window, and room in pages that is not used yet. Bits are these bytes by number, of the whole cache at that length; body bits are those of the compressed body alone, scales counted, "
+            + "which is what bits come to as the text grows. "
             + "Tokens per second are medians of a few short runs on whatever else the machine did; compare them within one column only.";
     }
 }

@@ -10,9 +10,7 @@ internal sealed class ReportModel
         Report = report;
         HasQueries = report.Results.All(r => r.AttentionKl is not null);
         Results = [.. report.Results.OrderBy(r => r.BytesPerToken).ThenBy(r => Error(r))];
-        Names = PairNames.For(Results.Select(r => (r.Policy, r.Keys, r.Values)));
-        string[] methods = [.. report.Results.Select(Method).Distinct()];
-        Methods = [.. Results.Select(r => Array.IndexOf(methods, Method(r)))];
+        Marks = new PairMarks(Results.Select(r => (r.Policy, r.Keys, r.Values)));
     }
 
     public TraceReport Report { get; }
@@ -20,25 +18,23 @@ internal sealed class ReportModel
     /// <summary>From few bytes to many.</summary>
     public IReadOnlyList<PairResult> Results { get; }
 
-    public string[] Names { get; }
-
-    /// <summary>The number of each pair's key method, by first appearance in the report: it chooses the mark.</summary>
-    public int[] Methods { get; }
+    /// <summary>Names and marks of the results, in their order.</summary>
+    public PairMarks Marks { get; }
 
     public bool HasQueries { get; }
 
     public string ErrorName => HasQueries ? "attention divergence, median (nats)" : "key error (nMSE)";
 
     public Plot Plot => new(
-        [.. Results.Select((r, i) => new PlotPoint(Names[i], r.Label, Methods[i], r.BytesPerToken, Error(r)))],
-        Results[0].BytesPerToken / Results[0].BitsPerValue, "bytes per token, whole model (bits per number)", ErrorName);
+        "plot",
+        Marks.Methods,
+        [.. Results.Select((r, i) => new PlotPoint(Marks.Names[i], r.Label, Marks.Numbers[i], r.BytesPerToken, Error(r)))],
+        Results[0].BytesPerToken / Results[0].BitsPerValue, "bytes per token, whole model (below: bits per number)", ErrorName);
 
-    public IReadOnlyList<(string Name, int Method, IReadOnlyList<double> Errors)> Layers =>
-        [.. Results.Select((r, i) => (Names[i], Methods[i], (IReadOnlyList<double>)[.. r.Layers.Select(Error)]))];
+    public IReadOnlyList<HeatRow> Layers =>
+        [.. Results.Select((r, i) => new HeatRow(Marks.Names[i], Marks.Numbers[i], ResultSpecs.ArePlain(r.Keys, r.Values), [.. r.Layers.Select(Error)]))];
 
     private double Error(PairResult result) => HasQueries ? result.AttentionKl!.Median : result.KeyNmse;
 
     private double Error(LayerResult layer) => HasQueries ? layer.AttentionKl!.Median : layer.KeyNmse;
-
-    private static string Method(PairResult result) => PairNames.Method(result.Policy, result.Keys);
 }

@@ -39,6 +39,9 @@ internal static class ReportPage
     /// <summary>A table or plot that may be wider than the page.</summary>
     public static XElement Wide(XElement content) => Element("div", Class("scroll"), content);
 
-    /// <summary>The plot with its caption.</summary>
-    public static XElement Figure(Plot plot, string caption) => Element("figure", Wide(ScatterPlot.Draw(plot)), Element("figcaption", caption));
+    /// <summary>What a table shows, above it; it stays in sight where the table scrolls beneath it.</summary>
+    public static XElement Caption(params object?[] content) => Element("caption", Element("div", content));
+
+    /// <summary>The plot with its legend and its caption.</summary>
+    public static XElement Figure(Plot plot, string caption) => Element("figure", PlotLegend.Draw(plot), Wide(ScatterPlot.Draw(plot)), Element("figcaption", caption));
 }

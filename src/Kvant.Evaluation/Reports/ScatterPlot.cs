@@ -7,6 +7,12 @@ namespace Kvant.Evaluation.Reports;
 /// <summary>Bytes per token against error, one mark per pair: the lower left corner is where one wants to be.</summary>
 internal static class ScatterPlot
 {
+    /// <summary>The size of the smallest letters of the plot in units of its own, and what they have at least on a screen, in CSS pixels.</summary>
+    public const double FontSize = 12, ReadableSize = 9;
+
+    /// <summary>The least width at which the plot can be read, in CSS pixels: where there is less, it scrolls.</summary>
+    public const double LeastWidth = Width * ReadableSize / FontSize;
+
     private const double Width = 980, Height = 560;
 
     private static readonly Box s_frame = new(78, 16, 964, 492);
@@ -25,11 +31,12 @@ internal static class ScatterPlot
         (double X, double Y)[] frontier = Frontier(places, errors);
         return Element(
             "svg",
+            Class("plot"),
             Attribute("viewBox", $"0 0 {Width} {Height}"),
             Attribute("role", "img"),
-            Attribute("aria-labelledby", "plot-title plot-description"),
-            Element("title", Attribute("id", "plot-title"), $"Bytes per token against {plot.ErrorName}"),
-            Element("desc", Attribute("id", "plot-description"), Describe(plot)),
+            Attribute("aria-labelledby", $"{plot.Id}-title {plot.Id}-description"),
+            Element("title", Attribute("id", $"{plot.Id}-title"), $"Bytes per token against {plot.ErrorName}"),
+            Element("desc", Attribute("id", $"{plot.Id}-description"), Describe(plot)),
             Grid(x, y, plot, hasZero, floor),
             frontier.Length < 2 ? null : Element("polyline", Class("frontier"), Attribute("points", string.Join(' ', frontier.Select(p =>
                 string.Create(CultureInfo.InvariantCulture, $"{p.X:0.##},{p.Y:0.##}"))))),

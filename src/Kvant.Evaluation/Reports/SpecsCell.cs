@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -17,8 +18,12 @@ internal static class SpecsCell
         }
 
         string shortKeys = CodecSpec.Parse(keys).ToString(), shortValues = CodecSpec.Parse(values).ToString();
-        yield return Element("code", Attribute("title", keys), shortKeys);
+        yield return Element("code", Attribute("title", keys), Breakable(shortKeys));
         if (shortKeys != shortValues)
-            yield return Element("code", Attribute("title", values), shortValues);
+            yield return Element("code", Attribute("title", values), Breakable(shortValues));
     }
+
+    // A spec that is wider than its column goes on in the next line behind a colon or a comma.
+    private static IEnumerable<object> Breakable(string spec) =>
+        Regex.Split(spec, "(?<=[:,])").SelectMany((part, i) => i == 0 ? (object[])[part] : [Element("wbr"), part]);
 }

@@ -9,7 +9,7 @@ namespace Kvant.Evaluation.Tests.Reports;
 public sealed class HtmlReportTests
 {
     // The elements that HTML closes by itself; all others must have content or an end tag, or a browser leaves them open.
-    private static readonly string[] s_void = ["meta", "path", "line", "polyline"];
+    private static readonly string[] s_void = ["meta", "path", "line", "polyline", "wbr"];
 
     private static readonly TraceReport s_report = SampleReports.Of(
         SampleReports.Pair("fp32", "fp32", 2048, 0),
