@@ -32,8 +32,7 @@ internal static class Policies
         }
 
         CachePolicy policy = LoadFile(text);
-        // How many query heads share a key head is no matter of what is stored.
-        if (policy.Geometry with { QueryHeads = geometry.QueryHeads } != geometry)
+        if (!policy.Geometry.StoresLike(geometry))
             throw new InvalidDataException($"{text}: the policy is for {Text(policy.Geometry)}; here are {Text(geometry)}");
         if (source is not null && policy.SourceHash is { } hash && hash != source.Hash())
             throw new InvalidDataException($"{text}: the policy was chosen for another model than {source.Name}; tune again for this one");
@@ -51,9 +50,9 @@ internal static class Policies
         if (CachePreset.Find(text) is { } preset)
             return [new NamedPolicy(preset.Name, preset.ForLayers(1))];
         CachePolicy policy = LoadFile(text);
-        if ((policy.Geometry.KeyDimension, policy.Geometry.ValueDimension) != (keyDimension, valueDimension))
+        LayerSpecs[] layers = [.. policy.Layers.Where((_, layer) => (policy.Geometry[layer].KeyDimension, policy.Geometry[layer].ValueDimension) == (keyDimension, valueDimension)).Distinct()];
+        if (layers.Length == 0)
             throw new InvalidDataException($"{text}: the policy is for keys of {policy.Geometry.KeyDimension} and values of {policy.Geometry.ValueDimension} numbers; here are {keyDimension} and {valueDimension}");
-        LayerSpecs[] layers = [.. policy.Layers.Distinct()];
         return layers.Select(layer => new NamedPolicy(
             layers.Length == 1 ? NameOf(text) : $"{NameOf(text)}, layer {policy.Layers.Index().First(l => l.Item == layer).Index}", LayerPolicy.Uniform(1, layer.Keys, layer.Values)));
     })];
@@ -69,5 +68,5 @@ internal static class Policies
         ? CachePolicyFile.Load(text)
         : throw new UsageException($"'{text}' is neither a preset ({s_presets}) nor a file");
 
-    private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers";
+    private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers{(g.IsUniform ? "" : ", some of which differ")}";
 }

@@ -100,6 +100,9 @@ public sealed record CacheGeometry
     /// <summary>The layers that have keys and values of their own.</summary>
     internal IEnumerable<int> OwnLayers => Enumerable.Range(0, Layers).Where(layer => this[layer].SharedLayer is null);
 
+    /// <summary>Whether layers of two shapes store rows of the same heads and dimensions, however many queries read them and however far those see: what a policy is chosen for.</summary>
+    internal bool StoresLike(CacheGeometry other) => Layers == other.Layers && Enumerable.Range(0, Layers).All(layer => this[layer].Stored == other[layer].Stored);
+
     /// <summary>One of the layers on its own, with a memory of its own.</summary>
     internal CacheGeometry Only(int layer)
     {

@@ -35,7 +35,7 @@ public sealed record CacheStatistics
     /// <summary>Bytes of what codecs chose from data, once per head.</summary>
     public required long StateBytes { get; init; }
 
-    /// <summary>Bytes that hold nothing yet: rows that are to come, and padding.</summary>
+    /// <summary>Bytes that hold nothing that attention sees: room for rows that are to come and for codes of rows that still wait, and padding.</summary>
     public required long FreeBytes { get; init; }
 
     /// <summary>Bytes of evicted tokens whose memory is not returned yet: their page still holds others that live.

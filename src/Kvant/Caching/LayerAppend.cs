@@ -71,8 +71,8 @@ internal readonly ref struct LayerAppend
         for (int head = 0; head < _layout.Heads; head++)
         {
             Span<byte> place = staged.Slice(head * bytes, bytes);
-            if (_layer.Next.Codes(side, head) is { IsEmpty: false } codes)
-                codes.CopyTo(place);
+            if (_layer.Next.HasCodes(side, head))
+                _layer.NextCodes(side, head).CopyTo(place);
             else
                 _layer.Close(side, head, _before, Gather(side, head, first, end), place);
         }
@@ -97,9 +97,9 @@ internal readonly ref struct LayerAppend
         for (int head = 0; head < _layout.Heads; head++)
         {
             int row = first;
-            if (first == _before.BodyRows && _layer.Next.Codes(side, head) is { IsEmpty: false } codes)
+            if (first == _before.BodyRows && _layer.Next.HasCodes(side, head))
             {
-                codes.CopyTo(_layer.Body(side, head, first, _layout.BlockRows));
+                _layer.NextCodes(side, head).CopyTo(_layer.Body(side, head, first, _layout.BlockRows));
                 row += _layout.BlockRows;
             }
 

@@ -52,6 +52,9 @@ public sealed record LayerGeometry
         init => _sharedLayer = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(SharedLayer), value, "Layers are counted from 0.");
     }
 
+    /// <summary>What of it decides how rows are stored: neither how many queries there are nor how far they see.</summary>
+    internal LayerGeometry Stored => this with { QueryHeads = KvHeads, SlidingWindow = 0 };
+
     /// <summary>Bytes that one token takes in 16-bit floats, all heads.</summary>
     internal long Fp16BytesPerToken => SharedLayer is null ? 2L * KvHeads * (KeyDimension + (ValuesInKeys ? 0 : ValueDimension)) : 0;
 

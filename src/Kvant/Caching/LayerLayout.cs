@@ -9,7 +9,7 @@ internal sealed class LayerLayout
 {
     private readonly long _kept; // of the newest tokens, those that a query may still see; 0 for all
     private readonly long _waiting; // rows that stay in the window when a block leaves it
-    private readonly long[] _frontOffsets; // of a head: sinks, ring and state, of keys and of values
+    private readonly long[] _frontOffsets; // of a head: sinks, ring, state and codes of the next block, of keys and of values
     private readonly long _headFrontBytes;
     private readonly long _runBytes; // of a head in a page
 
@@ -35,6 +35,7 @@ internal sealed class LayerLayout
         long[] sizes =
         [
             .. sides.Select(side => (long)Sinks * side.RowBytes), .. sides.Select(side => ring * side.RowBytes), .. sides.Select(side => (long)side.Codec.StateBytes),
+            .. sides.Select(side => CodingAppends > 1 ? side.BlockBytes(BlockRows) : 0),
         ];
         _frontOffsets = new long[sizes.Length];
         foreach ((int i, long size) in sizes.Index())
@@ -84,6 +85,8 @@ internal sealed class LayerLayout
     public long RingOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[Sides.Length + side];
 
     public long StateOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[(2 * Sides.Length) + side];
+
+    public long NextOffset(int side, int head) => (head * _headFrontBytes) + _frontOffsets[(3 * Sides.Length) + side];
 
     public long RunOffset(int side, int head) => (head * _runBytes) + (side == 0 ? 0 : Sides[0].RunBytes);
 

@@ -8,6 +8,26 @@ internal static class LayerLayouts
     private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
     private static readonly CodecSpec s_fp32 = CodecSpec.Parse("fp32");
 
+    /// <summary>Makes each codec of a policy once, to know that all take the dimensions of their layers.</summary>
+    /// <exception cref="ArgumentException">One does not, or the layers do not fit together.</exception>
+    public static void RequireCodecs(IReadOnlyList<LayerSpecs> policy, CacheGeometry geometry)
+    {
+        HashSet<(CodecSpec, int, CodecRole)> needed = [];
+        for (int layer = 0; layer < geometry.Layers; layer++)
+        {
+            LayerGeometry shape = geometry[layer];
+            shape.RequireConsistent(layer, geometry);
+            if (shape.SharedLayer is not null)
+                continue;
+            needed.Add((policy[layer].Keys, shape.KeyDimension, CodecRole.Keys));
+            if (!shape.ValuesInKeys)
+                needed.Add((policy[layer].Values, shape.ValueDimension, CodecRole.Values));
+        }
+
+        foreach ((CodecSpec spec, int dimension, CodecRole role) in needed)
+            spec.CreateCodec(dimension, role);
+    }
+
     /// <summary>Checks options and works them out.</summary>
     /// <exception cref="ArgumentException">They do not fit together.</exception>
     public static LayerLayout[] Create(KvCacheOptions options)

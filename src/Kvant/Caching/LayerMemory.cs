@@ -61,6 +61,9 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <summary>What the codec of a head chose.</summary>
     public Span<byte> State(int side, int head) => _front!.Slice(layout.StateOffset(side, head), layout.Sides[side].Codec.StateBytes);
 
+    /// <summary>Where codes of the block that leaves the window next wait (<see cref="NextBlock"/>).</summary>
+    public Span<byte> NextCodes(int side, int head) => _front!.Slice(layout.NextOffset(side, head), (int)layout.Sides[side].BlockBytes(layout.BlockRows));
+
     /// <summary>Whole blocks of the body; all in one page.</summary>
     public Span<byte> Body(int side, int head, int row, int count)
     {
@@ -183,7 +186,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <summary>Leaves the table as long as it must be, and no codes of rows that wait.</summary>
     public void Trim()
     {
-        Next.Trim();
+        Next.Drop();
         (int first, int end) = layout.Pages(Extent);
         (_pages, _firstPage) = (first == end ? [] : _pages.AsSpan(first - _firstPage, end - first).ToArray(), first);
     }
@@ -211,6 +214,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
                 Copy(ring + ((long)slot * rowBytes), untilEnd * rowBytes);
                 Copy(ring, (rows - untilEnd) * rowBytes);
                 Copy(layout.StateOffset(side, head), state);
+                Copy(layout.NextOffset(side, head), Next.HasCodes(side, head) ? (int)layout.Sides[side].BlockBytes(layout.BlockRows) : 0);
             }
         }
 

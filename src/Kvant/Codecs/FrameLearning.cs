@@ -1,4 +1,4 @@
-using Kvant.Numerics;
+using Kvant.Memory;
 
 namespace Kvant.Codecs;
 
@@ -22,9 +22,9 @@ internal static class FrameLearning
         var frame = HeadFrame.Create(tables, constant, units);
         if (!balanced)
             return frame;
-        float[] left = new float[rows.Length];
-        frame.Enter(rows, 0, left);
-        Balance(ByPair(Energies(left, dimension, meanRows), tables), queryEnergies.Count == 0 ? null : ByPair([.. queryEnergies], tables), units);
+        using var left = new AlignedScratch(rows.Length);
+        frame.Enter(rows, 0, left.Floats);
+        Balance(ByPair(Energies(left.Floats, dimension, meanRows), tables), queryEnergies.Count == 0 ? null : ByPair([.. queryEnergies], tables), units);
         return HeadFrame.Create(tables, constant, units);
     }
 
@@ -36,9 +36,10 @@ internal static class FrameLearning
         for (int row = 0; row < count; row++)
         {
             ReadOnlySpan<float> numbers = rows.Slice(row * dimension, dimension);
+            ReadOnlySpan<double> turns = tables.AtFirst(row);
             for (int i = 0; i < pairs; i++)
             {
-                (double sine, double cosine) = PortableMath.SinCos(row * tables.Speeds[i]);
+                double cosine = turns[2 * i], sine = turns[(2 * i) + 1];
                 double a = numbers[tables.First(i)], b = numbers[tables.Second(i)];
                 sum[tables.First(i)] += (a * cosine) + (b * sine);
                 sum[tables.Second(i)] += (b * cosine) - (a * sine);
@@ -57,15 +58,18 @@ internal static class FrameLearning
     private static double[] Energies(ReadOnlySpan<float> rows, int dimension, int meanRows)
     {
         double[] energies = new double[dimension], sums = new double[dimension];
-        for (int i = 0; i < rows.Length; i++)
+        for (int row = 0, at = 0; at < rows.Length; row++)
         {
-            int channel = i % dimension;
-            energies[channel] += (double)rows[i] * rows[i];
-            sums[channel] += rows[i];
-            if (meanRows > 1 && (i / dimension) % meanRows == meanRows - 1)
+            bool ends = meanRows > 1 && row % meanRows == meanRows - 1;
+            for (int channel = 0; channel < dimension; channel++, at++)
             {
-                energies[channel] -= sums[channel] * sums[channel] / meanRows;
-                sums[channel] = 0;
+                energies[channel] += (double)rows[at] * rows[at];
+                sums[channel] += rows[at];
+                if (ends)
+                {
+                    energies[channel] -= sums[channel] * sums[channel] / meanRows;
+                    sums[channel] = 0;
+                }
             }
         }
 

@@ -29,6 +29,7 @@ internal sealed class RotaryTables
     private readonly double[] _withinPage; // [tile of the page, pair, cosine and sine]
     private readonly ConcurrentDictionary<int, Turns> _pages = new(); // those that somebody looked at
     private readonly Func<int, Turns> _createPage;
+    private double[]? _firstPage; // [row, pair, cosine and sine]: what heads learn from
 
     /// <summary>The tables of some speeds.</summary>
     /// <param name="speeds">Radians by row, per pair.</param>
@@ -99,6 +100,14 @@ internal sealed class RotaryTables
         }
     }
 
+    /// <summary>Cosine and sine of every pair at a row of the first page, not by way of its tile: [pair, cosine and sine]. All heads that learn from those rows use the same.</summary>
+    /// <param name="row">0 to 127.</param>
+    public ReadOnlySpan<double> AtFirst(int row)
+    {
+        double[] page = _firstPage ?? CreateFirstPage();
+        return page.AsSpan(row * 2 * Count, 2 * Count);
+    }
+
     /// <summary>Cosines, then sines, of every pair at the first row of a page, in <see cref="Order"/>.</summary>
     public ReadOnlySpan<float> AtPage(int page) => _pages.GetOrAdd(page, _createPage).Ordered;
 
@@ -110,6 +119,14 @@ internal sealed class RotaryTables
         for (int i = 0; i < Count; i++)
             (ordered[i], ordered[Count + i]) = ((float)exact[2 * Order[i]], (float)exact[(2 * Order[i]) + 1]);
         return new(exact, ordered);
+    }
+
+    private double[] CreateFirstPage()
+    {
+        double[] page = new double[PageRows * 2 * Count];
+        for (int row = 0; row < PageRows; row++)
+            Fill(row, page.AsSpan(row * 2 * Count, 2 * Count));
+        return _firstPage = page;
     }
 
     private void Fill(long row, Span<double> turns)

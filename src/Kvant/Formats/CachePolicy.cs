@@ -8,7 +8,7 @@ namespace Kvant.Formats;
 /// </summary>
 public sealed record CachePolicy
 {
-    /// <summary>The shape of the model's cache.</summary>
+    /// <summary>The shape of the model's cache; layers may differ. What decides how rows are stored counts, not how many queries there are and how far they see.</summary>
     public required CacheGeometry Geometry { get; init; }
 
     /// <summary>The codecs of each layer.</summary>

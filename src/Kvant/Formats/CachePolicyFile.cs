@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Kvant.Caching;
@@ -15,13 +16,13 @@ public static class CachePolicyFile
     /// <summary>Writes a policy; the file appears whole or not at all.</summary>
     /// <param name="path">Where; a file that is there is replaced.</param>
     /// <param name="policy">What to write.</param>
-    /// <exception cref="ArgumentException">The layers' shapes or evictions differ.</exception>
+    /// <exception cref="ArgumentException">A layer has a rule of its own for what it forgets.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, CachePolicy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        if (!policy.Geometry.IsUniform || policy.Layers.Any(layer => layer.Eviction is not null))
-            throw new ArgumentException("The layers differ in more than their codecs; a policy file has no place for that.", nameof(policy));
+        if (policy.Layers.Any(layer => layer.Eviction is not null))
+            throw new ArgumentException("A layer has an eviction of its own; a policy file has no place for that.", nameof(policy));
         using AtomicFile file = AtomicFile.Create(path);
         using (var json = new Utf8JsonWriter(file.Stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
             Write(json, policy);
@@ -87,9 +88,11 @@ public static class CachePolicyFile
         json.WriteNumber("sinks", policy.Sinks);
         json.WriteNumber("window", policy.Window);
         json.WriteStartArray("layers");
-        foreach (LayerSpecs layer in policy.Layers)
+        foreach ((int i, LayerSpecs layer) in policy.Layers.Index())
         {
             json.WriteStartObject();
+            foreach ((string key, int value) in LayerGeometryText.Numbers(policy.Geometry, i))
+                json.WriteNumber(key, value);
             json.WriteString("keys", layer.Keys.FullText);
             json.WriteString("values", layer.Values.FullText);
             json.WriteEndObject();
@@ -122,12 +125,10 @@ public static class CachePolicyFile
         LayerSpecs[] layers = [.. json.GetProperty("layers").EnumerateArray().Select(layer => new LayerSpecs(Spec(layer, "keys"), Spec(layer, "values")))];
         if (layers.Length != geometry.Layers)
             throw new InvalidDataException($"{layers.Length} layers found, {geometry.Layers} wanted by the geometry");
+        geometry = LayerGeometryText.Read(Shapes(json.GetProperty("layers")), geometry);
         PolicyCost.RequireFewSteps(layers, geometry);
         // Whoever chose codecs that do not take the dimensions should hear of it here, not in the middle of a run.
-        foreach (CodecSpec keys in layers.Select(layer => layer.Keys).Distinct())
-            keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys);
-        foreach (CodecSpec values in layers.Select(layer => layer.Values).Distinct())
-            values.CreateCodec(geometry.ValueDimension, CodecRole.Values);
+        LayerLayouts.RequireCodecs(layers, geometry);
 
         return new CachePolicy
         {
@@ -139,6 +140,11 @@ public static class CachePolicyFile
             Notes = json.TryGetProperty("notes", out JsonElement notes) ? notes.EnumerateObject().ToDictionary(n => n.Name, n => n.Value.ToString()) : new Dictionary<string, string>(),
         };
     }
+
+    // What layers say of their shapes, as a cache file would.
+    private static Dictionary<string, string> Shapes(JsonElement layers) => layers.EnumerateArray().SelectMany((layer, i) => layer.EnumerateObject()
+        .Where(field => field.Value.ValueKind == JsonValueKind.Number)
+        .Select(field => (Key: string.Create(CultureInfo.InvariantCulture, $"layers.{i}.{field.Name}"), Value: field.Value.GetRawText()))).ToDictionary(field => field.Key, field => field.Value);
 
     private static CodecSpec Spec(JsonElement layer, string name) => CodecSpec.Parse(layer.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null"));
 

@@ -11,6 +11,20 @@ internal static class LayerGeometryText
     /// <summary>The strings of a layer; none where it is like most.</summary>
     public static IEnumerable<(string Key, string Value)> Write(CacheGeometry geometry, int layer)
     {
+        foreach ((string key, int value) in Numbers(geometry, layer))
+            yield return (key, value.ToString(CultureInfo.InvariantCulture));
+        LayerGeometry shape = geometry[layer];
+        if (shape.Rotary == geometry.Rotary)
+            yield break;
+        if (shape.Rotary is null)
+            yield return (NoRotary, "1");
+        foreach ((string key, string value) in RotaryText.Write(shape.Rotary))
+            yield return (key, value);
+    }
+
+    /// <summary>Those of them that are numbers: all but how positions turn keys.</summary>
+    public static IEnumerable<(string Key, int Value)> Numbers(CacheGeometry geometry, int layer)
+    {
         LayerGeometry shape = geometry[layer];
         (string Key, int Value, int Common)[] numbers =
         [
@@ -22,18 +36,7 @@ internal static class LayerGeometryText
             ("values_in_keys", shape.ValuesInKeys ? 1 : 0, 0),
             ("shared_layer", shape.SharedLayer ?? -1, -1),
         ];
-        foreach ((string key, int value, int common) in numbers)
-        {
-            if (value != common)
-                yield return (key, value.ToString(CultureInfo.InvariantCulture));
-        }
-
-        if (shape.Rotary == geometry.Rotary)
-            yield break;
-        if (shape.Rotary is null)
-            yield return (NoRotary, "1");
-        foreach ((string key, string value) in RotaryText.Write(shape.Rotary))
-            yield return (key, value);
+        return numbers.Where(number => number.Value != number.Common).Select(number => (number.Key, number.Value));
     }
 
     /// <summary>A geometry with what the strings say of its layers.</summary>

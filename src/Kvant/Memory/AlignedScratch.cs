@@ -4,41 +4,39 @@ namespace Kvant.Memory;
 
 /// <summary>
 /// A buffer of floats that begins at a cache line, for as long as a call takes. Vectors that straddle two lines take twice the
-/// time, and arrays of the runtime begin anywhere. Each thread keeps its last three buffers for its next calls, so that a call inside
-/// a call finds one of its own: a codec in a codec, and the search of the inner one.
+/// time, and arrays of the runtime begin anywhere. Each thread keeps a buffer for each call inside a call, however deep: a codec in a codec in a codec, and
+/// the search of the innermost. What is taken last goes back first.
 /// </summary>
 internal unsafe ref struct AlignedScratch
 {
     private const int LineBytes = 64;
 
     [ThreadStatic]
-    private static float[]? t_kept;
+    private static float[]?[]? t_kept; // by how many are taken
 
     [ThreadStatic]
-    private static float[]? t_spare;
+    private static int t_taken;
 
-    [ThreadStatic]
-    private static float[]? t_third;
-
-    private float[]? _buffer;
+    private bool _taken;
 
     /// <summary>Takes a buffer; what it holds is left over from others.</summary>
     /// <param name="count">Floats that are needed.</param>
     public AlignedScratch(int count)
     {
-        float[]? buffer = t_kept;
-        t_kept = t_spare;
-        t_spare = t_third;
-        t_third = null;
+        float[]?[] kept = t_kept ??= new float[]?[4];
+        if (t_taken == kept.Length)
+            Array.Resize(ref kept, 2 * kept.Length);
+        float[]? buffer = kept[t_taken];
         if (buffer is null || buffer.Length < count + (LineBytes / sizeof(float)))
         {
             // Pinned for good, so that the line where it begins stays the same.
             buffer = GC.AllocateUninitializedArray<float>(count + (LineBytes / sizeof(float)), pinned: true);
         }
 
+        kept[t_taken++] = buffer;
+        (t_kept, _taken) = (kept, true);
         nint address = (nint)Unsafe.AsPointer(ref buffer[0]);
         int skip = (int)((LineBytes - (address % LineBytes)) % LineBytes / sizeof(float));
-        _buffer = buffer;
         Floats = buffer.AsSpan(skip, count);
     }
 
@@ -48,11 +46,8 @@ internal unsafe ref struct AlignedScratch
     /// <summary>Leaves the buffer to the thread's next call.</summary>
     public void Dispose()
     {
-        if (_buffer is null)
-            return;
-        t_third = t_spare;
-        t_spare = t_kept;
-        t_kept = _buffer;
-        _buffer = null;
+        if (_taken)
+            t_taken--;
+        _taken = false;
     }
 }

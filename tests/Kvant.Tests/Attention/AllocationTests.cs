@@ -113,6 +113,38 @@ public sealed class AllocationTests
         }
     }
 
+    // Blocks are encoded while they wait, leave, and begin pages: nothing of it is new once the cache has closed a block, and a fork has nothing to make at all.
+    [Fact]
+    public void NoAppendOfAPresetAllocates()
+    {
+        foreach (CachePreset preset in CachePreset.All)
+        {
+            KvCacheOptions options = KvCacheOptions.Preset(preset.Name, AttentionCases.Geometry(keys: 128, values: 128)) with { Pool = new PagePool() };
+            (float[] key, float[] value) = AttentionCases.Rows(options.Geometry, 1, seed: 2);
+            CacheSamples.Cache(options, tokens: 1000).Dispose(); // pages
+            using KvCache cache = CacheSamples.Cache(options, tokens: 300);
+            Append(cache, 64);
+            long least = long.MaxValue;
+            for (int i = 0; i < 3; i++)
+            {
+                using KvCache fork = cache.Fork();
+                Append(fork, 64); // its scratch, and a table of pages with room
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                Append(fork, 96);
+                least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+            }
+
+            Assert.True(least == 0, $"{preset.Name}: 96 appends allocate {least} bytes.");
+            options.Pool.Dispose();
+
+            void Append(KvCache to, int tokens)
+            {
+                for (int i = 0; i < tokens; i++)
+                    to.Append(0, key, value);
+            }
+        }
+    }
+
     [Fact]
     public void AllocationsOfEveryThreadAreSeen()
     {

@@ -33,6 +33,52 @@ public sealed class CachePolicyFileTests : IDisposable
         Assert.Equal(3, cache.Options.Sinks);
     }
 
+    // A windowed layer, one of other heads and dimensions, one that reads its rows, a latent one.
+    private static CachePolicy Mixed() => s_policy with
+    {
+        Geometry = (s_policy.Geometry with { Layers = 4 }).WithLayers((layer, shape) => layer switch
+        {
+            0 => shape with { SlidingWindow = 512 },
+            3 => shape with { KvHeads = 1, QueryHeads = 16, KeyDimension = 80, ValueDimension = 32, ValuesInKeys = true },
+            _ => shape with { KvHeads = 3, QueryHeads = 3 * layer, KeyDimension = 96, SharedLayer = layer == 2 ? 1 : null },
+        }),
+        Layers = new LayerPolicy([.. s_policy.Layers, .. s_policy.Layers]),
+    };
+
+    [Fact]
+    public void PolicyOfLayersThatDifferSurvivesTheRoundTrip()
+    {
+        CachePolicyFile.Save(_path, Mixed());
+        CachePolicy again = CachePolicyFile.Load(_path);
+        Assert.Equal(Mixed().Geometry, again.Geometry);
+        Assert.Equal(Mixed().Layers, again.Layers);
+        using var cache = new KvCache(again.CreateOptions());
+        Assert.Equal(512, cache.Geometry[0].SlidingWindow);
+
+        // What is stored counts, not who looks at it.
+        Assert.True(again.Geometry.StoresLike(Mixed().Geometry.WithLayers((layer, shape) => shape with { SlidingWindow = layer, QueryHeads = 2 * shape.KvHeads })));
+        Assert.False(again.Geometry.StoresLike(Mixed().Geometry.WithLayers((layer, shape) => layer == 0 ? shape with { KeyDimension = 32 } : shape)));
+        Assert.False(again.Geometry.StoresLike(Mixed().Geometry with { Layers = 3 }));
+        Assert.Contains("eviction", Assert.Throws<ArgumentException>(() => CachePolicyFile.Save(_path, s_policy with { Layers = new([.. s_policy.Layers.Select(l => l with { Eviction = Eviction.None })]) })).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"shared_layer\": 1", "\"shared_layer\": 3", "must come before")]
+    [InlineData("\"shared_layer\": 1", "\"shared_layer\": 0", "another shape")]
+    [InlineData("\"sliding_window\": 512", "\"sliding_window\": -1", "whole number")]
+    [InlineData("\"sliding_window\": 512", "\"sliding_window\": 1e9", "whole number")]
+    [InlineData("\"key_dimension\": 80", "\"key_dimension\": 20", "not part of keys")]
+    [InlineData("\"key_dimension\": 80", "\"key_dimension\": 1048576", "1 to 4096")]
+    [InlineData("\"key_dimension\": 96", "\"key_dimension\": 33, \"key_dimension\": 96", "")]
+    public void LiesAboutLayersAreRefused(string old, string lie, string reason)
+    {
+        CachePolicyFile.Save(_path, Mixed());
+        string text = File.ReadAllText(_path);
+        Assert.Contains(old, text, StringComparison.Ordinal);
+        File.WriteAllText(_path, text.Replace(old, lie, StringComparison.Ordinal));
+        Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => CachePolicyFile.Load(_path)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("\"kvant.policy\"", "\"other\"", "format")]
     [InlineData("\"version\": 1", "\"version\": 7", "version 7")]
