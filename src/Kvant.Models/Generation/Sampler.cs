@@ -4,8 +4,8 @@ using Kvant.Numerics;
 namespace Kvant.Models.Generation;
 
 /// <summary>
-/// Chooses tokens by their logits: first the most likely ones by number, then by probability, then one of them at random by temperature.
-/// Nothing is allocated after construction. One thread at a time.
+/// Chooses tokens by their logits: first biases and penalties, then the most likely ones by number, then by probability, then one of them at random by
+/// temperature. Nothing is allocated after construction. One thread at a time.
 /// </summary>
 public sealed class Sampler
 {
@@ -16,6 +16,7 @@ public sealed class Sampler
     private readonly double[] _weights;
     private readonly PriorityQueue<int, (float Logit, int Earliness)> _best;
     private readonly Nucleus? _nucleus;
+    private readonly LogitChanges? _changes;
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="vocabularySize">How many logits there will be.</param>
@@ -28,7 +29,9 @@ public sealed class Sampler
         if (!(options.Temperature >= 0) || double.IsInfinity(options.Temperature)) throw new ArgumentOutOfRangeException(nameof(options), options.Temperature, "the temperature must be 0 or a finite number above");
         if (!(options.TopP is > 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(options), options.TopP, "top-p must be above 0 and at most 1");
         if (options.TopK < 0) throw new ArgumentOutOfRangeException(nameof(options), options.TopK, "top-k must be 0 or more");
+        if (!(options.MinP is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(options), options.MinP, "min-p must be 0 to 1");
         _options = options;
+        _changes = options.ChangesLogits ? new LogitChanges(vocabularySize, options) : null;
         _random = new SeededRandom(options.Seed);
         _tokens = new int[vocabularySize];
         _logits = new float[vocabularySize];
@@ -43,10 +46,21 @@ public sealed class Sampler
     public int Choose(ReadOnlySpan<float> logits)
     {
         if (logits.Length != _tokens.Length) throw new ArgumentException($"{logits.Length} logits found, {_tokens.Length} wanted", nameof(logits));
+        if (_changes is not null) logits = _changes.Apply(logits);
         float largest = TensorPrimitives.Max(logits);
         if (!float.IsFinite(largest)) throw new ArgumentException($"the largest logit is {largest}, a finite number is wanted", nameof(logits));
-        if (_options.Temperature == 0) return logits.IndexOf(largest);
-        return Draw(Candidates(logits, largest), largest);
+        int token = _options.Temperature == 0 ? logits.IndexOf(largest) : Draw(LikelyEnough(Candidates(logits, largest), largest), largest);
+        Accept(token);
+        return token;
+    }
+
+    /// <summary>Tells of a token that was not chosen here, such as one of a prompt, so that penalties know it.</summary>
+    /// <param name="token">One of the vocabulary.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
+    public void Accept(int token)
+    {
+        if ((uint)token >= (uint)_tokens.Length) throw new ArgumentOutOfRangeException(nameof(token), token, $"the tokens are 0 to {_tokens.Length - 1}");
+        _changes?.Accept(token);
     }
 
     /// <summary>Fills in the tokens to choose from, the most likely first if that matters, and returns how many they are.</summary>
@@ -82,6 +96,19 @@ public sealed class Sampler
             if (left <= 0) return i + 1;
         }
         return count;
+    }
+
+    // Of the candidates those that min-p leaves; the most likely one always is.
+    private int LikelyEnough(int count, float largest)
+    {
+        if (_options.MinP == 0) return count;
+        double least = largest + Math.Log(_options.MinP);
+        int left = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (_logits[i] >= least) (_tokens[left], _logits[left++]) = (_tokens[i], _logits[i]);
+        }
+        return left;
     }
 
     private int Draw(int count, float largest)

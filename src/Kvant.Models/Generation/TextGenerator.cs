@@ -104,6 +104,7 @@ public sealed class TextGenerator : IDisposable
             done += batch.Length;
             if (done < tokens.Length) _decoder.Read(batch);
             else _decoder.Forward(batch, _logits);
+            foreach (int token in batch) _sampler.Accept(token);
             progress?.Invoke((double)done / tokens.Length);
         }
         NoteRead();

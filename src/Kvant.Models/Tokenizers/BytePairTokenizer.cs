@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Kvant.Models.Gguf;
 
@@ -12,6 +13,8 @@ internal sealed class BytePairTokenizer : Tokenizer
     private readonly PreTokenizer _words;
     private readonly int[] _bytes = new int[256];
     private readonly Dictionary<(int Left, int Right), (int Rank, int Token)> _merges;
+
+    private WordCache? _known; // of the last call, for the next
 
     internal BytePairTokenizer(Vocabulary vocabulary)
         : this(vocabulary, vocabulary.TryGet("pre") is { } pre ? PreTokenizer.Find(pre.AsText()) ?? throw pre.Refuse(PreTokenizer.Known, $"'{pre.AsText()}'") : PreTokenizer.Default)
@@ -32,9 +35,12 @@ internal sealed class BytePairTokenizer : Tokenizer
         Merger merger = new(_merges);
         byte[] utf8 = [];
         char[] visible = [];
+        WordCache known = Interlocked.Exchange(ref _known, null) ?? new WordCache();
         foreach (Range word in _words.Split(text))
         {
             ReadOnlySpan<char> characters = text[word];
+            if (known.TryAppend(characters, tokens)) continue;
+            int before = tokens.Count;
             int most = Encoding.UTF8.GetMaxByteCount(characters.Length);
             if (utf8.Length < most) (utf8, visible) = (new byte[most], new char[most]);
             int count = Encoding.UTF8.GetBytes(characters, utf8);
@@ -42,6 +48,7 @@ internal sealed class BytePairTokenizer : Tokenizer
             if (_words.PrefersWholeWords && Vocabulary.TryFind(visible.AsSpan(0, count), out int whole))
             {
                 tokens.Add(whole);
+                known.Keep(characters, [whole]);
                 continue;
             }
             merger.Clear();
@@ -51,7 +58,9 @@ internal sealed class BytePairTokenizer : Tokenizer
                 // A byte that the vocabulary lacks cannot be said; llama.cpp leaves it out too.
                 if (symbol.Length > 0 && symbol.Token >= 0) tokens.Add(symbol.Token);
             }
+            known.Keep(characters, CollectionsMarshal.AsSpan(tokens)[before..]);
         }
+        _known = known;
     }
 
     private protected override void AppendTextBytes(int token, List<byte> bytes)

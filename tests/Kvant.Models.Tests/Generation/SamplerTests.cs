@@ -34,6 +34,75 @@ public sealed class SamplerTests
     [Fact]
     public void TopPCountsAmongWhatTopKLeaves() => AssertShares([0, 1, 0, 0, 0], new SamplerOptions { Temperature = 1, TopK = 2, TopP = 0.55, Seed = 5 });
 
+    // A quarter of .4 is .1: more than .05, less than the others.
+    [Fact]
+    public void MinPKeepsWhatIsLikelyEnough() => AssertShares([0, 0.4 / 0.95, 0.25 / 0.95, 0.3 / 0.95, 0], new SamplerOptions { Temperature = 1, MinP = 0.25, Seed = 6 });
+
+    [Fact]
+    public void MinPCountsAtTemperatureOneAndLeavesTheMostLikely()
+    {
+        AssertShares([0, 1, 0, 0, 0], new SamplerOptions { Temperature = 5, MinP = 1, Seed = 7 });
+        AssertShares([0, 0.4 / 0.7, 0, 0.3 / 0.7, 0], new SamplerOptions { Temperature = 1, TopP = 0.9, MinP = 0.7, Seed = 8 });
+    }
+
+    [Fact]
+    public void BiasesAreAddedBeforeAnythingElse()
+    {
+        AssertShares([0.05 / 0.6, 0, 0.25 / 0.6, 0.3 / 0.6, 0], new SamplerOptions { Temperature = 1, LogitBias = new Dictionary<int, float> { [1] = float.NegativeInfinity }, Seed = 9 });
+        Assert.Equal(0, new Sampler(5, new SamplerOptions { LogitBias = new Dictionary<int, float> { [0] = 10 } }).Choose(s_logits));
+    }
+
+    [Fact]
+    public void PenaltiesAreThoseOfTheirFormulas()
+    {
+        float[] logits = [2, 1.9f, -1, -1.1f, 0.5f];
+        // 2 / 1.5 < 1.9 / 1; once both came, 2 / 1.5 again.
+        Sampler repetition = new(5, new SamplerOptions { RepetitionPenalty = 1.5 });
+        Assert.Equal([0, 1, 0], Enumerable.Range(0, 3).Select(_ => repetition.Choose(logits)));
+        // Negative ones are multiplied: -1 * 1.5 < -1.1.
+        repetition = new(5, new SamplerOptions { RepetitionPenalty = 1.5, LogitBias = new Dictionary<int, float> { [0] = -9, [1] = -9, [4] = -9 } });
+        Assert.Equal([2, 3], Enumerable.Range(0, 2).Select(_ => repetition.Choose(logits)));
+        // Presence once, frequency each time: 2 - .15 < 1.9; 2 - .15 > 1.9 - .15; then 2 - .3.
+        Sampler presence = new(5, new SamplerOptions { PresencePenalty = 0.15 }), frequency = new(5, new SamplerOptions { FrequencyPenalty = 0.15 });
+        Assert.Equal([0, 1, 0, 0], Enumerable.Range(0, 4).Select(_ => presence.Choose(logits)));
+        Assert.Equal([0, 1, 0, 1], Enumerable.Range(0, 4).Select(_ => frequency.Choose(logits)));
+    }
+
+    [Fact]
+    public void PenaltiesKnowWhatWasReadAndForgetWhatIsLongAgo()
+    {
+        float[] logits = [2, 1.9f, 0];
+        Sampler sampler = new(3, new SamplerOptions { PresencePenalty = 0.15, RecentTokens = 2 });
+        sampler.Accept(0);
+        Assert.Equal(1, sampler.Choose(logits)); // recent now: 0, 1
+        sampler.Accept(2);
+        Assert.Equal(0, sampler.Choose(logits)); // 1, 2
+        Assert.Equal(1, new Sampler(3, new SamplerOptions { PresencePenalty = 0.15, LogitBias = new Dictionary<int, float> { [0] = -1 } }).Choose(logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => sampler.Accept(3));
+    }
+
+    [Fact]
+    public void PenaltiesAllocateNothing()
+    {
+        Sampler sampler = new(5, new SamplerOptions { Temperature = 1, TopP = 0.9, MinP = 0.01, RepetitionPenalty = 1.1, FrequencyPenalty = 0.1, LogitBias = new Dictionary<int, float> { [0] = 1 } });
+        for (int i = 0; i < 100; i++) sampler.Choose(s_logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++) sampler.Choose(s_logits);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void SettingsWithoutSenseAreRefused()
+    {
+        SamplerOptions[] wrong =
+        [
+            new() { MinP = -0.1 }, new() { MinP = 1.1 }, new() { MinP = double.NaN }, new() { RepetitionPenalty = 0 }, new() { RepetitionPenalty = double.PositiveInfinity },
+            new() { PresencePenalty = double.NaN }, new() { FrequencyPenalty = double.NegativeInfinity }, new() { PresencePenalty = 1, RecentTokens = -1 },
+            new() { LogitBias = new Dictionary<int, float> { [5] = 1 } }, new() { LogitBias = new Dictionary<int, float> { [0] = float.NaN } },
+        ];
+        Assert.All(wrong, options => Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(5, options)));
+    }
+
     // Of logits with many ties, at every share, in vocabularies of every size: what sorting all of them gives.
     [Fact]
     public void TheNucleusIsThatOfAFullSort()
