@@ -70,6 +70,18 @@ public sealed class GenerateVerbTests : IDisposable
     }
 
     [Fact]
+    public void BiasesAndPenaltiesReachTheSampler()
+    {
+        string[] command = ["generate", "--prompt", "It was a dark night, and", "--tokens", "20"];
+        string greedy = Text(), biased = Text("--logit-bias", "300=1000");
+        Assert.Equal(string.Concat(Enumerable.Repeat(biased[..(biased.Length / 20)], 20)), biased);
+        Assert.NotEqual(greedy, Text("--logit-bias", "300=-inf", "--presence-penalty", "9"));
+        Assert.Equal(greedy, Text("--min-p", "1", "--temperature", "3"));
+
+        string Text(params string[] more) => ToolResult.JsonOf([.. command, .. more]).GetProperty("text").GetString()!;
+    }
+
+    [Fact]
     public void ContextBeyondTheModelsIsWarnedOf()
     {
         ToolResult result = ToolResult.Of("generate", "--prompt", "Call me", "--tokens", "1025", "--context", "1025", "--codec", "fp16", "--json");
@@ -114,5 +126,8 @@ public sealed class GenerateVerbTests : IDisposable
     [InlineData("no room", "--prompt", "some words", "--context", "2")]
     [InlineData("0 or more", "--prompt", "x", "--temperature", "-1")]
     [InlineData("at most 1", "--prompt", "x", "--top-p", "1.5")]
+    [InlineData("0 to 1", "--prompt", "x", "--min-p", "2")]
+    [InlineData("found '5'", "--prompt", "x", "--logit-bias", "5")]
+    [InlineData("no token 999999", "--prompt", "x", "--logit-bias", "999999=3")]
     public void WrongUsageIsSaid(string words, params string[] args) => ToolResult.Of(["generate", .. args]).AssertFailed(2, words);
 }

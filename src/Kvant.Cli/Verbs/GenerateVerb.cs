@@ -34,10 +34,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
     private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
-    private readonly Option<double> _temperature = CommonOptions.Real("--temperature", 0, t => t >= 0, "0 or more", "What logits are divided by; 0 takes the most likely token always");
-    private readonly Option<int> _topK = CommonOptions.Number("--top-k", 0, 0, int.MaxValue, "Choose among so many of the most likely tokens; 0 for all");
-    private readonly Option<double> _topP = CommonOptions.Real("--top-p", 1, p => p is > 0 and <= 1, "above 0 and at most 1", "Choose among the fewest tokens whose probabilities add up to this");
-    private readonly Option<ulong> _seed = CommonOptions.Number("--seed", 0ul, 0ul, ulong.MaxValue, "Names the random choices: the same seed gives the same text");
+    private readonly SamplingOptions _sampling = new();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
@@ -63,7 +60,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _temperature, _topK, _topP, _seed, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, .. _sampling.All, _arithmetic, _threads])
             Add(option);
     }
 
@@ -100,7 +97,7 @@ internal sealed class GenerateVerb : Verb
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
-        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, Sampling(result), team);
+        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);
@@ -123,14 +120,6 @@ internal sealed class GenerateVerb : Verb
             Sinks = result.GetResult(_sinks) is { Implicit: false } ? result.GetValue(_sinks) : options.Sinks,
         };
     }
-
-    private SamplerOptions Sampling(ParseResult result) => new()
-    {
-        Temperature = result.GetValue(_temperature),
-        TopK = result.GetValue(_topK),
-        TopP = result.GetValue(_topP),
-        Seed = result.GetValue(_seed),
-    };
 
     private string Prompt(ParseResult result)
     {
