@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Kvant.Cli.Completion;
 using Kvant.Cli.Output;
 using Kvant.Cli.Verbs;
 
@@ -98,7 +100,12 @@ public static class Tool
             new CompressVerb().On(terminal),
             new DecompressVerb().On(terminal),
             new InspectVerb().On(terminal),
+            new CompletionVerb().On(terminal),
+            new CompleteCommand(terminal),
         };
+        // 'kvant complete' says more than the parser's own directive, and says it to our scripts.
+        foreach (Directive directive in root.Directives.OfType<SuggestDirective>().ToArray())
+            root.Directives.Remove(directive);
         root.SetAction(result => new HelpWithExamples().Invoke(result));
         foreach (Option option in root.Options)
         {

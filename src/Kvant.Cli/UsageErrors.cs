@@ -20,7 +20,7 @@ internal static class UsageErrors
             if (token.StartsWith('-'))
                 return UnknownOption(token, command);
             return command.Subcommands.Count > 0
-                ? $"unknown command '{token}'; known: {string.Join(", ", command.Subcommands.Select(c => c.Name))}"
+                ? $"unknown command '{token}'; known: {string.Join(", ", command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name))}"
                 : $"'{token}' is one argument too many";
         }
 

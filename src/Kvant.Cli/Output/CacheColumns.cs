@@ -14,12 +14,10 @@ internal static class CacheColumns
 
     public static Column<CacheFile> Ratio(string title) => Column<CacheFile>.OfReal("ratio", title, "0.00", f => Stored(f) == 0 ? 0 : (double)f.Statistics.Fp16Bytes / Stored(f));
 
-    // What a cache in memory has beside it, room for tokens to come and evicted ones, is not in the file.
-    private static long Stored(CacheFile file)
-    {
-        CacheStatistics s = file.Statistics;
-        return s.TotalBytes - s.FreeBytes - s.DeadBytes;
-    }
+    /// <summary>Bytes that are in a file: what a cache in memory has beside them, room for tokens to come and evicted ones, is not.</summary>
+    public static long Stored(CacheStatistics s) => s.TotalBytes - s.FreeBytes - s.DeadBytes;
+
+    private static long Stored(CacheFile file) => Stored(file.Statistics);
 
     private static double Ratio(double bytes, CacheFile file) => file.Statistics.Fp16Bytes == 0 ? 0 : bytes / file.Statistics.Fp16Bytes;
 }

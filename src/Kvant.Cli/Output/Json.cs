@@ -11,17 +11,21 @@ internal static class Json
     private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>An array of one object per row.</summary>
-    public static void WriteRows<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IEnumerable<TRow> rows) => Write(terminal, json =>
+    public static void WriteRows<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, IEnumerable<TRow> rows) =>
+        Write(terminal, json => WriteObjects(json, columns, rows));
+
+    /// <summary>One object.</summary>
+    public static void WriteRow<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, TRow row) =>
+        Write(terminal, json => WriteObject(json, columns, row));
+
+    /// <summary>An array of objects as a value inside another one.</summary>
+    public static void WriteObjects<TRow>(Utf8JsonWriter json, IReadOnlyList<Column<TRow>> columns, IEnumerable<TRow> rows)
     {
         json.WriteStartArray();
         foreach (TRow row in rows)
             WriteObject(json, columns, row);
         json.WriteEndArray();
-    });
-
-    /// <summary>One object.</summary>
-    public static void WriteRow<TRow>(Terminal terminal, IReadOnlyList<Column<TRow>> columns, TRow row) =>
-        Write(terminal, json => WriteObject(json, columns, row));
+    }
 
     /// <summary>An object as a value inside another one.</summary>
     public static void WriteObject<TRow>(Utf8JsonWriter json, IReadOnlyList<Column<TRow>> columns, TRow row)

@@ -11,19 +11,20 @@ internal sealed class InspectVerb : Verb
 {
     private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
 
-    private static readonly Column<CacheFile>[] Fields =
+    // What layers differ in stands in a table of its own.
+    private static Column<CacheFile>[] Fields(IReadOnlyList<LayerGroup> groups) =>
     [
         Column<CacheFile>.OfText("file", "file", f => f.Path),
         Column<CacheFile>.OfInteger("fileBytes", "file bytes", f => f.Length),
         Column<CacheFile>.OfText("checksums", "checksums", _ => "ok"),
         Column<CacheFile>.OfText("identity", "belongs to", f => f.Options.Identity?.ToString() ?? "no identity"),
         Column<CacheFile>.OfInteger("layers", "layers", f => f.Options.Geometry.Layers),
-        Column<CacheFile>.OfInteger("kvHeads", "kv heads", f => f.Options.Geometry.KvHeads),
+        Column<CacheFile>.OfInteger("kvHeads", groups.Count > 1 ? "" : "kv heads", f => f.Options.Geometry.KvHeads),
         Column<CacheFile>.OfInteger("queryHeads", "heads of carried queries", f => f.QueryHeads),
         Column<CacheFile>.OfInteger("tokens", "tokens", f => f.Tokens),
         Column<CacheFile>.OfInteger("liveRows", "living tokens, all layers", f => f.Statistics.LiveRows),
-        Column<CacheFile>.OfInteger("keyDimension", "key dimension", f => f.Options.Geometry.KeyDimension),
-        Column<CacheFile>.OfInteger("valueDimension", "value dimension", f => f.Options.Geometry.ValueDimension),
+        Column<CacheFile>.OfInteger("keyDimension", groups.Count > 1 ? "" : "key dimension", f => f.Options.Geometry.KeyDimension),
+        Column<CacheFile>.OfInteger("valueDimension", groups.Count > 1 ? "" : "value dimension", f => f.Options.Geometry.ValueDimension),
         Column<CacheFile>.OfInteger("sinks", "sinks", f => f.Options.Sinks),
         Column<CacheFile>.OfInteger("window", "window", f => f.Options.Window),
         Column<CacheFile>.OfText("eviction", "eviction", f => f.Options.Eviction switch
@@ -32,7 +33,8 @@ internal sealed class InspectVerb : Verb
             Eviction.MaxTokens most => $"at most {most.Tokens}",
             _ => "none",
         }),
-        Column<CacheFile>.OfValue("specs", "codecs", f => string.Join('\n', Runs(f.Options.Policy).Select(Describe)), WriteSpecs),
+        Column<CacheFile>.OfValue("specs", groups.Count > 1 ? "" : "codecs", f => $"keys {f.Options.Policy[0].Keys}, values {f.Options.Policy[0].Values}", WriteSpecs),
+        Column<CacheFile>.OfValue("layerGroups", "", _ => "", (json, _) => Json.WriteObjects(json, LayerGroup.Columns, groups)),
         Column<CacheFile>.OfInteger("keyBytes", "bytes of keys", f => f.Statistics.KeyCodeBytes + f.Statistics.KeyScaleBytes),
         Column<CacheFile>.OfInteger("valueBytes", "bytes of values", f => f.Statistics.ValueCodeBytes + f.Statistics.ValueScaleBytes),
         Column<CacheFile>.OfInteger("tailBytes", "bytes of rows outside blocks", f => f.Statistics.WindowBytes + f.Statistics.SinkBytes),
@@ -62,8 +64,8 @@ internal sealed class InspectVerb : Verb
 
     public override string Details => """
             Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats; of files that 'kvant compress'
-            wrote and of caches that a program froze. All checksums are verified: a damaged file ends with exit code 1 and the
-            layer that is damaged.
+            wrote and of caches that a program froze. Layers that differ in shape or codecs stand in a table, those that are alike
+            in one row. All checksums are verified: a damaged file ends with exit code 1 and the layer that is damaged.
             """;
 
     public override IReadOnlyList<string> Examples => ["kvant inspect cache.kvant", "kvant inspect cache.kvant --json | jq .ratio"];
@@ -72,7 +74,10 @@ internal sealed class InspectVerb : Verb
     {
         using CacheFile file = CacheFile.Open(result.GetRequiredValue(_input));
         file.Verify(terminal.Cancellation);
-        Tables.WriteOne(terminal, json, Fields, file);
+        IReadOnlyList<LayerGroup> groups = LayerGroup.Of(file);
+        Tables.WriteOne(terminal, json, Fields(groups), file);
+        if (groups.Count > 1 && !json)
+            Tables.Write(terminal, json: false, LayerGroup.Columns, groups);
     }
 
     private static List<LayerRun> Runs(IReadOnlyList<LayerSpecs> policy)
@@ -89,14 +94,5 @@ internal sealed class InspectVerb : Verb
         return runs;
     }
 
-    private static string Describe(LayerRun run) =>
-        $"{(run.First == run.Last ? $"layer {run.First}" : $"layers {run.First} to {run.Last}")}: keys {run.Specs.Keys}, values {run.Specs.Values}";
-
-    private static void WriteSpecs(Utf8JsonWriter json, CacheFile file)
-    {
-        json.WriteStartArray();
-        foreach (LayerRun run in Runs(file.Options.Policy))
-            Json.WriteObject(json, RunFields, run);
-        json.WriteEndArray();
-    }
+    private static void WriteSpecs(Utf8JsonWriter json, CacheFile file) => Json.WriteObjects(json, RunFields, Runs(file.Options.Policy));
 }

@@ -46,6 +46,9 @@ public sealed class CacheFile : IDisposable
     /// <summary>What the thawed cache's memory will be spent on.</summary>
     public CacheStatistics Statistics => CacheStatistics.Sum(_header.OwnLayers.Select(_header.StatisticsOf));
 
+    /// <summary>What one layer's memory will be spent on; nothing for one that shares another's.</summary>
+    internal CacheStatistics StatisticsOf(int layer) => CacheStatistics.Sum(_header.OwnerOf(layer) == layer ? [_header.StatisticsOf(layer)] : []);
+
     /// <summary>Opens a cache file and checks its header.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidDataException">The file is no cache, its header is damaged, or it is longer or shorter than that says.</exception>
