@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 
 namespace Kvant.Cli.Tests;
 
@@ -44,6 +45,29 @@ public sealed class PlanVerbTests
             all.Select(r => r.ToString()),
             ToolResult.JsonOf("plan", "--layers", "4", "--kv-heads", "2", "--dimension", "64", "--context", "4096").EnumerateArray().Select(r => r.ToString()));
         ToolResult.Of("plan", "--model", TempFolder.Model, "--kv-heads", "2").AssertFailed(2, "--model says the shape", "--kv-heads");
+    }
+
+    [Fact]
+    public void PolicyServesModelsThatStoreTheSameRows()
+    {
+        using var folder = new TempFolder();
+        string windowed = Save("windowed.json", shape => shape with { SlidingWindow = 512, QueryHeads = 8 }), other = Save("other.json", shape => shape with { KvHeads = 1, QueryHeads = 2 });
+        string[] plan = ["plan", "--model", TempFolder.Model, "--context", "1000", "--json"];
+        Assert.Equal("windowed", ToolResult.JsonOf([.. plan[..^1], "--policy", windowed])[0].GetProperty("policy").GetString());
+        ToolResult.Of([.. plan, "--policy", other]).AssertFailed(1, "4 layers of 2 heads with 64 and 64 numbers, some of which differ");
+
+        string Save(string name, Func<LayerGeometry, LayerGeometry> change)
+        {
+            CacheGeometry geometry = new() { Layers = 4, KvHeads = 2, QueryHeads = 4, KeyDimension = 64, ValueDimension = 64 };
+            CachePolicyFile.Save(folder[name], new CachePolicy
+            {
+                Geometry = geometry.WithLayers((layer, shape) => layer == 1 ? change(shape) : shape),
+                Layers = LayerPolicy.Uniform(4, CodecSpec.Parse("q8"), CodecSpec.Parse("q8")),
+                Sinks = 4,
+                Window = 64,
+            });
+            return folder[name];
+        }
     }
 
     [Fact]

@@ -263,8 +263,8 @@ internal sealed class AttentionPass
     {
         int at = _positions[query];
         int first = position < _sinks ? dead : Math.Max(dead, _firstLive[query] - position);
-        if (_window > 0)
-            first = Math.Max(first, at - _window + 1 - position);
+        if (_window > 0 && at - position >= _window)
+            first = Math.Max(first, at - position - _window + 1);
         first = Math.Clamp(first, 0, rows);
         return (first, Math.Clamp(_lasts[query] + 1 - position, first, rows));
     }

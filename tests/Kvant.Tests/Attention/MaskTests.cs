@@ -84,6 +84,7 @@ public sealed class MaskTests
     [Theory]
     [InlineData(0)]
     [InlineData(40)]
+    [InlineData(int.MaxValue)]
     public void PartsSeeEachOtherInBothDirections(int slidingWindow)
     {
         CacheGeometry geometry = AttentionCases.Windowed(AttentionCases.Geometry(group: 2), slidingWindow);

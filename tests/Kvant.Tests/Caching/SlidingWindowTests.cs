@@ -60,6 +60,8 @@ public sealed class SlidingWindowTests
         Assert.False(all.ShouldTrim(int.MaxValue));
         Assert.True(some.ShouldTrim(int.MaxValue));
         Assert.True(slides.ShouldTrim(int.MaxValue));
+        using KvCache few = Cache(window: 0, drafts: 0, tokens: 300, new Eviction.Newest(10));
+        Assert.True(few.ShouldTrim(int.MaxValue));
         Assert.False(some.ShouldTrim(100));
         Assert.False(slides.ShouldTrim(100));
     }

@@ -6,6 +6,23 @@ namespace Kvant.Tests.Formats;
 
 public sealed class TraceTests : IDisposable
 {
+    // Windowed layers too: the query of a trace attends to all tokens before it.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void RecordingsOfLayersThatDifferAreRefused(int kind)
+    {
+        CacheGeometry mixed = TraceSamples.Geometry(2, 2, 8, 8).WithLayers((layer, shape) => layer == 0 ? shape : kind == 0 ? shape with { SlidingWindow = 100 } : shape with { KvHeads = 1 });
+        string path = Path.Combine(Path.GetTempPath(), $"kvant-trace-{Guid.NewGuid():N}"), cachePath = path + ".cache";
+        Assert.Contains("layers differ", Assert.Throws<ArgumentException>(() => TraceWriter.Create(path, mixed, tokens: 3)).Message, StringComparison.Ordinal);
+        using KvCache cache = Caching.CacheSamples.Cache(Attention.AttentionCases.Options(mixed, "q8"), tokens: 50);
+        cache.Save(cachePath);
+        using (CacheFile file = CacheFile.Open(cachePath))
+            Assert.Contains("layers differ", Assert.Throws<InvalidDataException>(() => file.Decompress(path)).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(path));
+        File.Delete(cachePath);
+    }
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
