@@ -20,6 +20,9 @@ public sealed class CompletionTests : IDisposable
     [InlineData("plan --pol", "--policy")]
     [InlineData("plan --codec fp16 --dra", "--drafts")]
     [InlineData("evaluate --policy b", "balanced")]
+    [InlineData("evaluate --policy=b", "--policy=balanced")]
+    [InlineData("measure --codec=kivi:group=1", "--codec=kivi:group=16", "--codec=kivi:group=128")]
+    [InlineData("evaluate --nonsense=b")]
     [InlineData("evaluate --text b")]
     [InlineData("evaluate b")]
     [InlineData("generate --arithmetic ", "exact", "fast")]
@@ -59,6 +62,7 @@ public sealed class CompletionTests : IDisposable
 
     [Theory]
     [InlineData("bash", "kvant plan --codec turboquant:bits=3,scale=u", "unbiased")] // bash has the rest already
+    [InlineData("bash", "kvant plan --policy=b", "balanced")]
     [InlineData("bash", "kvant bench ", "attention encode prefill decode")]
     [InlineData("bash", "kvant evaluate --text a", "")]
     [InlineData("zsh", "kvant plan --codec turboquant:bits=3,scale=u", "turboquant:bits=3,scale=unbiased")]

@@ -27,6 +27,13 @@ internal static class Completions
                 command = command.Subcommands.FirstOrDefault(c => c.Name == word) ?? command;
         }
 
+        // --policy=balanced
+        if (open is null && current.StartsWith("--", StringComparison.Ordinal) && current.IndexOf('=', StringComparison.Ordinal) is > 0 and var equals)
+        {
+            return Find(command, current[..equals]) is not { } named ? [] : Values(named, current[(equals + 1)..])
+                .Select(value => (Word: $"{current[..(equals + 1)]}{value.Word}", value.Summary)).Where(c => c.Word.StartsWith(current, StringComparison.Ordinal));
+        }
+
         IEnumerable<(string Word, string Summary)> all = open is not null ? Values(open, current)
             : current.StartsWith('-') ? Options(root, command)
             : command.Subcommands.Count > 0 ? command.Subcommands.Where(c => !c.Hidden).Select(c => (c.Name, c.Description ?? ""))
@@ -40,7 +47,7 @@ internal static class Completions
     private static IEnumerable<(string, string)> Options(Command root, Command command) => command.Options.Concat(root.Options.Where(o => o.Recursive))
         .Where(o => !o.Hidden).DistinctBy(o => o.Name).Select(o => (o.Name, o.Description ?? ""));
 
-    private static IEnumerable<(string, string)> Values(Option option, string current)
+    private static IEnumerable<(string Word, string Summary)> Values(Option option, string current)
     {
         if (option is IFileSymbol file)
             return file.Use == FileUse.Policy ? CachePreset.All.Select(p => (p.Name, $"keys {p.Keys}, values {p.Values}")) : [];
