@@ -17,7 +17,7 @@ internal static class PolicyTarget
     private static byte[][] Corpus()
     {
         using TemporaryFolder folder = new();
-        CachePolicyFile.Save(folder.File("written"), new CachePolicy
+        CachePolicy policy = new()
         {
             Geometry = new() { Layers = 2, KvHeads = 2, QueryHeads = 4, KeyDimension = 32, ValueDimension = 16 },
             Layers = new LayerPolicy([new(CodecSpec.Parse("q8"), CodecSpec.Parse("turboquant:bits=3,seed=9")), new(CodecSpec.Parse("fp16"), CodecSpec.Parse("kivi:bits=2,group=16"))]),
@@ -25,8 +25,15 @@ internal static class PolicyTarget
             Window = 32,
             SourceHash = new string('a', 64),
             Notes = new Dictionary<string, string> { ["median_divergence"] = "0.0001" },
-        });
-        return [File.ReadAllBytes(folder.File("written"))];
+        };
+        CacheGeometry mixed = policy.Geometry.WithLayers((layer, shape) => layer == 0 ? shape with { SlidingWindow = 100 } : shape with { KvHeads = 1, KeyDimension = 48, ValuesInKeys = true });
+        return [Save(policy), Save(policy with { Geometry = mixed })];
+
+        byte[] Save(CachePolicy written)
+        {
+            CachePolicyFile.Save(folder.File("written"), written);
+            return File.ReadAllBytes(folder.File("written"));
+        }
     }
 
     private static void Read(FuzzInput input)
