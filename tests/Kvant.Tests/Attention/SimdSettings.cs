@@ -11,17 +11,5 @@ internal sealed record SimdSettings(AttentionSettings Settings, SimdWidth Width)
         settings.SelectMany(s => Widths.All.Select(w => new SimdSettings(s, w)));
 
     /// <summary>Runs a test at the width.</summary>
-    public void Do(Action test)
-    {
-        SimdWidth before = SimdSupport.Active;
-        try
-        {
-            SimdSupport.Active = Width;
-            test();
-        }
-        finally
-        {
-            SimdSupport.Active = before;
-        }
-    }
+    public void Do(Action test) => Widths.Do(Width, test);
 }

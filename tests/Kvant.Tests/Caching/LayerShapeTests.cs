@@ -3,11 +3,13 @@ using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Formats;
 using Kvant.Tests.Attention;
+using Kvant.Tests.Kernels;
 using Kvant.Tests.Reference;
 
 namespace Kvant.Tests.Caching;
 
 /// <summary>Caches whose layers differ as those of today's models do.</summary>
+[Collection(Widths.Name)]
 public sealed class LayerShapeTests
 {
     private static readonly AttentionSettings s_exact = new() { Arithmetic = Arithmetic.Exact };

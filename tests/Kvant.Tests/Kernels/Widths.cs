@@ -28,14 +28,21 @@ public sealed class Widths : ICollectionFixture<WidthLegs>
     /// <summary>Runs an action at some widths and returns the results.</summary>
     internal static T[] At<T>(SimdWidth[] widths, Func<T> action)
     {
+        var results = new List<T>();
+        foreach (SimdWidth width in widths)
+            Do(width, () => results.Add(action()));
+        return [.. results];
+    }
+
+    /// <summary>Runs an action at a width. The whole process has it meanwhile, so only tests of this collection may: the answers of others that ran beside them would change.</summary>
+    internal static void Do(SimdWidth width, Action action)
+    {
+        Assert.Equal(Name, TestContext.Current.TestCollection?.TestCollectionDisplayName);
         SimdWidth before = SimdSupport.Active;
         try
         {
-            return [.. widths.Select(width =>
-            {
-                SimdSupport.Active = width;
-                return action();
-            })];
+            SimdSupport.Active = width;
+            action();
         }
         finally
         {
