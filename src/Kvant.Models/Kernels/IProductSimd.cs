@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Kvant.Models.Formats;
 
 namespace Kvant.Models.Kernels;
@@ -12,12 +11,11 @@ internal interface IProductSimd<TVector>
     static abstract TVector Zero { get; }
 
     /// <summary>sum + factor * (the codes of a run times 32 rounded numbers): what is added up in the end is the sum of all lanes.</summary>
-    /// <param name="sum">What came before.</param>
-    /// <param name="codes">The codes.</param>
-    /// <param name="first">The numbers that the first 16 meet.</param>
-    /// <param name="last">The others.</param>
-    /// <param name="factors">The factor; if the format has two for each run, that of the last 16 follows.</param>
-    static abstract TVector Add<TFormat>(TVector sum, RunCodes codes, Vector256<short> first, Vector256<short> last, ref float factors)
+    static abstract TVector Add<TFormat>(TVector sum, ref byte blocks, int run, ref short numbers, float factor)
+        where TFormat : struct, ICodeFormat;
+
+    /// <summary>The same with a factor of its own for the last 16.</summary>
+    static abstract TVector Add<TFormat>(TVector sum, ref byte blocks, int run, ref short numbers, float factor, float lastFactor)
         where TFormat : struct, ICodeFormat;
 
     static abstract float Sum(TVector a, TVector b);

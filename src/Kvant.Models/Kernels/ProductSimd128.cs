@@ -12,17 +12,22 @@ internal readonly struct ProductSimd128 : IProductSimd<Vector128<float>>
     public static Vector128<float> Zero => Vector128<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Add<TFormat>(Vector128<float> sum, RunCodes codes, Vector256<short> first, Vector256<short> last, ref float factors)
+    public static Vector128<float> Add<TFormat>(Vector128<float> sum, ref byte blocks, int run, ref short numbers, float factor)
         where TFormat : struct, ICodeFormat
     {
-        Vector128<int> products = Half(codes.First, first), ofLast = Half(codes.Last, last);
-        if (TFormat.ScalesPerRun == 1)
-            return Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(products + ofLast), Vector128.Create(factors), sum);
-        sum = Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(products), Vector128.Create(factors), sum);
-        return Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(ofLast), Vector128.Create(Unsafe.Add(ref factors, 1)), sum);
+        RunCodes codes = TFormat.ReadCodes(ref blocks, run);
+        return Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(Half(codes.First, ref numbers, 0) + Half(codes.Last, ref numbers, 16)), Vector128.Create(factor), sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Add<TFormat>(Vector128<float> sum, ref byte blocks, int run, ref short numbers, float factor, float lastFactor)
+        where TFormat : struct, ICodeFormat
+    {
+        RunCodes codes = TFormat.ReadCodes(ref blocks, run);
+        sum = Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(Half(codes.First, ref numbers, 0)), Vector128.Create(factor), sum);
+        return Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(Half(codes.Last, ref numbers, 16)), Vector128.Create(lastFactor), sum);
+    }
+
     public static float Sum(Vector128<float> a, Vector128<float> b) => Vector128.Sum(a + b);
 
     /// <summary>Products of 16-bit integers, neighbors added: 32-bit integers.</summary>
@@ -40,6 +45,6 @@ internal readonly struct ProductSimd128 : IProductSimd<Vector128<float>>
 
     // 16 codes times 16 numbers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Half(Vector256<short> codes, Vector256<short> numbers) =>
-        MultiplyPairs(codes.GetLower(), numbers.GetLower()) + MultiplyPairs(codes.GetUpper(), numbers.GetUpper());
+    private static Vector128<int> Half(Vector256<short> codes, ref short numbers, nuint at) =>
+        MultiplyPairs(codes.GetLower(), Vector128.LoadUnsafe(ref numbers, at)) + MultiplyPairs(codes.GetUpper(), Vector128.LoadUnsafe(ref numbers, at + 8));
 }

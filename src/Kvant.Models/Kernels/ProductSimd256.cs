@@ -11,21 +11,26 @@ internal readonly struct ProductSimd256 : IProductSimd<Vector256<float>>
     public static Vector256<float> Zero => Vector256<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Add<TFormat>(Vector256<float> sum, RunCodes codes, Vector256<short> first, Vector256<short> last, ref float factors)
+    public static Vector256<float> Add<TFormat>(Vector256<float> sum, ref byte blocks, int run, ref short numbers, float factor)
         where TFormat : struct, ICodeFormat
     {
-        Vector256<int> products = MultiplyPairs(codes.First, first);
-        if (TFormat.ScalesPerRun == 2)
-        {
-            sum = Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(products), Vector256.Create(factors), sum);
-            return Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(MultiplyPairs(codes.Last, last)), Vector256.Create(Unsafe.Add(ref factors, 1)), sum);
-        }
-
-        products = AvxVnni.IsSupported ? AvxVnni.MultiplyWideningAndAdd(products, codes.Last, last) : products + MultiplyPairs(codes.Last, last);
-        return Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(products), Vector256.Create(factors), sum);
+        RunCodes codes = TFormat.ReadCodes(ref blocks, run);
+        Vector256<int> first = MultiplyPairs(codes.First, Vector256.LoadUnsafe(ref numbers));
+        Vector256<short> numbersOfLast = Vector256.LoadUnsafe(ref numbers, 16);
+        Vector256<int> both = AvxVnni.IsSupported ? AvxVnni.MultiplyWideningAndAdd(first, codes.Last, numbersOfLast) : first + MultiplyPairs(codes.Last, numbersOfLast);
+        return Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(both), Vector256.Create(factor), sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Add<TFormat>(Vector256<float> sum, ref byte blocks, int run, ref short numbers, float factor, float lastFactor)
+        where TFormat : struct, ICodeFormat
+    {
+        RunCodes codes = TFormat.ReadCodes(ref blocks, run);
+        Vector256<int> first = MultiplyPairs(codes.First, Vector256.LoadUnsafe(ref numbers)), last = MultiplyPairs(codes.Last, Vector256.LoadUnsafe(ref numbers, 16));
+        sum = Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(first), Vector256.Create(factor), sum);
+        return Vector256.MultiplyAddEstimate(Vector256.ConvertToSingle(last), Vector256.Create(lastFactor), sum);
+    }
+
     public static float Sum(Vector256<float> a, Vector256<float> b) => Vector256.Sum(a + b);
 
     /// <inheritdoc cref="ProductSimd128.MultiplyPairs"/>

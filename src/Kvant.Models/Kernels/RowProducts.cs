@@ -14,18 +14,10 @@ namespace Kvant.Models.Kernels;
 /// </remarks>
 internal static class RowProducts
 {
-    // Rows that meet a vector together: two sums of each keep the multipliers busy, and the vector's numbers are loaded once for both. Four were no faster, and too
-    // much for what the runtime is willing to compile into one method.
-    private const int Rows = 2;
+    /// <summary>Floats of scratch for each run of a row.</summary>
+    internal const int ScratchPerRun = 5;
 
     private const int Together = 8;
-
-    /// <summary>Floats of scratch that a product needs.</summary>
-    internal static int ScratchFloats(int columns)
-    {
-        int runs = columns / RoundedVectors.Run;
-        return Rows * ((3 * runs) + (2 * (runs + Together)));
-    }
 
     /// <summary>Multiplies.</summary>
     /// <param name="rows">Whole rows, one after the other.</param>
@@ -33,7 +25,7 @@ internal static class RowProducts
     /// <param name="vectors">What they are multiplied by.</param>
     /// <param name="products">Receives [vector, row]; from one vector to the next it is <paramref name="stride"/>.</param>
     /// <param name="stride">As many as there are rows, or more.</param>
-    /// <param name="scratch"><see cref="ScratchFloats"/>.</param>
+    /// <param name="scratch"><see cref="ScratchPerRun"/> for each run of a row.</param>
     /// <param name="width">The registers to use.</param>
     internal static void Multiply<TFormat>(ReadOnlySpan<byte> rows, int count, RoundedVectors vectors, Span<float> products, int stride, Span<float> scratch, SimdWidth width)
         where TFormat : struct, ICodeFormat
@@ -88,108 +80,56 @@ internal static class RowProducts
         where TSimd : IProductSimd<TVector>
     {
         int runs = vectors.Runs, rowBytes = rows.Length / count;
-        ref float scales = ref scratch[0], shifts = ref scratch[2 * Rows * runs], factors = ref scratch[3 * Rows * runs];
-        for (int row = 0; row < count; row += Rows)
+        ref float scales = ref scratch[0], shifts = ref scratch[2 * runs], factors = ref scratch[3 * runs];
+        ref byte blocks = ref MemoryMarshal.GetReference(rows);
+        for (int row = 0; row < count; row++, blocks = ref Unsafe.Add(ref blocks, rowBytes))
         {
-            int group = Math.Min(Rows, count - row);
-            ref byte blocks = ref Unsafe.Add(ref MemoryMarshal.GetReference(rows), row * rowBytes);
-            for (int i = 0; i < group; i++)
-                TFormat.ReadScales(ref Unsafe.Add(ref blocks, i * rowBytes), runs, ref Unsafe.Add(ref scales, 2 * i * runs), ref Unsafe.Add(ref shifts, i * runs));
+            TFormat.ReadScales(ref blocks, runs, ref scales, ref shifts);
+            ref short numbers = ref MemoryMarshal.GetArrayDataReference(vectors.Numbers);
             for (int vector = 0; vector < vectors.Count; vector++)
             {
-                ref float ofVector = ref vectors.Scales[vector * runs], sums = ref vectors.Sums[vector * runs], product = ref products[(vector * stride) + row];
-                ref short numbers = ref vectors.Numbers[vector * runs * RoundedVectors.Run];
-                for (int i = 0; i < group; i++)
-                    Join<TFormat>(ref Unsafe.Add(ref scales, 2 * i * runs), ref ofVector, runs, ref Unsafe.Add(ref factors, i * Together * TFormat.ScalesPerRun));
-                if (group == Rows)
-                    Two<TFormat, TVector, TSimd>(ref blocks, rowBytes, runs, ref numbers, ref factors, ref product);
-                else
-                    One<TFormat, TVector, TSimd>(ref blocks, runs, ref numbers, ref factors, ref product);
-
-                for (int i = 0; i < group; i++)
+                Join<TFormat>(ref scales, ref vectors.Scales[vector * runs], runs, ref factors);
+                TVector even = TSimd.Zero, odd = TSimd.Zero;
+                ref byte block = ref blocks;
+                ref float factor = ref factors;
+                int left = runs;
+                // Eight at a time, so that the places of a block's parts are constants.
+                for (; left >= Together; left -= Together)
                 {
-                    if (TFormat.HasShifts) Unsafe.Add(ref product, i) += Dot(ref Unsafe.Add(ref shifts, i * runs), ref sums, runs);
-                    if (TFormat.Offset != 0) Unsafe.Add(ref product, i) -= TFormat.Offset * Dot(ref Unsafe.Add(ref scales, 2 * i * runs), ref sums, runs);
+                    Add<TFormat, TVector, TSimd>(ref even, ref block, 0, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref odd, ref block, 1, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref even, ref block, 2, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref odd, ref block, 3, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref even, ref block, 4, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref odd, ref block, 5, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref even, ref block, 6, ref numbers, ref factor);
+                    Add<TFormat, TVector, TSimd>(ref odd, ref block, 7, ref numbers, ref factor);
+                    block = ref Unsafe.Add(ref block, Together * RoundedVectors.Run / TFormat.BlockLength * TFormat.BlockBytes);
+                    numbers = ref Unsafe.Add(ref numbers, Together * RoundedVectors.Run);
+                    factor = ref Unsafe.Add(ref factor, Together * TFormat.ScalesPerRun);
                 }
+
+                for (int run = 0; run < left; run++)
+                    Add<TFormat, TVector, TSimd>(ref even, ref block, run, ref numbers, ref factor);
+                numbers = ref Unsafe.Add(ref numbers, left * RoundedVectors.Run);
+                float product = TSimd.Sum(even, odd);
+                if (TFormat.HasShifts) product += Dot(ref shifts, ref vectors.Sums[vector * runs], runs);
+                if (TFormat.Offset != 0) product -= TFormat.Offset * Dot(ref scales, ref vectors.Sums[vector * runs], runs);
+                products[(vector * stride) + row] = product;
             }
         }
     }
 
-    // A method of its own, so that the runtime keeps all sums in registers.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Two<TFormat, TVector, TSimd>(ref byte blocks, int rowBytes, int runs, ref short numbers, ref float factors, ref float products)
-        where TFormat : struct, ICodeFormat
-        where TVector : struct
-        where TSimd : IProductSimd<TVector>
-    {
-        ref byte second = ref Unsafe.Add(ref blocks, rowBytes);
-        TVector a = TSimd.Zero, b = TSimd.Zero, c = TSimd.Zero, d = TSimd.Zero;
-        // Eight at a time, so that the places of a block's parts are constants.
-        for (; runs >= Together; runs -= Together)
-        {
-            a = Add<TFormat, TVector, TSimd>(a, ref blocks, 0, ref numbers, ref factors, 0);
-            b = Add<TFormat, TVector, TSimd>(b, ref second, 0, ref numbers, ref factors, 1);
-            c = Add<TFormat, TVector, TSimd>(c, ref blocks, 1, ref numbers, ref factors, 0);
-            d = Add<TFormat, TVector, TSimd>(d, ref second, 1, ref numbers, ref factors, 1);
-            a = Add<TFormat, TVector, TSimd>(a, ref blocks, 2, ref numbers, ref factors, 0);
-            b = Add<TFormat, TVector, TSimd>(b, ref second, 2, ref numbers, ref factors, 1);
-            c = Add<TFormat, TVector, TSimd>(c, ref blocks, 3, ref numbers, ref factors, 0);
-            d = Add<TFormat, TVector, TSimd>(d, ref second, 3, ref numbers, ref factors, 1);
-            a = Add<TFormat, TVector, TSimd>(a, ref blocks, 4, ref numbers, ref factors, 0);
-            b = Add<TFormat, TVector, TSimd>(b, ref second, 4, ref numbers, ref factors, 1);
-            c = Add<TFormat, TVector, TSimd>(c, ref blocks, 5, ref numbers, ref factors, 0);
-            d = Add<TFormat, TVector, TSimd>(d, ref second, 5, ref numbers, ref factors, 1);
-            a = Add<TFormat, TVector, TSimd>(a, ref blocks, 6, ref numbers, ref factors, 0);
-            b = Add<TFormat, TVector, TSimd>(b, ref second, 6, ref numbers, ref factors, 1);
-            c = Add<TFormat, TVector, TSimd>(c, ref blocks, 7, ref numbers, ref factors, 0);
-            d = Add<TFormat, TVector, TSimd>(d, ref second, 7, ref numbers, ref factors, 1);
-            blocks = ref Unsafe.Add(ref blocks, PieceBytes<TFormat>());
-            second = ref Unsafe.Add(ref second, PieceBytes<TFormat>());
-            numbers = ref Unsafe.Add(ref numbers, Together * RoundedVectors.Run);
-            factors = ref Unsafe.Add(ref factors, Rows * Together * TFormat.ScalesPerRun);
-        }
-
-        for (int run = 0; run < runs; run++)
-        {
-            a = Add<TFormat, TVector, TSimd>(a, ref blocks, run, ref numbers, ref factors, 0);
-            b = Add<TFormat, TVector, TSimd>(b, ref second, run, ref numbers, ref factors, 1);
-        }
-
-        products = TSimd.Sum(a, c);
-        Unsafe.Add(ref products, 1) = TSimd.Sum(b, d);
-    }
-
-    // The last of a matrix.
-    private static void One<TFormat, TVector, TSimd>(ref byte blocks, int runs, ref short numbers, ref float factors, ref float product)
-        where TFormat : struct, ICodeFormat
-        where TVector : struct
-        where TSimd : IProductSimd<TVector>
-    {
-        TVector sum = TSimd.Zero;
-        for (int run = 0; run < runs; run++, numbers = ref Unsafe.Add(ref numbers, RoundedVectors.Run))
-            sum = TSimd.Add<TFormat>(sum, TFormat.ReadCodes(ref blocks, run), Vector256.LoadUnsafe(ref numbers), Vector256.LoadUnsafe(ref numbers, 16), ref Unsafe.Add(ref factors, Factor<TFormat>(run)));
-        product = TSimd.Sum(sum, TSimd.Zero);
-    }
-
-    // Where the factors of a run lie: eight runs of four rows side by side.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Factor<TFormat>(int run)
-        where TFormat : struct, ICodeFormat => ((run / Together * Together * Rows) + (run % Together)) * TFormat.ScalesPerRun;
-
-    // Bytes of the runs that are taken together.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int PieceBytes<TFormat>()
-        where TFormat : struct, ICodeFormat => Together * RoundedVectors.Run / TFormat.BlockLength * TFormat.BlockBytes;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Add<TFormat, TVector, TSimd>(TVector sum, ref byte blocks, int run, ref short numbers, ref float factors, int row)
+    private static void Add<TFormat, TVector, TSimd>(ref TVector sum, ref byte block, int run, ref short numbers, ref float factors)
         where TFormat : struct, ICodeFormat
         where TVector : struct
         where TSimd : IProductSimd<TVector>
     {
         numbers = ref Unsafe.Add(ref numbers, run * RoundedVectors.Run);
-        factors = ref Unsafe.Add(ref factors, ((row * Together) + run) * TFormat.ScalesPerRun);
-        return TSimd.Add<TFormat>(sum, TFormat.ReadCodes(ref blocks, run), Vector256.LoadUnsafe(ref numbers), Vector256.LoadUnsafe(ref numbers, 16), ref factors);
+        sum = TFormat.ScalesPerRun == 1
+            ? TSimd.Add<TFormat>(sum, ref block, run, ref numbers, Unsafe.Add(ref factors, run))
+            : TSimd.Add<TFormat>(sum, ref block, run, ref numbers, Unsafe.Add(ref factors, 2 * run), Unsafe.Add(ref factors, (2 * run) + 1));
     }
 
     // The scales of the row times those of the vector.
@@ -201,22 +141,21 @@ internal static class RowProducts
         for (; run + Together <= runs; run += Together)
         {
             Vector256<float> eight = Vector256.LoadUnsafe(ref ofVector, (nuint)run);
-            nuint from = (nuint)(run * TFormat.ScalesPerRun), to = (nuint)(run * TFormat.ScalesPerRun * Rows);
+            nuint at = (nuint)(run * TFormat.ScalesPerRun);
             if (TFormat.ScalesPerRun == 1)
             {
-                (Vector256.LoadUnsafe(ref scales, from) * eight).StoreUnsafe(ref factors, to);
+                (Vector256.LoadUnsafe(ref scales, at) * eight).StoreUnsafe(ref factors, at);
                 continue;
             }
 
-            (Vector256.LoadUnsafe(ref scales, from) * Vector256.Shuffle(eight, Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3))).StoreUnsafe(ref factors, to);
-            (Vector256.LoadUnsafe(ref scales, from + 8) * Vector256.Shuffle(eight, Vector256.Create(4, 4, 5, 5, 6, 6, 7, 7))).StoreUnsafe(ref factors, to + 8);
+            (Vector256.LoadUnsafe(ref scales, at) * Vector256.Shuffle(eight, Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3))).StoreUnsafe(ref factors, at);
+            (Vector256.LoadUnsafe(ref scales, at + 8) * Vector256.Shuffle(eight, Vector256.Create(4, 4, 5, 5, 6, 6, 7, 7))).StoreUnsafe(ref factors, at + 8);
         }
 
         for (; run < runs; run++)
         {
-            ref float to = ref Unsafe.Add(ref factors, Factor<TFormat>(run));
-            for (int i = 0; i < TFormat.ScalesPerRun; i++)
-                Unsafe.Add(ref to, i) = Unsafe.Add(ref scales, (run * TFormat.ScalesPerRun) + i) * Unsafe.Add(ref ofVector, run);
+            for (int i = run * TFormat.ScalesPerRun; i < (run + 1) * TFormat.ScalesPerRun; i++)
+                Unsafe.Add(ref factors, i) = Unsafe.Add(ref scales, i) * Unsafe.Add(ref ofVector, run);
         }
     }
 

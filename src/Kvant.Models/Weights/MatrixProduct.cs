@@ -50,7 +50,7 @@ internal sealed class MatrixProduct
         _mostColumns = mostColumns;
         _share = part => Multiply(_scratch![part]);
         _rounded = arithmetic == Arithmetic.Fast ? new RoundedVectors() : null;
-        int floats = _rounded is null ? DotKernel.Rows * mostColumns : RowProducts.ScratchFloats(mostColumns);
+        int floats = _rounded is null ? DotKernel.Rows * mostColumns : mostColumns / RoundedVectors.Run * RowProducts.ScratchPerRun;
         _scratch = [.. Enumerable.Range(0, team.Size).Select(_ => new Scratch(new float[floats], new Panel(width)))];
     }
 

@@ -78,7 +78,7 @@ public sealed class MatrixProductTests
     [Theory, MemberData(nameof(Codes))]
     public void EveryWidthGivesTheProductsOfTheScalarLoop(string name)
     {
-        // A row that has no partner, and runs that are no eight.
+        // Runs that are no multiple of the eight that go together.
         using Sample sample = new(TensorFormat.Parse(name), 33, 512 + TensorFormat.Parse(name).BlockLength);
         foreach (int tokens in (ReadOnlySpan<int>)[1, 11])
         {
