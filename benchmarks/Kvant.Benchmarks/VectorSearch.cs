@@ -25,6 +25,26 @@ internal static class VectorSearch
         return 0;
     }
 
+    // A wrong answer is an error: scores are those of the vectors as they are stored, but for the integers of fast kernels, and the best are the largest of them.
+    private static void Check(VectorIndex index, float[] query, WorkerTeam team)
+    {
+        float[] scores = new float[index.Count], vector = new float[Dimension];
+        var best = new ScoredVector[Top];
+        index.Score(query, scores, team);
+        index.Search(query, best, team);
+        double error = 0, size = 0;
+        for (int i = 0; i < index.Count; i += 97)
+        {
+            index.Decode(i, vector);
+            double exact = TensorPrimitives.Dot<float>(query, vector);
+            error += (scores[i] - exact) * (scores[i] - exact);
+            size += exact * exact;
+        }
+
+        if (!(error <= 0.02 * 0.02 * size) || !best.Select(b => b.Index).SequenceEqual(scores.Index().OrderByDescending(s => s.Item).Take(Top).Select(s => s.Index)))
+            throw new InvalidOperationException($"{index.Spec}: the answers are wrong, by {Math.Sqrt(error / size):P2} of their size.");
+    }
+
     private static void Compare(int vectors, int threads)
     {
         float[] rows = SampleRows.Create(vectors), query = SampleRows.Create(1, seed: 2), scores = new float[vectors];
@@ -36,6 +56,7 @@ internal static class VectorSearch
         VectorIndex[] indexes = [.. s_specs.Select(spec => new VectorIndex(CodecSpec.Parse(spec), Dimension))];
         Array.ForEach(indexes, index => index.Add(rows));
         var best = new ScoredVector[Top];
+        Array.ForEach(indexes, index => Check(index, query, team));
         (string Name, long Bytes, Action Scores, Action? Best)[] ways =
         [
             ("floats, one dot product each", sizeof(float) * (long)rows.Length, () =>

@@ -58,7 +58,7 @@ internal static class Door
         {
             float size = MathF.Abs(row[i]);
             if (!float.IsFinite(size))
-                return $"number {i} is {row[i]}; keys and values must be finite.";
+                return $"number {i} is {row[i]}; it must be finite.";
             if (half && size >= WindowRows.HalfOverflow)
                 return $"number {i} is {row[i]}, which does not fit the window's fp16; the largest magnitude is 65504.";
             if (size > limit)

@@ -1,6 +1,5 @@
 using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Kernels;
 using Kvant.Memory;
 
 namespace Kvant.Search;
@@ -24,6 +23,8 @@ public sealed partial class VectorIndex : IDisposable
     private readonly NativeArena _arena = new();
     private readonly List<NativePage> _pieces = [];
     private readonly Arithmetic _arithmetic;
+    private readonly SideLayout _kind;
+    private readonly CacheScratch _scratch = new();
     private readonly int _blocksPerPiece;
     private Codec _codec;
     private int _encoded; // vectors in blocks
@@ -40,7 +41,7 @@ public sealed partial class VectorIndex : IDisposable
     {
         ArgumentNullException.ThrowIfNull(codec);
         _codec = codec.CreateCodec(dimension, CodecRole.KeyTiles);
-        (Spec, _arithmetic) = (codec, arithmetic);
+        (Spec, _arithmetic, _kind) = (codec, arithmetic, new SideLayout(_codec, CodecSpec.Parse("fp32").CreateCodec(dimension)));
         _blocksPerPiece = Math.Max(1, Math.Min(PieceBytes / _codec.BytesPerBlock, MostRowsOfPiece / _codec.RowsPerBlock));
     }
 
@@ -88,9 +89,11 @@ public sealed partial class VectorIndex : IDisposable
         try
         {
             ObjectDisposedException.ThrowIf(_ended, this);
+            // Each alone, as a cache does it, since its block may be encoded by a later call.
             for (int i = 0; i < count; i++)
             {
-                if (Refusal(vectors.Slice(i * Dimension, Dimension)) is { } reason)
+                ReadOnlySpan<float> vector = vectors.Slice(i * Dimension, Dimension);
+                if (!Door.IsAtMost(vector, Door.AlwaysEncodable(Dimension)) && Door.Refusal(_kind, vector, _scratch) is { } reason)
                     throw new ArgumentException($"Vector {i}: {reason}", nameof(vectors));
             }
 
@@ -210,29 +213,6 @@ public sealed partial class VectorIndex : IDisposable
             codec.Encode(vectors[..floats], Blocks(block, count), block * rows);
             vectors = vectors[floats..];
             (block, left) = (block + count, left - count);
-        }
-    }
-
-    // Why a vector cannot be stored, or null if it can: alone, since its block may be encoded by a later call.
-    private string? Refusal(ReadOnlySpan<float> vector)
-    {
-        if (Door.IsAtMost(vector, Door.AlwaysEncodable(Dimension)))
-            return null;
-        if (!Finiteness.All(vector))
-            return $"number {Finiteness.FirstBad(vector)} is {vector[Finiteness.FirstBad(vector)]}; vectors must be finite.";
-        if (_codec.CalibrationRows > 0)
-            return $"a codec that learns from its rows takes magnitudes up to {Door.AlwaysEncodable(Dimension)}.";
-        float[] rows = new float[_codec.RowsPerBlock * Dimension];
-        for (int i = 0; i < _codec.RowsPerBlock; i++)
-            vector.CopyTo(rows.AsSpan(i * Dimension));
-        try
-        {
-            _codec.Encode(rows);
-            return null;
-        }
-        catch (ArgumentException refused)
-        {
-            return refused.InnerException?.Message ?? refused.Message;
         }
     }
 

@@ -53,6 +53,21 @@ public sealed class TokenizerTests
         Assert.Throws<ArgumentOutOfRangeException>(() => tokenizer.Decode([-1]));
     }
 
+    // More words than are remembered, short ones, long ones, and the same again; by many threads, too.
+    [Theory, InlineData("qwen2"), InlineData("smollm")]
+    public void WhatATokenizerRemembersChangesNothing(string name)
+    {
+        Tokenizer known = TokenizerSamples.Open(name);
+        var random = new Random(20261129);
+        string[] texts = [.. Enumerable.Range(0, 8).Select(_ => string.Join(' ', Enumerable.Range(0, 5000).Select(_ => Word(random))))];
+        int[][] fresh = [.. texts.Select(text => TokenizerSamples.Open(name).Encode(text))];
+        for (int round = 0; round < 2; round++)
+            Assert.Equal(fresh, texts.Select(text => known.Encode(text)));
+        Assert.Equal(fresh, texts.AsParallel().AsOrdered().Select(text => known.Encode(text)));
+
+        static string Word(Random random) => string.Concat(Enumerable.Range(0, 1 + (random.Next(20) == 0 ? 40 : random.Next(6))).Select(_ => "aehinorst".Substring(random.Next(9), 1)));
+    }
+
     // With a search through all pairs per merge, each of these texts would take hours.
     [Theory(Timeout = 20_000), InlineData("mini"), InlineData("qwen2"), InlineData("smollm")]
     public Task LongWordsAndLongSpacesTakeNoQuadraticTime(string name) => Task.Run(() =>
