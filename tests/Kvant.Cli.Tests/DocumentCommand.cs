@@ -12,6 +12,9 @@ internal sealed partial record DocumentCommand(string Page, bool IsMention, stri
 {
     private const string ToolProject = "src/Kvant.Cli";
 
+    // Where pages let shells write.
+    private static readonly string[] s_home = [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"];
+
     /// <summary>The folder that holds all pages.</summary>
     public static string Root { get; } = FindRoot();
 
@@ -29,13 +32,16 @@ internal sealed partial record DocumentCommand(string Page, bool IsMention, stri
         // A list of members, made by a tool.
         .Where(page => page != Path.Combine("docs", "api.md")).Order(StringComparer.Ordinal);
 
-    /// <summary>The commands of some pages. Loops and variables are bash's; programs are functions that say what they were called with.</summary>
+    /// <summary>The commands of some pages. Loops and variables are bash's; programs are functions that say what they were called with. No other program is found, and what a page
+    /// writes to the reader's home comes to a folder that goes again.</summary>
     public static IReadOnlyList<DocumentCommand> Read(IEnumerable<string> pages)
     {
         using var folder = new TempFolder();
+        foreach (string place in s_home)
+            Directory.CreateDirectory(folder[Path.Combine("home", place)]);
         foreach (string part in (string[])["docs", "models", "samples", "src"])
             Directory.CreateSymbolicLink(folder[part], Path.Combine(Root, part));
-        var script = new StringBuilder("said() { printf '%s\\0' \"$kind\" \"$page\" \"$@\" $'\\n' >&3; }\ngit() { :; }\nfor program in kvant dotnet $(cd \"$1\"; echo eng/*.*); do eval \"$program() { said $program \\\"\\$@\\\"; }\"; done\n");
+        var script = new StringBuilder("shopt -s extdebug\ntrap '[[ $BASH_COMMAND != /* && $BASH_COMMAND != *=*\\ /* ]]' DEBUG\nsaid() { printf '%s\\0' \"$kind\" \"$page\" \"$@\" $'\\n' >&3; }\ngit() { :; }\nfor program in kvant dotnet $(cd \"$1\"; echo eng/*.*); do eval \"$program() { said $program \\\"\\$@\\\"; }\"; done\n");
         foreach (string page in pages)
         {
             script.Append("page=").Append(page).Append("\nkind=block\n");
@@ -48,7 +54,10 @@ internal sealed partial record DocumentCommand(string Page, bool IsMention, stri
         }
 
         File.WriteAllText(folder["script"], script.ToString());
-        using Process bash = Process.Start(new ProcessStartInfo("bash", ["-c", "exec 3> said; source ./script \"$0\" < /dev/null > /dev/null", Root]) { WorkingDirectory = folder["."], RedirectStandardError = true })!;
+        var start = new ProcessStartInfo("bash", ["-c", "exec 3> said; source ./script \"$0\" < /dev/null > /dev/null", Root]) { WorkingDirectory = folder["."], RedirectStandardError = true };
+        start.Environment.Clear();
+        (start.Environment["HOME"], start.Environment["PROFILE"], start.Environment["PATH"]) = (folder["home"], folder["home/profile"], folder["none"]);
+        using Process bash = Process.Start(start)!;
         string error = bash.StandardError.ReadToEnd();
         bash.WaitForExit();
         Assert.False(error.Contains("syntax error", StringComparison.Ordinal) || error.Contains(": eng/", StringComparison.Ordinal), error);

@@ -33,6 +33,20 @@ public sealed class DocumentCommandTests : IDisposable
         Assert.True(faults.Count == 0, string.Join('\n', faults));
     }
 
+    // Whoever runs the tests has completions and a profile of their own.
+    [Fact]
+    public void ReadingPagesTouchesNothingOfTheReaders()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs bash.");
+        string page = _folder["page.md"], victim = _folder["victim"], home = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), $"kvant-test-{Guid.NewGuid():N}");
+        File.WriteAllText(victim, "mine");
+        File.WriteAllText(page, $"    kvant codecs > ~/{Path.GetFileName(home)}\n    for i in 1; do /bin/rm {victim}; rm {victim}; done\n    kvant codebook --bits 3\n");
+        IReadOnlyList<DocumentCommand> found = DocumentCommand.Read([page]);
+        Assert.False(File.Exists(home));
+        Assert.Equal("mine", File.ReadAllText(victim));
+        Assert.Equal(["kvant codecs", "kvant codebook --bits 3"], found.Select(c => string.Join(' ', c.Words)));
+    }
+
     [Fact]
     public void CommandsThatTakeAMomentRunAsWritten()
     {
