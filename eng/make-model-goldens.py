@@ -43,7 +43,7 @@ class Llama:
     """llama.cpp's library by its C interface. Parameters are structures passed by value; only the fields that are set here have names."""
 
     VOCAB_ONLY = 72                                                        # offset in llama_model_params
-    CONTEXT = {"n_ctx": 0, "n_batch": 4, "n_ubatch": 8, "n_threads": 28, "n_threads_batch": 32, "flash": 52, "type_k": 104, "type_v": 108}
+    CONTEXT = {"n_ctx": 0, "n_batch": 4, "n_ubatch": 8, "n_threads": 28, "n_threads_batch": 32, "flash": 52, "yarn_ext": 64, "beta_fast": 72, "beta_slow": 76, "type_k": 104, "type_v": 108}
 
     class Parameters(ctypes.Structure):
         _fields_ = [("bytes", ctypes.c_uint8 * 512)]                       # more than either structure has
@@ -189,10 +189,13 @@ def logits(libraries, folder, models, tiny):
     import tempfile
     llama = Llama(libraries)
 
+    # llama.cpp reads these keys of a file for other families only; its context takes them for all.
+    given = {"qwen3-yarn": {"yarn_ext": 0.75, "beta_fast": 12.0, "beta_slow": 2.0}}
+
     def run(name, path, prompt, positions, offset=0):
         parameters = llama.native.llama_context_default_params()
-        for key, value in {"n_ctx": 512, "n_batch": 512, "n_ubatch": 512, "n_threads": 1, "n_threads_batch": 1, "flash": 0, "type_k": 0, "type_v": 0}.items():
-            ctypes.memmove(ctypes.byref(parameters, llama.CONTEXT[key]), struct.pack("<i", value), 4)
+        for key, value in {"n_ctx": 512, "n_batch": 512, "n_ubatch": 512, "n_threads": 1, "n_threads_batch": 1, "flash": 0, "type_k": 0, "type_v": 0, **given.get(name, {})}.items():
+            ctypes.memmove(ctypes.byref(parameters, llama.CONTEXT[key]), struct.pack("<f" if isinstance(value, float) else "<i", value), 4)
         model = llama.load(path)
         context = ctypes.c_void_p(llama.native.llama_init_from_model(model, parameters))
         size = llama.native.llama_vocab_n_tokens(llama.vocabulary(model))

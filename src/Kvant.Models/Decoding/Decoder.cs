@@ -59,7 +59,7 @@ public sealed class Decoder : IDisposable
         _values = Buffer(config.KeyValueHeads * config.HeadDimension);
         _gate = Buffer(config.FeedForward);
         _up = Buffer(config.FeedForward);
-        _rope = new Rope(model, _batch);
+        _rope = new Rope(model.Turns, _batch);
         _team = team ?? new WorkerTeam(options.Threads);
         _ownsTeam = team is null;
         _product = new MatrixProduct(_team, model.LongestRow, options.Arithmetic);

@@ -1,5 +1,4 @@
 using Kvant.Caching;
-using Kvant.Codecs;
 using Kvant.Models.Gguf;
 using Kvant.Models.Weights;
 
@@ -25,8 +24,7 @@ public sealed class LanguageModel : IDisposable
         OutputNorm = tensors.Vector("output_norm.weight", Config.Width);
         // Small models say tokens with the matrix that reads them.
         Output = tensors.Has("output.weight") ? tensors.Matrix("output.weight", Config.Width, VocabularySize) : Embedding;
-        RopeFactors = tensors.VectorIf(tensors.Has("rope_freqs.weight"), "rope_freqs.weight", Config.HeadDimension / 2);
-        if (RopeFactors?.Any(static f => !(f > 0) || !float.IsFinite(f)) == true) throw new InvalidDataException($"{file.Path}: a number of rope_freqs.weight is not above 0");
+        Turns = new RopeTurns(Config, Architecture.RotatesHalves, Config.RopeBase, Config.Scaling, tensors.FactorsIf(tensors.Has("rope_freqs.weight"), "rope_freqs.weight", Config.HeadDimension / 2));
         CacheGeometry = new()
         {
             Layers = Config.Layers,
@@ -34,7 +32,7 @@ public sealed class LanguageModel : IDisposable
             QueryHeads = Config.QueryHeads,
             KeyDimension = Config.HeadDimension,
             ValueDimension = Config.HeadDimension,
-            Rotary = new() { Base = Config.RopeBase, Divisor = Config.RopeDivisor, Factors = RopeFactors, Pairs = Architecture.RotatesHalves ? RotaryPairs.Halves : RotaryPairs.Neighbors },
+            Rotary = Turns.Embedding,
         };
         // A hostile count of layers ends at the first that has no tensors.
         List<LayerWeights> layers = [];
@@ -70,7 +68,7 @@ public sealed class LanguageModel : IDisposable
 
     internal WeightMatrix Output { get; }
 
-    internal float[]? RopeFactors { get; }
+    internal RopeTurns Turns { get; }
 
     internal int LongestRow { get; }
 

@@ -3,17 +3,17 @@ using Kvant.Models.Gguf;
 namespace Kvant.Models.Decoding;
 
 /// <summary>
-/// The rule for metadata, as <see cref="TensorSet"/> has it for tensors: each key of the architecture is understood by <see cref="ModelConfig"/>,
+/// The rule for metadata, as <see cref="TensorSet"/> has it for tensors: each key of the architecture is understood by <see cref="ModelConfig"/> or <see cref="RopeScaling"/>,
 /// harmless, harmless as long as it holds a certain value, or refused by name. Names and meanings are llama.cpp's.
 /// </summary>
 internal static class MetadataRules
 {
-    // Read and checked by ModelConfig.
+    // Read and checked there.
     private static readonly HashSet<string> s_understood =
     [
         "block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv",
         "attention.key_length", "attention.value_length", "attention.layer_norm_rms_epsilon", "attention.sliding_window",
-        "rope.dimension_count", "rope.freq_base", "rope.scaling.type", "rope.scaling.factor", "rope.scale_linear",
+        "rope.dimension_count", "rope.freq_base", "rope.scaling.type", "rope.scaling.factor", "rope.scale_linear", "rope.scaling.attn_factor",
     ];
 
     // By key, why it changes nothing here.
@@ -62,11 +62,12 @@ internal static class MetadataRules
     private static void CheckOfArchitecture(string key, GgufValue value, ModelConfig config)
     {
         if (s_understood.Contains(key) || s_harmless.ContainsKey(key)) return;
+        if (config.Scaling.IsYarn && key is "rope.scaling.yarn_ext_factor" or "rope.scaling.yarn_attn_factor") return;
         if (s_zero.Contains(key) || key.StartsWith("expert_", StringComparison.Ordinal))
             Require(value, 0);
         else if (s_one.Contains(key))
             Require(value, 0, 1);
-        else if (key is "attention.causal" or "rope.scaling.attn_factor" or "rope.scaling.yarn_attn_factor")
+        else if (key is "attention.causal" or "rope.scaling.yarn_attn_factor")
             Require(value, 1);
         else if (key is "attention.scale")
             Require(value, 0, 1 / Math.Sqrt(config.HeadDimension));

@@ -37,11 +37,13 @@ public sealed record ModelConfig
     /// <summary>The base of the wavelengths that positions turn queries and keys by.</summary>
     public required float RopeBase { get; init; }
 
-    /// <summary>What positions are divided by, for models stretched to longer contexts; 1 if not.</summary>
+    /// <summary>What positions are divided by, for models stretched to longer contexts (with YaRN for the slowest pairs of coordinates only); 1 if not.</summary>
     public required float RopeDivisor { get; init; }
 
     /// <summary>How many of the newest tokens a token sees, itself counted: 0 for all, or at least <see cref="ContextLength"/>. Tokens behind it are not read.</summary>
     public int SlidingWindow { get; init; }
+
+    internal RopeScaling Scaling { get; private init; } = new();
 
     /// <summary>Reads and checks the sizes of a model.</summary>
     /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>
@@ -62,6 +64,9 @@ public sealed record ModelConfig
         {
             if (Optional(key) is { } same && same.AsCount() != dimension) throw same.Refuse($"the dimension of the heads, {dimension}", $"{same.AsCount()}");
         }
+        int context = Positive(file.Value($"{name}.context_length"));
+        float @base = Optional("rope.freq_base") is { } said ? AboveZero(said) : DefaultRopeBase;
+        RopeScaling scaling = RopeScaling.Read(file, name, context, @base);
         ModelConfig config = new()
         {
             Architecture = name,
@@ -71,10 +76,11 @@ public sealed record ModelConfig
             KeyValueHeads = keyValueHeads,
             HeadDimension = dimension,
             FeedForward = Positive(file.Value($"{name}.feed_forward_length")),
-            ContextLength = Positive(file.Value($"{name}.context_length")),
+            ContextLength = context,
             Epsilon = file.Value($"{name}.attention.layer_norm_rms_epsilon").AsNumber(),
-            RopeBase = Optional("rope.freq_base") is { } @base ? AboveZero(@base) : DefaultRopeBase,
-            RopeDivisor = Divisor(),
+            RopeBase = @base,
+            RopeDivisor = scaling.Divisor,
+            Scaling = scaling,
             SlidingWindow = Optional("attention.sliding_window")?.AsCount() ?? 0,
         };
         if (config.SlidingWindow > 0 && config.SlidingWindow < config.ContextLength)
@@ -83,17 +89,9 @@ public sealed record ModelConfig
         return config;
 
         GgufValue? Optional(string key) => file.TryGetValue($"{name}.{key}", out GgufValue? value) ? value : null;
-
-        // As llama.cpp: linear where no type is said, and a factor of 0 is none.
-        float Divisor()
-        {
-            if (Optional("rope.scaling.type") is { } type && type.AsText() is not "linear" and var said)
-                return said == "none" ? 1 : throw type.Refuse("'none' or 'linear'", type.ToString());
-            return (Optional("rope.scaling.factor") ?? Optional("rope.scale_linear")) is { } factor && factor.AsNumber() != 0 ? AboveZero(factor) : 1;
-        }
     }
 
     private static int Positive(GgufValue value) => value.AsCount() is > 0 and int count ? count : throw value.Refuse("a number above 0", "0");
 
-    private static float AboveZero(GgufValue value) => value.AsNumber() is > 0 and float number ? number : throw value.Refuse("a number above 0", $"{value.AsNumber()}");
+    internal static float AboveZero(GgufValue value) => value.AsNumber() is > 0 and float number ? number : throw value.Refuse("a number above 0", $"{value.AsNumber()}");
 }

@@ -14,7 +14,7 @@ internal static class ModelIdentity
 {
     private const int Piece = 1 << 24;
 
-    internal static CacheIdentity Of(LanguageModel model) => new() { Weights = Hash(model), Positions = Positions(model) };
+    internal static CacheIdentity Of(LanguageModel model) => new() { Weights = Hash(model), Positions = model.Turns.Text };
 
     private static string Hash(LanguageModel model)
     {
@@ -37,12 +37,5 @@ internal static class ModelIdentity
         for (long offset = 0; offset < tensor.ByteLength; offset += Piece)
             hash.AppendData(file.Bytes(tensor, offset, (int)Math.Min(Piece, tensor.ByteLength - offset)));
         return hash.GetHashAndReset();
-    }
-
-    private static string Positions(LanguageModel model)
-    {
-        ModelConfig c = model.Config;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"rope of {c.HeadDimension} as {(model.Architecture.RotatesHalves ? "halves" : "neighbors")}, base {c.RopeBase:R}, divisor {c.RopeDivisor:R}{(model.RopeFactors is null ? "" : ", factors of the file")}");
     }
 }

@@ -6,32 +6,28 @@ namespace Kvant.Models.Decoding;
 /// </summary>
 internal sealed class Rope
 {
-    private readonly bool _halves;
-    private readonly double[] _speeds;
+    private readonly RopeTurns _turns;
     private readonly float[] _cosines;
     private readonly float[] _sines;
 
-    internal Rope(LanguageModel model, int mostTokens)
+    internal Rope(RopeTurns turns, int mostTokens)
     {
-        _halves = model.Architecture.RotatesHalves;
-        int dimension = model.Config.HeadDimension;
-        _speeds = new double[dimension / 2];
-        for (int i = 0; i < _speeds.Length; i++)
-            _speeds[i] = Math.Pow(model.Config.RopeBase, -2.0 * i / dimension) / model.Config.RopeDivisor / (model.RopeFactors?[i] ?? 1);
-        _cosines = new float[mostTokens * _speeds.Length];
-        _sines = new float[mostTokens * _speeds.Length];
+        _turns = turns;
+        _cosines = new float[mostTokens * turns.Speeds.Length];
+        _sines = new float[mostTokens * turns.Speeds.Length];
     }
 
     /// <summary>Makes the angles of some tokens, once for all layers and heads.</summary>
     internal void Prepare(int position, int tokens)
     {
+        double[] speeds = _turns.Speeds;
         for (int token = 0; token < tokens; token++)
         {
-            for (int i = 0; i < _speeds.Length; i++)
+            for (int i = 0; i < speeds.Length; i++)
             {
-                (double sine, double cosine) = Math.SinCos((position + token) * _speeds[i]);
-                _sines[(token * _speeds.Length) + i] = (float)sine;
-                _cosines[(token * _speeds.Length) + i] = (float)cosine;
+                (double sine, double cosine) = Math.SinCos((position + token) * speeds[i]);
+                _sines[(token * speeds.Length) + i] = (float)(sine * _turns.Magnitude);
+                _cosines[(token * speeds.Length) + i] = (float)(cosine * _turns.Magnitude);
             }
         }
     }
@@ -39,8 +35,8 @@ internal sealed class Rope
     /// <summary>Turns the vectors of the prepared tokens in place: tokens x heads x dimension.</summary>
     internal void Rotate(Span<float> vectors, int tokens)
     {
-        int pairs = _speeds.Length, dimension = 2 * pairs, heads = vectors.Length / tokens / dimension;
-        (int step, int distance) = _halves ? (1, pairs) : (2, 1);
+        int pairs = _turns.Speeds.Length, dimension = 2 * pairs, heads = vectors.Length / tokens / dimension;
+        (int step, int distance) = _turns.Halves ? (1, pairs) : (2, 1);
         for (int token = 0; token < tokens; token++)
         {
             ReadOnlySpan<float> cosines = _cosines.AsSpan(token * pairs, pairs), sines = _sines.AsSpan(token * pairs, pairs);

@@ -33,6 +33,13 @@ internal sealed class TensorSet(GgufFile file)
         return numbers;
     }
 
+    /// <summary>What speeds are divided by: numbers above 0.</summary>
+    internal float[]? FactorsIf(bool wanted, string name, int length)
+    {
+        float[]? factors = VectorIf(wanted, name, length);
+        return factors?.All(static f => f > 0 && float.IsFinite(f)) != false ? factors : throw new InvalidDataException($"{file.Path}: a number of {name} is not above 0");
+    }
+
     internal float[]? VectorIf(bool wanted, string name, int length) => wanted ? Vector(name, length) : null;
 
     internal Projection Projection(string name, int columns, int rows, bool needsBias = false)

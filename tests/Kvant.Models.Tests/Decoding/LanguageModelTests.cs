@@ -21,7 +21,7 @@ public sealed class LanguageModelTests
     {
         Refused("'gpt2'", [("general.architecture", "gpt2")]);
         Refused("'qwen2.attention.head_count' is missing", [("general.architecture", "qwen2")]);
-        Refused("'llama.rope.scaling.type' holds 'yarn'", [("llama.rope.scaling.type", "yarn")]);
+        Refused("'llama.rope.scaling.type' holds 'longrope'", [("llama.rope.scaling.type", "longrope")]);
         Refused("'llama.expert_count' holds 8", [("llama.expert_count", 8u)]);
         Refused("'llama.attention.value_length' holds 6", [("llama.attention.value_length", 6u)]);
         Refused("'llama.attention.head_count_kv' holds 3 where a divisor", [("llama.attention.head_count_kv", 3u)]);

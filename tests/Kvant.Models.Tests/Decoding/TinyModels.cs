@@ -1,6 +1,7 @@
 using Kvant.Models.Decoding;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
+using Kvant.Models.Tests.Gguf;
 using Kvant.Numerics;
 
 namespace Kvant.Models.Tests.Decoding;
@@ -19,8 +20,25 @@ internal static class TinyModels
         ["llama"] = 27,
         ["llama-tied"] = 7,
         ["llama-scaled"] = 6,
+        ["llama-yarn"] = 139,
         ["qwen2"] = 37,
+        ["qwen2-yarn"] = 54,
         ["qwen3"] = 144,
+        ["qwen3-yarn"] = 48,
+    };
+
+    // What stretches positions. The models are read for 224 tokens.
+    private static (string Key, object Value)[] Extra(string name) => name switch
+    {
+        "llama-scaled" => [("rope.scaling.type", "linear"), ("rope.scaling.factor", 4f)],
+        "llama-yarn" => [("rope.scaling.type", "yarn"), ("rope.scaling.factor", 8f), ("rope.scaling.original_context_length", 64u)],
+        "qwen2-yarn" => [("rope.scaling.type", "yarn"), ("rope.scaling.factor", 2f)],
+        "qwen3-yarn" =>
+        [
+            ("rope.scaling.type", "yarn"), ("rope.scaling.factor", 4f), ("rope.scaling.original_context_length", 128u), ("rope.scaling.attn_factor", 0.9f),
+            ("rope.scaling.yarn_beta_fast", 12f), ("rope.scaling.yarn_beta_slow", 2f), ("rope.scaling.yarn_ext_factor", 0.75f),
+        ],
+        _ => [],
     };
 
     internal static void Write(string path, string name) => Create(name, All[name]).Save(path);
@@ -49,11 +67,7 @@ internal static class TinyModels
         writer.Add($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5f);
         writer.Add($"{architecture}.rope.dimension_count", (uint)dimension);
         writer.Add($"{architecture}.rope.freq_base", architecture == "llama" ? 10_000f : 1_000_000f);
-        if (name == "llama-scaled")
-        {
-            writer.Add("llama.rope.scaling.type", "linear");
-            writer.Add("llama.rope.scaling.factor", 4f);
-        }
+        foreach ((string key, object value) in Extra(name)) GgufEdit.Add(writer, $"{architecture}.{key}", value);
 
         SeededRandom random = new(seed);
         Matrix("token_embd", width, Vocabulary, 1);

@@ -12,6 +12,11 @@ internal sealed class ReferenceDecoder(GgufFile file)
 
     private int Size(string key) => file.Value($"{_architecture}.{key}").AsCount();
 
+    private double Number(string key, double otherwise) =>
+        !file.TryGetValue($"{_architecture}.{key}", out GgufValue? value) ? otherwise : value.Type == GgufValueType.Float32 ? value.AsNumber() : value.AsCount();
+
+    private bool IsYarn => file.TryGetValue($"{_architecture}.rope.scaling.type", out GgufValue? type) && type.AsText() == "yarn";
+
     /// <summary>The logits behind the last token.</summary>
     public double[] Logits(int[] tokens)
     {
@@ -66,19 +71,35 @@ internal sealed class ReferenceDecoder(GgufFile file)
 
     private double[] Turn(double[] vectors, int dimension, int position)
     {
-        double divisor = file.TryGetValue($"{_architecture}.rope.scaling.factor", out GgufValue? factor) ? factor.AsNumber() : 1;
+        double length = Number("rope.scaling.attn_factor", 1);
+        if (IsYarn && Number("rope.scaling.yarn_ext_factor", 1) > 0) length *= 1 + (0.1 * Math.Log(Number("rope.scaling.factor", 1)));
         double[]? factors = _tensors.GetValueOrDefault("rope_freqs.weight");
         double[] turned = new double[vectors.Length];
         for (int start = 0; start < vectors.Length; start += dimension)
         {
             for (int i = 0; i < dimension / 2; i++)
             {
-                double angle = position * Math.Pow(file.Value($"{_architecture}.rope.freq_base").AsNumber(), -2.0 * i / dimension) / divisor / (factors?[i] ?? 1);
+                double angle = position * Speed(i, dimension) / (factors?[i] ?? 1), cosine = length * Math.Cos(angle), sine = length * Math.Sin(angle);
                 (int a, int b) = _architecture == "llama" ? (start + (2 * i), start + (2 * i) + 1) : (start + i, start + i + (dimension / 2));
-                turned[a] = (vectors[a] * Math.Cos(angle)) - (vectors[b] * Math.Sin(angle));
-                turned[b] = (vectors[a] * Math.Sin(angle)) + (vectors[b] * Math.Cos(angle));
+                turned[a] = (vectors[a] * cosine) - (vectors[b] * sine);
+                turned[b] = (vectors[a] * sine) + (vectors[b] * cosine);
             }
         }
         return turned;
+    }
+
+    // Of a pair, in radians by position. YaRN (Peng et al., 2023, section 3.2): pairs that turn more than beta_fast times in the first context stay, those
+    // that turn less than beta_slow times are slowed down, and the steps between are even in the number of the pair, between whole numbers.
+    private double Speed(int pair, int dimension)
+    {
+        double @base = Number("rope.freq_base", 10_000), speed = Math.Pow(@base, -2.0 * pair / dimension), slowed = speed / Number("rope.scaling.factor", 1);
+        if (!IsYarn) return slowed;
+        int last = dimension - 1, from = Math.Max(0, (int)Math.Floor(PairThatTurns(Number("rope.scaling.yarn_beta_fast", 32)))), to = Math.Min(last, (int)Math.Ceiling(PairThatTurns(Number("rope.scaling.yarn_beta_slow", 1))));
+        double kept = pair <= from ? 1 : pair >= to ? 0 : (to - pair) / (double)(to - from);
+        kept *= Number("rope.scaling.yarn_ext_factor", 1);
+        return (speed * kept) + (slowed * (1 - kept));
+
+        // Turns in the context are context * base^(-2 pair / dimension) / 2 pi.
+        double PairThatTurns(double turns) => dimension / 2.0 * Math.Log(Number("rope.scaling.original_context_length", Size("context_length")) / (2 * Math.PI * turns), @base);
     }
 }
