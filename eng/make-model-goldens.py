@@ -192,6 +192,9 @@ def logits(libraries, folder, models, tiny):
     # llama.cpp reads these keys of a file for other families only; its context takes them for all.
     given = {"qwen3-yarn": {"yarn_ext": 0.75, "beta_fast": 12.0, "beta_slow": 2.0}}
 
+    # llama.cpp ignores the window of phi3: what lies behind it is taken out of its memory before each token.
+    windows = {"phi3-window": 11}
+
     def run(name, path, prompt, positions, offset=0):
         parameters = llama.native.llama_context_default_params()
         for key, value in {"n_ctx": 512, "n_batch": 512, "n_ubatch": 512, "n_threads": 1, "n_threads_batch": 1, "flash": 0, "type_k": 0, "type_v": 0, **given.get(name, {})}.items():
@@ -212,15 +215,20 @@ def logits(libraries, folder, models, tiny):
                 sys.exit(f"{name}: llama_decode returned {status}")
             return [llama.native.llama_get_logits_ith(context, ctypes.c_int32(i))[:size] for i in range(len(new))]
 
-        rows = decode(tokens, 0)
+        def step(token, position):
+            if name in windows and position >= windows[name]:
+                llama.native.llama_memory_seq_rm(ctypes.c_void_p(llama.native.llama_get_memory(context)), 0, 0, position - windows[name] + 1)
+            return decode([token], position)[0]
+
+        rows = [step(token, i) for i, token in enumerate(tokens)] if name in windows else decode(tokens, 0)
         positions = positions or list(range(len(tokens)))
         golden = b"".join(struct.pack(f"<{size}f", *rows[p]) for p in positions)
         greedy, margin, last = [], 1e9, rows[-1]
-        for step in range(200):
+        for i in range(200):
             best, second = sorted(range(size), key=last.__getitem__)[-1:-3:-1]
             margin = min(margin, last[best] - last[second])
             greedy.append(best)
-            last = decode([best], len(tokens) + step)[0]
+            last = step(best, len(tokens) + i)
         print(f"{name}: {len(set(greedy))} different tokens, margin {margin:.4f}")
         (folder / f"logits-{name}.json").write_text(json.dumps({"prompt": tokens, "positions": positions, "greedy": greedy, "margin": round(margin, 5), "logits": base64.b64encode(golden).decode()}) + "\n")
 

@@ -87,7 +87,7 @@ internal sealed class GenerateVerb : Verb
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
         string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
         string prompt = Prompt(result);
-        using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model);
+        using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model, result.GetValue(_context) is > 0 and int limit ? limit : null);
         Tokenizer tokenizer = Tokenizer.Read(model.File);
         int[] tokens = result.GetValue(_chat) ? Conversation(model, tokenizer, result.GetValue(_system), prompt) : tokenizer.Encode(prompt);
         int most = MostTokens(result, tokens.Length);

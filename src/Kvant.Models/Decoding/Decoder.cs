@@ -19,6 +19,7 @@ public sealed class Decoder : IDisposable
     private readonly IAttention _attention;
     private readonly int _batch;
     private readonly int _mostTokens;
+    private readonly bool _beyondContext;
     private Turn _turn;
     private readonly WorkerTeam _team;
     private readonly bool _ownsTeam;
@@ -50,7 +51,8 @@ public sealed class Decoder : IDisposable
         _model = model;
         _attention = attention;
         _batch = options.Batch;
-        _mostTokens = !options.BeyondContext ? config.ContextLength : config.SlidingWindow > 0 ? config.SlidingWindow : int.MaxValue;
+        _beyondContext = options.BeyondContext;
+        _mostTokens = !_beyondContext ? config.ContextLength : config.SlidingWindow >= config.ContextLength ? config.SlidingWindow : int.MaxValue;
         _states = Buffer(config.Width);
         _normed = Buffer(config.Width);
         _queries = Buffer(config.QueryHeads * config.HeadDimension);
@@ -144,7 +146,7 @@ public sealed class Decoder : IDisposable
         _attention.Require(_model);
         int position = Position;
         if (tokens.Length > _mostTokens - position)
-            throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}" + (_mostTokens == _model.Config.ContextLength ? $"; {nameof(DecoderOptions.BeyondContext)} permits that" : ", its sliding window"));
+            throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}" + (!_beyondContext ? $"; {nameof(DecoderOptions.BeyondContext)} permits that" : ", its sliding window"));
     }
 
     private void RunLayers(ReadOnlySpan<int> tokens)

@@ -5,18 +5,19 @@ using Kvant.Models.Weights;
 namespace Kvant.Models.Decoding;
 
 /// <summary>
-/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2 and qwen3, as it lies in a GGUF file. Weights stay in the file, mapped
+/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2, qwen3 and phi3, as it lies in a GGUF file. Weights stay in the file, mapped
 /// into memory. Any number of decoders may use one model at once; close it after them.
 /// </summary>
 public sealed class LanguageModel : IDisposable
 {
     private readonly Lazy<CacheIdentity> _identity;
 
-    private LanguageModel(GgufFile file)
+    private LanguageModel(GgufFile file, int? context)
     {
         File = file;
         _identity = new Lazy<CacheIdentity>(() => ModelIdentity.Of(this));
         Config = ModelConfig.Read(file);
+        Config = Config with { ContextLength = Math.Min(context ?? int.MaxValue, Config.ContextLength) };
         Architecture = Architecture.Find(Config.Architecture)!;
         TensorSet tensors = new(file);
         Embedding = tensors.Matrix("token_embd.weight", Config.Width);
@@ -24,7 +25,7 @@ public sealed class LanguageModel : IDisposable
         OutputNorm = tensors.Vector("output_norm.weight", Config.Width);
         // Small models say tokens with the matrix that reads them.
         Output = tensors.Has("output.weight") ? tensors.Matrix("output.weight", Config.Width, VocabularySize) : Embedding;
-        Turns = new RopeTurns(Config, Architecture.RotatesHalves, Config.RopeBase, Config.Scaling, tensors.FactorsIf(tensors.Has("rope_freqs.weight"), "rope_freqs.weight", Config.HeadDimension / 2));
+        Turns = RopeTurns.Read(tensors, Config, Architecture);
         CacheGeometry = new()
         {
             Layers = Config.Layers,
@@ -36,8 +37,9 @@ public sealed class LanguageModel : IDisposable
         };
         // A hostile count of layers ends at the first that has no tensors.
         List<LayerWeights> layers = [];
-        for (int layer = 0; layer < Config.Layers; layer++) layers.Add(ReadLayer(tensors, $"blk.{layer}."));
+        for (int layer = 0; layer < Config.Layers; layer++) layers.Add(LayerWeights.Read(tensors, Config, Architecture, layer));
         Layers = [.. layers];
+        CacheGeometry = CacheGeometry.WithLayers((layer, shape) => shape with { SlidingWindow = Config.WindowOf(layer) });
         tensors.CheckNoneIsLeft(Config.Architecture);
         LongestRow = Layers.SelectMany(static l => new[] { l.Query, l.Output, l.Down }).Max(static p => p.Matrix.Columns);
     }
@@ -73,15 +75,20 @@ public sealed class LanguageModel : IDisposable
     internal int LongestRow { get; }
 
     /// <summary>Opens a model and checks that it is whole: every tensor that it needs, in the right shape, and none besides.</summary>
+    /// <param name="path">The file, or any part of a split one.</param>
+    /// <param name="context">How many tokens are to be read at most: 1 or more; the model's context unless said, and where that is less. Models with factors for short contexts
+    /// and for long ones (LongRoPE) take the short ones where these are enough.</param>
     /// <exception cref="InvalidDataException">The file is no valid GGUF file, or no model that the decoder can run; the message says why.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The context is less than 1.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static LanguageModel Open(string path)
+    public static LanguageModel Open(string path, int? context = null)
     {
+        if (context is { } tokens) ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1, nameof(context));
         GgufFile file = GgufFile.Open(path);
         try
         {
-            return new LanguageModel(file);
+            return new LanguageModel(file, context);
         }
         catch
         {
@@ -96,25 +103,4 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => File.Dispose();
-
-    private LayerWeights ReadLayer(TensorSet tensors, string prefix)
-    {
-        int width = Config.Width, inner = Config.FeedForward, dimension = Config.HeadDimension;
-        // Sizes come from a file: their products may be too large for a row count, which no tensor can then have.
-        int queries = checked((int)Math.Min((long)Config.QueryHeads * dimension, int.MaxValue)), keys = queries / (Config.QueryHeads / Config.KeyValueHeads);
-        return new LayerWeights
-        {
-            AttentionNorm = tensors.Vector(prefix + "attn_norm.weight", width),
-            Query = tensors.Projection(prefix + "attn_q", width, queries, Architecture.HasAttentionBias),
-            Key = tensors.Projection(prefix + "attn_k", width, keys, Architecture.HasAttentionBias),
-            Value = tensors.Projection(prefix + "attn_v", width, keys, Architecture.HasAttentionBias),
-            QueryNorm = tensors.VectorIf(Architecture.NormalizesHeads, prefix + "attn_q_norm.weight", dimension),
-            KeyNorm = tensors.VectorIf(Architecture.NormalizesHeads, prefix + "attn_k_norm.weight", dimension),
-            Output = tensors.Projection(prefix + "attn_output", queries, width),
-            FeedForwardNorm = tensors.Vector(prefix + "ffn_norm.weight", width),
-            Gate = tensors.Projection(prefix + "ffn_gate", width, inner),
-            Up = tensors.Projection(prefix + "ffn_up", width, inner),
-            Down = tensors.Projection(prefix + "ffn_down", inner, width),
-        };
-    }
 }

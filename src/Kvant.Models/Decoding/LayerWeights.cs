@@ -24,4 +24,36 @@ internal sealed record LayerWeights
     public required Projection Up { get; init; }
 
     public required Projection Down { get; init; }
+
+    /// <summary>Takes the tensors of one layer.</summary>
+    internal static LayerWeights Read(TensorSet tensors, ModelConfig config, Architecture family, int layer)
+    {
+        string prefix = $"blk.{layer}.";
+        int width = config.Width, inner = config.FeedForward, dimension = config.HeadDimension;
+        // Sizes come from a file: their products may be too large for a row count, which no tensor can then have.
+        int queries = (int)Math.Min((long)config.QueryHeads * dimension, int.MaxValue), keys = queries / (config.QueryHeads / config.KeyValueHeads);
+        float[] attentionNorm = tensors.Vector(prefix + "attn_norm.weight", width);
+        Projection[] attention = family.FusesProjections
+            ? tensors.Fused(prefix + "attn_qkv", width, queries, keys, keys)
+            : [Biased("attn_q", queries), Biased("attn_k", keys), Biased("attn_v", keys)];
+        Projection[] feedForward = family.FusesProjections
+            ? tensors.Fused(prefix + "ffn_up", width, inner, inner)
+            : [tensors.Projection(prefix + "ffn_gate", width, inner), tensors.Projection(prefix + "ffn_up", width, inner)];
+        return new LayerWeights
+        {
+            AttentionNorm = attentionNorm,
+            Query = attention[0],
+            Key = attention[1],
+            Value = attention[2],
+            QueryNorm = tensors.VectorIf(family.NormalizesHeads, prefix + "attn_q_norm.weight", dimension),
+            KeyNorm = tensors.VectorIf(family.NormalizesHeads, prefix + "attn_k_norm.weight", dimension),
+            Output = tensors.Projection(prefix + "attn_output", queries, width),
+            FeedForwardNorm = tensors.Vector(prefix + "ffn_norm.weight", width),
+            Gate = feedForward[0],
+            Up = feedForward[1],
+            Down = tensors.Projection(prefix + "ffn_down", inner, width),
+        };
+
+        Projection Biased(string name, int rows) => tensors.Projection(prefix + name, width, rows, family.HasAttentionBias);
+    }
 }

@@ -23,16 +23,21 @@ internal static class MetadataRules
         ["tensor_data_layout"] = "says who converted the weights; the layout of GGUF is one",
         ["attention.layer_norm_epsilon"] = "these architectures normalize by the root mean square, whose epsilon is another key",
         ["attention.temperature_length"] = "acts only with attention.temperature_scale",
-        ["attention.key_length_swa"] = "acts only with a sliding window",
-        ["attention.value_length_swa"] = "acts only with a sliding window",
-        ["attention.sliding_window_pattern"] = "acts only with a sliding window",
-        ["rope.dimension_count_swa"] = "acts only with a sliding window",
-        ["rope.freq_base_swa"] = "acts only with a sliding window",
         ["rope.scaling.finetuned"] = "says how the weights were trained",
         ["rope.scaling.original_context_length"] = "acts only with YaRN",
         ["rope.scaling.yarn_beta_fast"] = "acts only with YaRN",
         ["rope.scaling.yarn_beta_slow"] = "acts only with YaRN",
         ["rope.scaling.yarn_log_multiplier"] = "acts only with YaRN",
+    };
+
+    // Of layers with a sliding window: harmless where none has one. With them, what such a layer may have of its own.
+    private static readonly Dictionary<string, Func<ModelConfig, double?>> s_windows = new()
+    {
+        ["attention.key_length_swa"] = static c => c.HeadDimension,
+        ["attention.value_length_swa"] = static c => c.HeadDimension,
+        ["rope.dimension_count_swa"] = static c => c.RopeDimension,
+        ["rope.freq_base_swa"] = static c => c.RopeBase,
+        ["attention.sliding_window_pattern"] = static _ => null,
     };
 
     // Off where 0 (or no, or an array of zeros); anything else is part of another kind of model.
@@ -63,6 +68,11 @@ internal static class MetadataRules
     {
         if (s_understood.Contains(key) || s_harmless.ContainsKey(key)) return;
         if (config.Scaling.IsYarn && key is "rope.scaling.yarn_ext_factor" or "rope.scaling.yarn_attn_factor") return;
+        if (s_windows.TryGetValue(key, out Func<ModelConfig, double?>? own) && (!config.HasWindows || own(config) is not null))
+        {
+            if (config.HasWindows) Require(value, own(config)!.Value);
+            return;
+        }
         if (s_zero.Contains(key) || key.StartsWith("expert_", StringComparison.Ordinal))
             Require(value, 0);
         else if (s_one.Contains(key))

@@ -7,7 +7,7 @@ public sealed record ModelConfig
 {
     private const float DefaultRopeBase = 10_000;
 
-    /// <summary>The family: <c>llama</c>, <c>qwen2</c> or <c>qwen3</c>.</summary>
+    /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c> or <c>phi3</c>.</summary>
     public required string Architecture { get; init; }
 
     /// <summary>How many layers there are.</summary>
@@ -40,10 +40,23 @@ public sealed record ModelConfig
     /// <summary>What positions are divided by, for models stretched to longer contexts (with YaRN for the slowest pairs of coordinates only); 1 if not.</summary>
     public required float RopeDivisor { get; init; }
 
-    /// <summary>How many of the newest tokens a token sees, itself counted: 0 for all, or at least <see cref="ContextLength"/>. Tokens behind it are not read.</summary>
+    /// <summary>How many of the newest tokens a token sees in layers with a sliding window, itself counted; 0 for all. <see cref="LanguageModel.CacheGeometry"/> says
+    /// which layers have one. Where it is at least <see cref="ContextLength"/>, none has, and tokens behind it are not read.</summary>
     public int SlidingWindow { get; init; }
 
+    /// <summary>How many of the first coordinates of a head position turns.</summary>
+    internal int RopeDimension { get; private init; }
+
     internal RopeScaling Scaling { get; private init; } = new();
+
+    /// <summary>Whether some layers have a window that ends before the context does.</summary>
+    internal bool HasWindows => SlidingWindow > 0 && SlidingWindow < ContextLength;
+
+    /// <summary>The window of a layer; 0 if it has none.</summary>
+    internal int WindowOf(int layer) => HasWindows && WindowPeriod is { } period && (period == 0 || layer % period < period - 1) ? SlidingWindow : 0;
+
+    // As Architecture has it.
+    private int? WindowPeriod { get; init; }
 
     /// <summary>Reads and checks the sizes of a model.</summary>
     /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>
@@ -52,7 +65,7 @@ public sealed record ModelConfig
         ArgumentNullException.ThrowIfNull(file);
         GgufValue architecture = file.Value("general.architecture");
         string name = architecture.AsText();
-        if (Decoding.Architecture.Find(name) is null) throw architecture.Refuse(Decoding.Architecture.Known, $"'{name}'");
+        Architecture family = Decoding.Architecture.Find(name) ?? throw architecture.Refuse(Decoding.Architecture.Known, $"'{name}'");
         GgufValue heads = file.Value($"{name}.attention.head_count");
         int queryHeads = Positive(heads), width = Positive(file.Value($"{name}.embedding_length"));
         GgufValue shared = Optional("attention.head_count_kv") ?? heads;
@@ -60,13 +73,14 @@ public sealed record ModelConfig
         if (queryHeads % keyValueHeads != 0) throw shared.Refuse($"a divisor of the {queryHeads} query heads", $"{keyValueHeads}");
         int dimension = Optional("attention.key_length") is { } length ? Positive(length) : width / queryHeads;
         if (dimension == 0 || dimension % 2 != 0) throw (Optional("attention.key_length") ?? heads).Refuse("heads of an even dimension", $"a dimension of {dimension}");
-        foreach (string key in (ReadOnlySpan<string>)["attention.value_length", "rope.dimension_count"])
-        {
-            if (Optional(key) is { } same && same.AsCount() != dimension) throw same.Refuse($"the dimension of the heads, {dimension}", $"{same.AsCount()}");
-        }
+        if (Optional("attention.value_length") is { } values && values.AsCount() != dimension) throw values.Refuse($"the dimension of the heads, {dimension}", $"{values.AsCount()}");
+        GgufValue? turned = Optional("rope.dimension_count");
+        int rope = turned?.AsCount() ?? dimension;
+        if (rope != dimension && !(family.RotatesParts && rope > 0 && rope < dimension && rope % 2 == 0))
+            throw turned!.Refuse($"the dimension of the heads, {dimension}{(family.RotatesParts ? ", or an even part of it" : "")}", $"{rope}");
         int context = Positive(file.Value($"{name}.context_length"));
         float @base = Optional("rope.freq_base") is { } said ? AboveZero(said) : DefaultRopeBase;
-        RopeScaling scaling = RopeScaling.Read(file, name, context, @base);
+        RopeScaling scaling = RopeScaling.Read(file, family, context, @base);
         ModelConfig config = new()
         {
             Architecture = name,
@@ -81,10 +95,12 @@ public sealed record ModelConfig
             RopeBase = @base,
             RopeDivisor = scaling.Divisor,
             Scaling = scaling,
+            RopeDimension = rope,
+            WindowPeriod = family.WindowPeriod,
             SlidingWindow = Optional("attention.sliding_window")?.AsCount() ?? 0,
         };
-        if (config.SlidingWindow > 0 && config.SlidingWindow < config.ContextLength)
-            throw Optional("attention.sliding_window")!.Refuse($"0 or at least the context of {config.ContextLength} (the decoder has no windows)", $"{config.SlidingWindow}");
+        if (config.HasWindows && family.WindowPeriod is null)
+            throw Optional("attention.sliding_window")!.Refuse($"0 or at least the context of {config.ContextLength} (nobody knows which layers of this family have windows)", $"{config.SlidingWindow}");
         MetadataRules.Check(file, config);
         return config;
 

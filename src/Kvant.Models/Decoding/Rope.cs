@@ -35,7 +35,7 @@ internal sealed class Rope
     /// <summary>Turns the vectors of the prepared tokens in place: tokens x heads x dimension.</summary>
     internal void Rotate(Span<float> vectors, int tokens)
     {
-        int pairs = _turns.Speeds.Length, dimension = 2 * pairs, heads = vectors.Length / tokens / dimension;
+        int pairs = _turns.Speeds.Length, dimension = _turns.Dimension, heads = vectors.Length / tokens / dimension;
         (int step, int distance) = _turns.Halves ? (1, pairs) : (2, 1);
         for (int token = 0; token < tokens; token++)
         {

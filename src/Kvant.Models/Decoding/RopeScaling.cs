@@ -6,12 +6,16 @@ namespace Kvant.Models.Decoding;
 /// <summary>
 /// How a model was stretched to a context longer than the one it was first trained on. Linear: positions are divided. YaRN (Peng et al., 2023,
 /// arXiv:2309.00071): only those pairs are slowed down that turn less than a few times in the first context, and what is turned gets longer.
+/// LongRoPE (Ding et al., 2024, arXiv:2402.13753): each pair has a factor of its own, which is a tensor of the file.
 /// Names and meanings of the keys are llama.cpp's.
 /// </summary>
 internal sealed record RopeScaling
 {
     /// <summary>What the speed of the slowest pairs is divided by; with linear scaling that of all.</summary>
     public float Divisor { get; private init; } = 1;
+
+    /// <summary>How many tokens the model was first trained on at once; 0 where that does not matter.</summary>
+    public int FirstContext { get; private init; }
 
     /// <summary>What turned queries and keys are multiplied by.</summary>
     public float Magnitude { get; private init; } = 1;
@@ -24,11 +28,12 @@ internal sealed record RopeScaling
 
     /// <summary>Reads and checks what a file says.</summary>
     /// <exception cref="InvalidDataException">It says something that the decoder lacks, or that two readers take in two ways.</exception>
-    internal static RopeScaling Read(GgufFile file, string architecture, int contextLength, float @base)
+    internal static RopeScaling Read(GgufFile file, Architecture architecture, int contextLength, float @base)
     {
         GgufValue? type = Optional("type");
         string kind = type?.AsText() ?? "linear";
-        if (kind is not ("none" or "linear" or "yarn")) throw type!.Refuse("'none', 'linear' or 'yarn'", type.ToString());
+        string[] known = architecture.HasLongFactors ? ["none", "linear", "yarn", "longrope"] : ["none", "linear", "yarn"];
+        if (!known.Contains(kind)) throw type!.Refuse($"one of {string.Join(", ", known.Select(static k => $"'{k}'"))}", type.ToString());
         // As llama.cpp: linear where no type is said, and a factor of 0 is none.
         GgufValue? factor = kind == "none" ? null : Optional("factor") ?? OptionalKey("rope.scale_linear");
         RopeScaling scaling = new()
@@ -36,12 +41,16 @@ internal sealed record RopeScaling
             Divisor = factor is null || factor.AsNumber() == 0 ? 1 : ModelConfig.AboveZero(factor),
             Magnitude = Optional("attn_factor") is { } length ? ModelConfig.AboveZero(length) : 1,
         };
+        if (kind == "yarn" || architecture.HasLongFactors)
+            scaling = scaling with { FirstContext = Optional("original_context_length")?.AsCount() is { } first and > 0 ? first : contextLength };
+        // llama.cpp divides by it, other programs only make the length of it, which is a key of its own here.
+        if (kind == "longrope" && scaling.Divisor != 1) throw factor!.Refuse("1, as LongRoPE has it,", $"{factor}");
         if (kind != "yarn") return scaling;
         if (!(@base > 1)) throw OptionalKey("rope.freq_base")!.Refuse("a number above 1, as YaRN has it,", $"{@base}");
-        return scaling.WithYarn(Optional, contextLength);
+        return scaling.WithYarn(Optional);
 
         GgufValue? Optional(string key) => OptionalKey("rope.scaling." + key);
-        GgufValue? OptionalKey(string key) => file.TryGetValue($"{architecture}.{key}", out GgufValue? value) ? value : null;
+        GgufValue? OptionalKey(string key) => file.TryGetValue($"{architecture.Name}.{key}", out GgufValue? value) ? value : null;
     }
 
     /// <summary>Radians by position of every pair.</summary>
@@ -59,7 +68,7 @@ internal sealed record RopeScaling
         return speeds;
     }
 
-    private RopeScaling WithYarn(Func<string, GgufValue?> optional, int contextLength)
+    private RopeScaling WithYarn(Func<string, GgufValue?> optional)
     {
         if (optional("yarn_log_multiplier") is { } multiplier && multiplier.AsNumber() != 0)
             throw multiplier.Refuse("0 (families write it in different units)", $"{multiplier}");
@@ -72,9 +81,8 @@ internal sealed record RopeScaling
         // Below 0 is not said.
         float share = extrapolated?.AsNumber() is { } said and >= 0 ? said : 1;
         if (share > 1) throw extrapolated!.Refuse("a number up to 1", $"{extrapolated}");
-        int original = optional("original_context_length")?.AsCount() is { } first and > 0 ? first : contextLength;
         float fast = optional("yarn_beta_fast") is { } f ? ModelConfig.AboveZero(f) : 32, slow = optional("yarn_beta_slow") is { } s ? ModelConfig.AboveZero(s) : 1;
-        return this with { IsYarn = true, Kept = share > 0 ? new Ramp(original, fast, slow, share) : null, Magnitude = share > 0 ? Magnitude * length : Magnitude };
+        return this with { IsYarn = true, Kept = share > 0 ? new Ramp(FirstContext, fast, slow, share) : null, Magnitude = share > 0 ? Magnitude * length : Magnitude };
     }
 
     /// <summary>Pairs that turn at least <paramref name="Fast"/> times in the first context keep their speed, those that turn at most

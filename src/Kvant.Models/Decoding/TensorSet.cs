@@ -48,6 +48,16 @@ internal sealed class TensorSet(GgufFile file)
         return new Projection(matrix, VectorIf(needsBias || Has(name + ".bias"), name + ".bias", rows));
     }
 
+    /// <summary>Projections without a bias whose matrices are one, in their order.</summary>
+    internal Projection[] Fused(string name, int columns, params int[] rows)
+    {
+        // No tensor can have more rows than fit an int.
+        WeightMatrix whole = Matrix(name + ".weight", columns, (int)Math.Min(rows.Sum(static r => (long)r), int.MaxValue));
+        Projection[] parts = new Projection[rows.Length];
+        for (int part = 0, first = 0; part < parts.Length; first += rows[part++]) parts[part] = new Projection(whole.Slice(first, rows[part]), null);
+        return parts;
+    }
+
     internal void CheckNoneIsLeft(string architecture)
     {
         foreach (GgufTensor tensor in file.Tensors)

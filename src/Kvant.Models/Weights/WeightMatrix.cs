@@ -11,6 +11,7 @@ internal sealed class WeightMatrix
 {
     private readonly GgufFile _file;
     private readonly GgufTensor _tensor;
+    private readonly int _firstRow;
     private readonly int _rowBytes;
 
     /// <summary>Looks at a tensor as a matrix.</summary>
@@ -33,6 +34,12 @@ internal sealed class WeightMatrix
         _rowBytes = (int)tensor.Format.Bytes(columns);
     }
 
+    private WeightMatrix(WeightMatrix whole, int firstRow, int rows)
+    {
+        (_file, _tensor, _rowBytes, Columns) = (whole._file, whole._tensor, whole._rowBytes, whole.Columns);
+        (_firstRow, Rows) = (whole._firstRow + firstRow, rows);
+    }
+
     /// <summary>How many numbers a product gives.</summary>
     public int Rows { get; }
 
@@ -44,6 +51,17 @@ internal sealed class WeightMatrix
 
     /// <summary>Bytes of a row.</summary>
     internal int RowBytes => _rowBytes;
+
+    /// <summary>Some of the rows, as a matrix of their own.</summary>
+    /// <param name="firstRow">0 or more.</param>
+    /// <param name="rows">How many, all of them in this matrix.</param>
+    internal WeightMatrix Slice(int firstRow, int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, Rows - firstRow);
+        return new WeightMatrix(this, firstRow, rows);
+    }
 
     /// <summary>Reads one row as single precision.</summary>
     /// <param name="row">0 to <see cref="Rows"/> - 1.</param>
@@ -57,7 +75,7 @@ internal sealed class WeightMatrix
     }
 
     /// <summary>The bytes of rows, one after the other.</summary>
-    internal ReadOnlySpan<byte> ReadRows(int first, int count) => _file.Bytes(_tensor, (long)first * _rowBytes, count * _rowBytes);
+    internal ReadOnlySpan<byte> ReadRows(int first, int count) => _file.Bytes(_tensor, ((long)_firstRow + first) * _rowBytes, count * _rowBytes);
 
-    private ReadOnlySpan<byte> Row(int row) => _file.Bytes(_tensor, (long)row * _rowBytes, _rowBytes);
+    private ReadOnlySpan<byte> Row(int row) => _file.Bytes(_tensor, ((long)_firstRow + row) * _rowBytes, _rowBytes);
 }

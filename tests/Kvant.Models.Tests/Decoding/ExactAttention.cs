@@ -3,7 +3,7 @@ using Kvant.Models.Decoding;
 
 namespace Kvant.Models.Tests.Decoding;
 
-/// <summary>Attention in single precision over keys and values as they came: what a cache is compared with.</summary>
+/// <summary>Attention in single precision over keys and values as they came, which are never forgotten: what a cache is compared with.</summary>
 internal sealed class ExactAttention : IAttention
 {
     private readonly int _queryHeads;
@@ -13,6 +13,7 @@ internal sealed class ExactAttention : IAttention
     private readonly float[][] _values;
     private readonly int[] _tokens;
     private readonly float[] _scores;
+    private readonly int[] _windows;
 
     public ExactAttention(ModelConfig config, int capacity)
     {
@@ -21,6 +22,7 @@ internal sealed class ExactAttention : IAttention
         _values = [.. Enumerable.Range(0, config.Layers).Select(_ => new float[capacity * _heads * _dimension])];
         _tokens = new int[config.Layers];
         _scores = new float[capacity];
+        _windows = [.. Enumerable.Range(0, config.Layers).Select(config.WindowOf)];
     }
 
     public int Length => _tokens.Min();
@@ -37,17 +39,17 @@ internal sealed class ExactAttention : IAttention
         int count = queries.Length / _queryHeads / _dimension;
         for (int i = 0; i < count * _queryHeads; i++)
         {
-            int visible = _tokens[layer] - count + (i / _queryHeads) + 1, head = i % _queryHeads / (_queryHeads / _heads);
+            int end = _tokens[layer] - count + (i / _queryHeads) + 1, first = _windows[layer] == 0 ? 0 : Math.Max(0, end - _windows[layer]), visible = end - first, head = i % _queryHeads / (_queryHeads / _heads);
             ReadOnlySpan<float> query = queries.Slice(i * _dimension, _dimension);
             Span<float> output = outputs.Slice(i * _dimension, _dimension), scores = _scores.AsSpan(0, visible);
             for (int token = 0; token < visible; token++)
-                scores[token] = TensorPrimitives.Dot(query, Row(_keys[layer], token, head)) / MathF.Sqrt(_dimension);
+                scores[token] = TensorPrimitives.Dot(query, Row(_keys[layer], first + token, head)) / MathF.Sqrt(_dimension);
             // SoftMax of the runtime does not subtract the maximum by itself.
             TensorPrimitives.Subtract(scores, TensorPrimitives.Max<float>(scores), scores);
             TensorPrimitives.SoftMax(scores, scores);
             output.Clear();
             for (int token = 0; token < visible; token++)
-                TensorPrimitives.MultiplyAdd(Row(_values[layer], token, head), scores[token], output, output);
+                TensorPrimitives.MultiplyAdd(Row(_values[layer], first + token, head), scores[token], output, output);
         }
     }
 

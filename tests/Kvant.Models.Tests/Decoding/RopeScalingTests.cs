@@ -41,6 +41,34 @@ public sealed class RopeScalingTests
     }
 
     [Fact]
+    public void TheContextChoosesAmongFactors()
+    {
+        using TemporaryFolder folder = new();
+        TinyModels.Write(folder.File("model"), "phi3-long");
+        using LanguageModel all = LanguageModel.Open(folder.File("model")), more = LanguageModel.Open(folder.File("model"), 100_000);
+        using LanguageModel @short = LanguageModel.Open(folder.File("model"), context: 256), @long = LanguageModel.Open(folder.File("model"), context: 257);
+        Assert.Equal("rope of 12 of 16 as halves, base 1000000, divisor 1, long factors of the file, magnitude 1.19", all.Identity.Positions);
+        Assert.Equal("rope of 12 of 16 as halves, base 1000000, divisor 1, short factors of the file, magnitude 1.19", @short.Identity.Positions);
+        Assert.Equal((all.Identity, all.Identity), (more.Identity, @long.Identity));
+        Assert.Equal((512, 512, 256, 257), (all.Config.ContextLength, more.Config.ContextLength, @short.Config.ContextLength, @long.Config.ContextLength));
+        Assert.Throws<ArgumentOutOfRangeException>(() => LanguageModel.Open(folder.File("model"), 0));
+        using Decoder decoder = new(@short, new ExactAttention(@short.Config, 257));
+        Assert.Contains("context of 256", Assert.Throws<InvalidOperationException>(() => decoder.Read(new int[257])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhatLongRopeCannotMeanIsRefused()
+    {
+        RefusedOf("phi3-long", "factor' holds 4 where 1, as LongRoPE has it,", ("rope.scaling.type", "longrope"), ("rope.scaling.factor", 4f));
+        RefusedOf("phi3-long", "dimension_count' holds 11 where the dimension of the heads, 16, or an even part of it", ("rope.dimension_count", 11u));
+        RefusedOf("phi3-long", "dimension_count' holds 18 where", ("rope.dimension_count", 18u));
+        RefusedOf("phi3-long", "dimension_count' holds 0 where", ("rope.dimension_count", 0u));
+        RefusedOf("phi3-long", "is not what the model's sizes ask for: F32 [5]", ("rope.dimension_count", 10u));
+        using LanguageModel same = Open("phi3-long", ("rope.scaling.type", "longrope")), plain = Open("phi3-long");
+        Assert.Equal(plain.Identity.Positions, same.Identity.Positions);
+    }
+
+    [Fact]
     public void WhatStretchesPositionsTellsCachesApart()
     {
         (string, object?)[][] changes =
@@ -71,13 +99,15 @@ public sealed class RopeScalingTests
         Refused("factor' holds -8 where a number above 0", ("rope.scaling.factor", -8f));
         Refused("freq_base' holds 1 where a number above 1", ("rope.freq_base", 1f));
         Refused("attn_factor' holds 0 where a number above 0", ("rope.scaling.attn_factor", 0f));
-        Refused("'llama.rope.scaling.type' holds 'longrope' where 'none', 'linear' or 'yarn'", ("rope.scaling.type", "longrope"));
+        Refused("'llama.rope.scaling.type' holds 'longrope' where one of 'none', 'linear', 'yarn'", ("rope.scaling.type", "longrope"));
         using LanguageModel same = Open("llama-yarn", ("rope.scaling.yarn_attn_factor", 1.2079442f));
         Assert.Equal(1.2079442, same.Turns.Magnitude, 1e-6);
     }
 
-    private static void Refused(string says, (string Key, object? Value) change) =>
-        Assert.Contains(says, Assert.Throws<InvalidDataException>(() => Open("llama-yarn", change).Dispose()).Message, StringComparison.Ordinal);
+    private static void Refused(string says, (string Key, object? Value) change) => RefusedOf("llama-yarn", says, change);
+
+    private static void RefusedOf(string name, string says, params (string Key, object? Value)[] changes) =>
+        Assert.Contains(says, Assert.Throws<InvalidDataException>(() => Open(name, changes).Dispose()).Message, StringComparison.Ordinal);
 
     private static LanguageModel Open(string name, params (string Key, object? Value)[] changes)
     {

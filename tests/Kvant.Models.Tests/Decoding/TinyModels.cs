@@ -25,9 +25,12 @@ internal static class TinyModels
         ["qwen2-yarn"] = 54,
         ["qwen3"] = 144,
         ["qwen3-yarn"] = 48,
+        ["phi3"] = 6,
+        ["phi3-long"] = 86,
+        ["phi3-window"] = 94,
     };
 
-    // What stretches positions. The models are read for 224 tokens.
+    // What stretches positions, and windows. The models are read for 24 tokens and then 200.
     private static (string Key, object Value)[] Extra(string name) => name switch
     {
         "llama-scaled" => [("rope.scaling.type", "linear"), ("rope.scaling.factor", 4f)],
@@ -38,6 +41,9 @@ internal static class TinyModels
             ("rope.scaling.type", "yarn"), ("rope.scaling.factor", 4f), ("rope.scaling.original_context_length", 128u), ("rope.scaling.attn_factor", 0.9f),
             ("rope.scaling.yarn_beta_fast", 12f), ("rope.scaling.yarn_beta_slow", 2f), ("rope.scaling.yarn_ext_factor", 0.75f),
         ],
+        "phi3" => [("attention.sliding_window", 512u)],
+        "phi3-long" => [("rope.scaling.original_context_length", 256u), ("rope.scaling.attn_factor", 1.19f)],
+        "phi3-window" => [("rope.scaling.original_context_length", 512u), ("attention.sliding_window", 11u)],
         _ => [],
     };
 
@@ -65,7 +71,9 @@ internal static class TinyModels
         writer.Add($"{architecture}.attention.key_length", (uint)dimension);
         writer.Add($"{architecture}.attention.value_length", (uint)dimension);
         writer.Add($"{architecture}.attention.layer_norm_rms_epsilon", 1e-5f);
-        writer.Add($"{architecture}.rope.dimension_count", (uint)dimension);
+        // As in Phi-4-mini, whose heads are turned in part.
+        int turned = name == "phi3-long" ? dimension - (dimension / 4 / 2 * 2) : dimension;
+        writer.Add($"{architecture}.rope.dimension_count", (uint)turned);
         writer.Add($"{architecture}.rope.freq_base", architecture == "llama" ? 10_000f : 1_000_000f);
         foreach ((string key, object value) in Extra(name)) GgufEdit.Add(writer, $"{architecture}.{key}", value);
 
@@ -75,13 +83,22 @@ internal static class TinyModels
         if (name != "llama-tied") Matrix("output", width, Vocabulary, 0.4);
         // The stretched wavelengths of Llama 3.1, in miniature.
         if (name == "llama") writer.AddTensor("rope_freqs.weight", [.. Enumerable.Range(0, dimension / 2).Select(i => 1 + (14f * i / (dimension - 2)))], dimension / 2);
+        if (name is "phi3-long" or "phi3-window")
+        {
+            writer.AddTensor("rope_factors_long.weight", [.. Enumerable.Range(0, turned / 2).Select(i => 1.1f + (1.5f * i))], turned / 2);
+            writer.AddTensor("rope_factors_short.weight", [.. Enumerable.Range(0, turned / 2).Select(i => 1 + (0.1f * i))], turned / 2);
+        }
         for (int layer = 0; layer < Layers; layer++)
         {
             string prefix = $"blk.{layer}.";
             Vector(prefix + "attn_norm.weight", width, 1, 0.2);
-            Projection(prefix + "attn_q", width, QueryHeads * dimension, family.HasAttentionBias);
-            Projection(prefix + "attn_k", width, KeyValueHeads * dimension, family.HasAttentionBias);
-            Projection(prefix + "attn_v", width, KeyValueHeads * dimension, family.HasAttentionBias);
+            if (family.FusesProjections) Projection(prefix + "attn_qkv", width, (QueryHeads + (2 * KeyValueHeads)) * dimension, false);
+            else
+            {
+                Projection(prefix + "attn_q", width, QueryHeads * dimension, family.HasAttentionBias);
+                Projection(prefix + "attn_k", width, KeyValueHeads * dimension, family.HasAttentionBias);
+                Projection(prefix + "attn_v", width, KeyValueHeads * dimension, family.HasAttentionBias);
+            }
             Projection(prefix + "attn_output", QueryHeads * dimension, width, false);
             if (family.NormalizesHeads)
             {
@@ -89,8 +106,8 @@ internal static class TinyModels
                 Vector(prefix + "attn_k_norm.weight", dimension, 1.5, 0.3);
             }
             Vector(prefix + "ffn_norm.weight", width, 1, 0.2);
-            Projection(prefix + "ffn_gate", width, inner, false);
-            Projection(prefix + "ffn_up", width, inner, false);
+            if (!family.FusesProjections) Projection(prefix + "ffn_gate", width, inner, false);
+            Projection(prefix + "ffn_up", width, family.FusesProjections ? 2 * inner : inner, false);
             Projection(prefix + "ffn_down", inner, width, false);
         }
         return writer;

@@ -26,27 +26,36 @@ internal sealed class ReferenceDecoder(GgufFile file)
         {
             string at = $"blk.{layer}.";
             double[][] normed = [.. states.Select(s => Norm(s, at + "attn_norm.weight"))];
-            double[][] queries = [.. normed.Select((x, position) => Turn(Heads(Project(x, at + "attn_q"), at + "attn_q_norm.weight", dimension), dimension, position))];
-            double[][] keys = [.. normed.Select((x, position) => Turn(Heads(Project(x, at + "attn_k"), at + "attn_k_norm.weight", dimension), dimension, position))];
-            double[][] values = [.. normed.Select(x => Project(x, at + "attn_v"))];
+            int[] rows = [heads * dimension, shared * dimension, shared * dimension];
+            double[][][] inputs = [.. normed.Select(x => Parts(x, at, "attn_qkv", ["attn_q", "attn_k", "attn_v"], rows))];
+            double[][] queries = [.. inputs.Select((x, position) => Turn(Heads(x[0], at + "attn_q_norm.weight", dimension), dimension, position))];
+            double[][] keys = [.. inputs.Select((x, position) => Turn(Heads(x[1], at + "attn_k_norm.weight", dimension), dimension, position))];
+            double[][] values = [.. inputs.Select(x => x[2])];
             for (int token = 0; token < tokens.Length; token++)
             {
-                double[] mixed = [.. Enumerable.Range(0, heads).SelectMany(h => Attend(queries[token], h, keys, values, h / (heads / shared), token, dimension))];
+                double[] mixed = [.. Enumerable.Range(0, heads).SelectMany(h => Attend(queries[token], h, keys, values, h / (heads / shared), token, Window(layer), dimension))];
                 states[token] = Add(states[token], Project(mixed, at + "attn_output"));
                 double[] inner = Norm(states[token], at + "ffn_norm.weight");
-                double[] gate = Project(inner, at + "ffn_gate"), up = Project(inner, at + "ffn_up");
-                states[token] = Add(states[token], Project([.. gate.Zip(up, (g, u) => g / (1 + Math.Exp(-g)) * u)], at + "ffn_down"));
+                double[][] gated = Parts(inner, at, _architecture == "phi3" ? "ffn_up" : "", ["ffn_gate", "ffn_up"], [Size("feed_forward_length"), Size("feed_forward_length")]);
+                states[token] = Add(states[token], Project([.. gated[0].Zip(gated[1], (g, u) => g / (1 + Math.Exp(-g)) * u)], at + "ffn_down"));
             }
         }
         return Multiply(_tensors.GetValueOrDefault("output.weight") ?? _tensors["token_embd.weight"], Norm(states[^1], "output_norm.weight"));
     }
 
-    private static double[] Attend(double[] query, int head, double[][] keys, double[][] values, int shared, int token, int dimension)
+    private static double[] Attend(double[] query, int head, double[][] keys, double[][] values, int shared, int token, int window, int dimension)
     {
-        double[] scores = [.. Enumerable.Range(0, token + 1).Select(t => Enumerable.Range(0, dimension)
+        double[] scores = [.. Enumerable.Range(0, token + 1).Select(t => token - t >= window ? double.NegativeInfinity : Enumerable.Range(0, dimension)
             .Sum(i => query[(head * dimension) + i] * keys[t][(shared * dimension) + i]) / Math.Sqrt(dimension))];
         double[] weights = [.. scores.Select(s => Math.Exp(s - scores.Max()))];
         return [.. Enumerable.Range(0, dimension).Select(i => weights.Select((w, t) => w * values[t][(shared * dimension) + i]).Sum() / weights.Sum())];
+    }
+
+    // How far a token looks, itself counted.
+    private int Window(int layer)
+    {
+        int window = (int)Number("attention.sliding_window", 0);
+        return window == 0 || _architecture is not "phi3" ? int.MaxValue : window;
     }
 
     private static double[] Add(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
@@ -58,6 +67,14 @@ internal sealed class ReferenceDecoder(GgufFile file)
     {
         double[] product = Multiply(_tensors[name + ".weight"], vector);
         return _tensors.TryGetValue(name + ".bias", out double[]? bias) ? Add(product, bias) : product;
+    }
+
+    // Projections, which may be the rows of one.
+    private double[][] Parts(double[] vector, string at, string fused, string[] names, int[] rows)
+    {
+        if (!_tensors.ContainsKey($"{at}{fused}.weight")) return [.. names.Select(n => Project(vector, at + n))];
+        double[] all = Project(vector, at + fused);
+        return [.. rows.Select((count, part) => all[rows[..part].Sum()..][..count])];
     }
 
     private double[] Norm(double[] vector, string name)
@@ -73,14 +90,16 @@ internal sealed class ReferenceDecoder(GgufFile file)
     {
         double length = Number("rope.scaling.attn_factor", 1);
         if (IsYarn && Number("rope.scaling.yarn_ext_factor", 1) > 0) length *= 1 + (0.1 * Math.Log(Number("rope.scaling.factor", 1)));
-        double[]? factors = _tensors.GetValueOrDefault("rope_freqs.weight");
-        double[] turned = new double[vectors.Length];
+        bool isLong = Size("context_length") > Number("rope.scaling.original_context_length", Size("context_length"));
+        double[]? factors = _tensors.GetValueOrDefault("rope_freqs.weight") ?? _tensors.GetValueOrDefault($"rope_factors_{(isLong ? "long" : "short")}.weight");
+        int pairs = Size("rope.dimension_count") / 2;
+        double[] turned = [.. vectors];
         for (int start = 0; start < vectors.Length; start += dimension)
         {
-            for (int i = 0; i < dimension / 2; i++)
+            for (int i = 0; i < pairs; i++)
             {
-                double angle = position * Speed(i, dimension) / (factors?[i] ?? 1), cosine = length * Math.Cos(angle), sine = length * Math.Sin(angle);
-                (int a, int b) = _architecture == "llama" ? (start + (2 * i), start + (2 * i) + 1) : (start + i, start + i + (dimension / 2));
+                double angle = position * Speed(i, 2 * pairs) / (factors?[i] ?? 1), cosine = length * Math.Cos(angle), sine = length * Math.Sin(angle);
+                (int a, int b) = _architecture == "llama" ? (start + (2 * i), start + (2 * i) + 1) : (start + i, start + i + pairs);
                 turned[a] = (vectors[a] * cosine) - (vectors[b] * sine);
                 turned[b] = (vectors[a] * sine) + (vectors[b] * cosine);
             }
