@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes anew what Kvant and Kvant.Models show to their users, a line per member: PublicAPI.Unshipped.txt for the build, which compares it, and docs/api.md for people.
+# Writes anew what the packages show to their users, a line per member: PublicAPI.Unshipped.txt for the build, which compares it, and docs/api.md for people.
 # Read the difference before you commit it: it is what users see change.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-for project in Kvant Kvant.Models; do
+for project in Kvant Kvant.Models Kvant.Conversations; do
     echo '#nullable enable' >"src/$project/PublicAPI.Unshipped.txt"
     dotnet format analyzers "src/$project/$project.csproj" --diagnostics RS0016 --severity warn
 done

@@ -10,7 +10,7 @@ internal static class LayerFormat
     private const int Alignment = 8;
 
     // In the order of the file: what has numbers of several bytes before what has not.
-    private enum Section
+    internal enum Section
     {
         Sinks,
         Window,
@@ -126,9 +126,7 @@ internal static class LayerFormat
         reader.RequireChecksum((int)tensors[^1].ByteLength(), $"layer {layer}, from byte {offset} on,");
         try
         {
-            Restore(memory);
-            memory.Queries.RequirePossible();
-            RequireUsable(memory, scratch);
+            Complete(memory, scratch);
         }
         catch (ArgumentException refused)
         {
@@ -136,11 +134,20 @@ internal static class LayerFormat
         }
     }
 
+    /// <summary>Makes a layer usable whose bytes are in place: codecs from their states, and checks of everything, so that no later call can fail on it.</summary>
+    /// <exception cref="ArgumentException">The bytes cannot be what a cache wrote.</exception>
+    internal static void Complete(LayerMemory memory, CacheScratch scratch)
+    {
+        Restore(memory);
+        memory.Queries.RequirePossible();
+        RequireUsable(memory, scratch);
+    }
+
     private static bool IsQuery(TensorDeclaration tensor) => tensor.Name.EndsWith(".query", StringComparison.Ordinal);
 
     // Pieces of a section that lie together in memory, side by side and head by head. A section that is not there has no heads to go through: a short
     // file may name two thousand million.
-    private static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
+    internal static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
     {
         (int start, int end, int unit) = section switch
         {
@@ -165,7 +172,7 @@ internal static class LayerFormat
         }
     }
 
-    private static Span<byte> BytesOf(LayerMemory memory, Section section, Part part) => section switch
+    internal static Span<byte> BytesOf(LayerMemory memory, Section section, Part part) => section switch
     {
         Section.Sinks => memory.Sinks(part.Side, part.Head, part.First, part.Count),
         Section.Window => memory.Ring(part.Side, part.Head, part.First, part.Count),
@@ -224,5 +231,5 @@ internal static class LayerFormat
     private static string Name(Part part) => $"{(part.Side == 0 ? "Keys" : "Values")} of head {part.Head}";
 
     // State: all of it; sinks and blocks: rows; window: slots.
-    private readonly record struct Part(int Side, int Head, int First, int Count);
+    internal readonly record struct Part(int Side, int Head, int First, int Count);
 }
