@@ -16,18 +16,21 @@ internal static class SpeedRace
 
     public static void Run(string path, int threads, int prompt)
     {
-        using LanguageModel model = LanguageModel.Open(path);
+        using LanguageModel model = LanguageModel.Open(path), copied = LanguageModel.Open(path);
+        Stopwatch copying = Stopwatch.StartNew();
+        long bytes = copied.CopyWeights(threads);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"weights copied: {bytes / 1e6:0} MB in {copying.Elapsed.TotalSeconds:0.0} s; the file has {new FileInfo(path).Length / 1e6:0} MB"));
         using WorkerTeam team = new(threads);
         CodecSpec fp16 = CodecSpec.Parse("fp16");
         using KvCache cache = new(model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, fp16, fp16)));
         using CompressedAttention attention = new(cache, team: team);
         using Decoder fast = new(model, attention, new DecoderOptions { Arithmetic = Arithmetic.Fast, Batch = 512, BeyondContext = true }, team);
-        using Decoder exact = new(model, attention, new DecoderOptions { Arithmetic = Arithmetic.Exact, Batch = 512, BeyondContext = true }, team);
+        using Decoder fastest = new(copied, attention, new DecoderOptions { Arithmetic = Arithmetic.Fast, Batch = 512, BeyondContext = true }, team);
         using Llama llama = new(path, 2048, threads);
         float[] logits = new float[model.VocabularySize];
         (string Name, Action Clear, Action<int[]> Read)[] racers =
         [
-            ("llama.cpp", llama.Clear, llama.Decode), ("Kvant fast", cache.Clear, t => fast.Forward(t, logits)), ("Kvant exact", cache.Clear, t => exact.Forward(t, logits)),
+            ("llama.cpp", llama.Clear, llama.Decode), ("Kvant", cache.Clear, t => fast.Forward(t, logits)), ("Kvant copied", cache.Clear, t => fastest.Forward(t, logits)),
         ];
         int[] text = [.. Enumerable.Range(0, prompt).Select(i => i * 7 % 1000)];
         List<Times>[] prompts = [[], [], []], steps = [[], [], []];
@@ -57,14 +60,14 @@ internal static class SpeedRace
         Console.WriteLine($"{Path.GetFileName(path)}, {threads} thread(s): tokens per second (and by time on the processor)");
         for (int i = 0; i < racers.Length; i++)
             Console.WriteLine($"  {racers[i].Name,-12} prompt of {prompt}: {Rate(prompts[i], prompt)}  decode: {Rate(steps[i], 1)}");
-        Console.WriteLine($"  fast / llama.cpp: prompt {Ratio(prompts)}, decode {Ratio(steps)}");
+        for (int i = 1; i < racers.Length; i++) Console.WriteLine($"  {racers[i].Name} / llama.cpp: prompt {Ratio(prompts, i)}, decode {Ratio(steps, i)}");
     }
 
     private static string Rate(List<Times> times, int tokens) => times.Count == 0 ? "-"
         : string.Create(CultureInfo.InvariantCulture, $"{tokens / Median(times.Select(t => t.Clock)):0.0} ({tokens / Median(times.Select(t => t.Processor)):0.0})");
 
-    private static string Ratio(List<Times>[] times) => times[0].Count == 0 ? "-"
-        : string.Create(CultureInfo.InvariantCulture, $"{Median(times[0].Select(t => t.Clock)) / Median(times[1].Select(t => t.Clock)):0.00} ({Median(times[0].Select(t => t.Processor)) / Median(times[1].Select(t => t.Processor)):0.00})");
+    private static string Ratio(List<Times>[] times, int racer) => times[0].Count == 0 ? "-"
+        : string.Create(CultureInfo.InvariantCulture, $"{Median(times[0].Select(t => t.Clock)) / Median(times[racer].Select(t => t.Clock)):0.00} ({Median(times[0].Select(t => t.Processor)) / Median(times[racer].Select(t => t.Processor)):0.00})");
 
     private static double Median(IEnumerable<double> numbers)
     {

@@ -53,6 +53,12 @@ internal static class CommonOptions
     /// <summary>What a model reads; without it the text that ships.</summary>
     public static Option<string?> Text() => Input("--text", FileUse.Text, "What the model reads, plain text. Without it: the held-out text of the model that ships.");
 
+    /// <summary>Whether weights are copied for fast products.</summary>
+    public static Option<bool> CopyWeights() => new("--copy-weights")
+    {
+        Description = "Copy the weights into memory, laid out for this processor: tokens come sooner, and the copy takes as much memory as the weights do.",
+    };
+
     /// <summary>How products with weights are computed.</summary>
     public static Option<Arithmetic> Arithmetic(Arithmetic @default) => new("--arithmetic")
     {

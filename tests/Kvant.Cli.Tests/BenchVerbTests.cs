@@ -70,7 +70,7 @@ public sealed class BenchVerbTests
         // A model that is measured in a moment.
         JsonElement[] rows = [.. ToolResult.JsonOf(
             "bench", "decode", "--layers", "2", "--kv-heads", "2", "--dimension", "64", "--width", "64", "--feed-forward", "64", "--tokens", "600", "--seconds", "0.05",
-            "--codec", "turboquant:bits=4", "--codec", "fp16", "--policy", "balanced", "--threads", "2").EnumerateArray()];
+            "--codec", "turboquant:bits=4", "--codec", "fp16", "--policy", "balanced", "--threads", "2", "--copy-weights").EnumerateArray()];
         Assert.Equal(["fp32", "turboquant:bits=4", "fp16", "balanced"], rows.Select(r => r.GetProperty("codec").GetString()));
         Assert.Equal(
             ["codec", "tokens", "threads", "cacheBytes", "tokensPerSecond", "attentionMilliseconds", "restMilliseconds", "attentionRatioToFp32", "ratioToFp32", "outputError"],

@@ -36,10 +36,15 @@ public sealed class GenerateVerbTests : IDisposable
         using LanguageModel model = LanguageModel.Open(TempFolder.Model);
         Tokenizer tokenizer = Tokenizer.Read(model.File);
         int[] prompt = Tokens("prompt"), greedy = Tokens("greedy");
-        ToolResult result = ToolResult.Of("generate", "--prompt", tokenizer.Decode(prompt), "--tokens", $"{greedy.Length}", "--codec", "fp32");
-        Assert.Equal(0, result.ExitCode);
         TokenAssembler assembler = tokenizer.CreateAssembler();
-        Assert.Equal(string.Concat(greedy.Select(assembler.Append)) + assembler.Finish(), result.Out.TrimEnd('\r', '\n'));
+        string wanted = string.Concat(greedy.Select(assembler.Append)) + assembler.Finish();
+        foreach (bool copied in (ReadOnlySpan<bool>)[false, true])
+        {
+            ToolResult result = ToolResult.Of(["generate", "--prompt", tokenizer.Decode(prompt), "--tokens", $"{greedy.Length}", "--codec", "fp32", .. copied ? ["--copy-weights"] : Array.Empty<string>()]);
+            Assert.Equal(0, result.ExitCode);
+            Assert.Equal(wanted, result.Out.TrimEnd('\r', '\n'));
+            Assert.Equal(copied, result.Error.Contains("MiB copied", StringComparison.Ordinal));
+        }
 
         int[] Tokens(string name) => [.. golden.RootElement.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
     }
@@ -123,6 +128,7 @@ public sealed class GenerateVerbTests : IDisposable
     [InlineData("--keys and --values together", "--prompt", "x", "--keys", "q8")]
     [InlineData("--codec alone", "--prompt", "x", "--keys", "q8", "--values", "q8", "--codec", "q8")]
     [InlineData("Known: fp32", "--prompt", "x", "--codec", "nonsense")]
+    [InlineData("leave it out, or --arithmetic exact", "--prompt", "x", "--copy-weights", "--arithmetic", "exact")]
     [InlineData("no room", "--prompt", "some words", "--context", "2")]
     [InlineData("0 or more", "--prompt", "x", "--temperature", "-1")]
     [InlineData("at most 1", "--prompt", "x", "--top-p", "1.5")]

@@ -24,6 +24,7 @@ internal sealed class BenchDecodeVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<string> _weights = new Option<string>("--weights") { Description = "How the weights are stored.", HelpName = "FORMAT", DefaultValueFactory = _ => "Q8_0" }
         .AcceptOnlyFromAmong([.. TensorFormat.All.Where(f => f.BlockLength > 1).Select(f => f.Name)]);
 
@@ -47,7 +48,7 @@ internal sealed class BenchDecodeVerb : Verb
     public BenchDecodeVerb()
         : base("decode", "Measure how fast a whole model decodes with its cache compressed.")
     {
-        foreach (Option option in (Option[])[.. _methods.Options, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _threads, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _copyWeights, _threads, _seconds])
             Add(option);
     }
 
@@ -70,6 +71,8 @@ internal sealed class BenchDecodeVerb : Verb
     {
         List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
+        if (result.GetValue(_copyWeights) && result.GetValue(_arithmetic) == Arithmetic.Exact)
+            throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact");
         List<LeftOut> leftOut = [];
         int dimension = result.GetValue(_dimension);
         if (pairs.Count == 0 && policies.Length == 0)
@@ -94,6 +97,7 @@ internal sealed class BenchDecodeVerb : Verb
             Sinks = result.GetValue(_sinks),
             Arithmetic = result.GetValue(_arithmetic),
             WeightFormat = result.GetValue(_weights)!,
+            CopyWeights = result.GetValue(_copyWeights),
             Threads = result.GetValue(_threads),
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using Kvant.Attention;
 using Kvant.Caching;
@@ -36,6 +37,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
     private readonly SamplingOptions _sampling = new();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
     private static readonly Column<Generation>[] Columns =
@@ -60,7 +62,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, .. _sampling.All, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, .. _sampling.All, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -85,6 +87,8 @@ internal sealed class GenerateVerb : Verb
         LayerSpecs? codecs = SpecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
         if (result.GetValue(_policy) is not null && codecs is not null)
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
+        if (result.GetValue(_copyWeights) && result.GetValue(_arithmetic) == Arithmetic.Exact)
+            throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact");
         string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
         string prompt = Prompt(result);
         using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model, result.GetValue(_context) is > 0 and int limit ? limit : null);
@@ -97,6 +101,7 @@ internal sealed class GenerateVerb : Verb
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
+        CopyWeights(result, terminal, model);
         using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team);
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
@@ -107,6 +112,14 @@ internal sealed class GenerateVerb : Verb
         else
             Show(terminal, generation);
         terminal.Cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void CopyWeights(ParseResult result, Terminal terminal, LanguageModel model)
+    {
+        if (!result.GetValue(_copyWeights)) return;
+        var watch = Stopwatch.StartNew();
+        long bytes = model.CopyWeights(result.GetValue(_threads));
+        terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"weights: {bytes / 1048576.0:0} MiB copied in {watch.Elapsed.TotalSeconds:0.0} s"));
     }
 
     private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, LayerSpecs? codecs, string? policy)

@@ -52,6 +52,9 @@ internal sealed record DecodeSpeed
     /// <summary>How products with weights are computed.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
 
+    /// <summary>Whether fast products read a copy of the weights that is laid out for them.</summary>
+    public bool CopyWeights { get; init; }
+
     /// <summary>Cached tokens; each step adds one.</summary>
     public int Tokens { get; init; } = 16384;
 
@@ -88,6 +91,7 @@ internal sealed record DecodeSpeed
         string path = folder["random.gguf"];
         SaveModel(path);
         using LanguageModel model = LanguageModel.Open(path);
+        if (CopyWeights) model.CopyWeights(Threads);
         return Run(model, contestants, progress ?? (static _ => { }), cancellation);
     }
 

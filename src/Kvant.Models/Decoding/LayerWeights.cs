@@ -25,6 +25,9 @@ internal sealed record LayerWeights
 
     public required Projection Down { get; init; }
 
+    /// <summary>All matrices of the layer, with what is added to their products.</summary>
+    internal IEnumerable<Projection> Projections => [Query, Key, Value, Output, Gate, Up, Down];
+
     /// <summary>Takes the tensors of one layer.</summary>
     internal static LayerWeights Read(TensorSet tensors, ModelConfig config, Architecture family, int layer)
     {

@@ -10,6 +10,9 @@ internal static class BlockMath
     /// <summary>Two to the power 112: what separates the exponents of half and single precision.</summary>
     internal const float HalfToSingle = 5.192296858534828e33f;
 
+    /// <summary>Where the bits of half precision lie in single precision, 13 places up, once their sign is spread.</summary>
+    internal const int HalfBits = unchecked((int)0x8FFFE000);
+
     /// <summary>The half-precision number at the start of the bytes. A cast of one Half is many times slower, and a call of it inside a
     /// loop would push the sums out of their registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -18,7 +21,7 @@ internal static class BlockMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Half(short bits)
     {
-        float number = BitConverter.Int32BitsToSingle((bits << 13) & unchecked((int)0x8FFFE000)) * HalfToSingle;
+        float number = BitConverter.Int32BitsToSingle((bits << 13) & HalfBits) * HalfToSingle;
         // Infinity and NaN come out as large numbers with the right fraction.
         int special = (bits & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
         return BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(number) | special);
@@ -27,6 +30,13 @@ internal static class BlockMath
     /// <summary>The half-precision number at an address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static float Half(ref byte bits) => Half(Unsafe.ReadUnaligned<short>(ref bits));
+
+    /// <summary>The bits of a half-precision number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static short Bits(ref byte block, int offset) => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref block, offset));
+
+    /// <summary>The bits of minus the number.</summary>
+    internal static short Negative(short half) => (short)(half ^ short.MinValue);
 
     /// <summary>Half-precision numbers at equal distances, eight at a time.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -42,8 +52,6 @@ internal static class BlockMath
             Single(Vector256.WidenLower(bits.ToVector256Unsafe())).StoreUnsafe(ref numbers, (nuint)at);
         }
         for (; at < count; at++) Unsafe.Add(ref numbers, at) = Half(Bits(ref first, at * stride));
-
-        static short Bits(ref byte bytes, int offset) => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref bytes, offset));
     }
 
     /// <summary>The four half-precision numbers at an address.</summary>
@@ -51,7 +59,7 @@ internal static class BlockMath
     internal static Vector128<float> Halves(ref byte bits)
     {
         Vector128<int> halves = Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(ref bits)).AsInt16());
-        Vector128<float> numbers = ((halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * HalfToSingle;
+        Vector128<float> numbers = ((halves << 13) & Vector128.Create(HalfBits)).AsSingle() * HalfToSingle;
         Vector128<int> exponent = Vector128.Create(0x7C00);
         return numbers | (Vector128.Equals(halves & exponent, exponent) & Vector128.Create(0x7F800000)).AsSingle();
     }
@@ -88,7 +96,7 @@ internal static class BlockMath
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Single(Vector256<int> halves)
     {
-        Vector256<float> numbers = ((halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * HalfToSingle;
+        Vector256<float> numbers = ((halves << 13) & Vector256.Create(HalfBits)).AsSingle() * HalfToSingle;
         Vector256<int> exponent = Vector256.Create(0x7C00);
         return numbers | (Vector256.Equals(halves & exponent, exponent) & Vector256.Create(0x7F800000)).AsSingle();
     }

@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Kvant.Attention;
 using Kvant.Kernels;
 using Kvant.Models.Kernels;
+using Kvant.Models.Weights;
 
 namespace Kvant.Models.Formats;
 
@@ -29,6 +31,25 @@ internal sealed class CodeFormat<TFormat>() : TensorFormat(TFormat.Id, TFormat.N
             int runs = Math.Min(PieceRuns, vectors.Runs - run), offset = run * RoundedVectors.Run / BlockLength * BlockBytes;
             for (int row = 0; row < count; row++) panel.TakeCodes<TFormat>(row, ref Unsafe.Add(ref first, (row * (rows.Length / count)) + offset), runs);
             PanelProducts.AddCodes(panel, vectors, run, runs, TFormat.ScalesPerRun, TFormat.HasShifts);
+        }
+    }
+
+    internal override Bundle? Bundle(WeightMatrix matrix, WorkerTeam team, SimdWidth width) => Kernels.Bundle.Of<TFormat>(matrix, team, width);
+
+    internal override void MultiplyBundle(Bundle bundle, int group, int rows, RoundedVectors vectors, Span<float> products, int stride) =>
+        BundleProducts.Multiply<TFormat>(bundle, group, rows, vectors, products, stride);
+
+    internal override void MultiplyPanel(Panel panel, Bundle bundle, int group, int rows, RoundedVectors vectors)
+    {
+        panel.Begin(vectors.Count);
+        int offset = 0;
+        for (int run = 0; run < vectors.Runs; run += BundleShape<TFormat>.PieceRuns)
+        {
+            int runs = Math.Min(BundleShape<TFormat>.PieceRuns, vectors.Runs - run);
+            for (int row = 0; row < rows; row += bundle.Lanes)
+                panel.TakeBundle<TFormat>(row, ref Unsafe.Add(ref bundle.Group(group + (row / bundle.Lanes)), offset), runs);
+            PanelProducts.AddCodes(panel, vectors, run, runs, TFormat.ScalesPerRun, TFormat.HasShifts);
+            offset += BundleShape<TFormat>.PieceBytes(runs, bundle.Lanes);
         }
     }
 

@@ -22,6 +22,8 @@ internal readonly struct Q40Format : ICodeFormat
 
     public static bool HasShifts => false;
 
+    public static int CodeBits => 4;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
 
@@ -31,4 +33,6 @@ internal readonly struct Q40Format : ICodeFormat
         Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref blocks, (run * Bytes) + 2));
         return new RunCodes(packed & Vector256.Create((short)15), packed >>> 4);
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), 0);
 }

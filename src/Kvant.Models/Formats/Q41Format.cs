@@ -22,6 +22,8 @@ internal readonly struct Q41Format : ICodeFormat
 
     public static bool HasShifts => true;
 
+    public static int CodeBits => 4;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
@@ -35,4 +37,6 @@ internal readonly struct Q41Format : ICodeFormat
         Vector256<short> packed = BlockMath.Words(ref Unsafe.Add(ref blocks, (run * Bytes) + 4));
         return new RunCodes(packed & Vector256.Create((short)15), packed >>> 4);
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), BlockMath.Bits(ref block, 2));
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Kvant.Models.Formats;
 
@@ -22,6 +23,8 @@ internal readonly struct Q4KFormat : ICodeFormat
 
     public static bool HasShifts => true;
 
+    public static int CodeBits => 4;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) =>
         SixBitScales.Read(ref blocks, Bytes, runs, ref scales, ref shifts);
@@ -32,4 +35,8 @@ internal readonly struct Q4KFormat : ICodeFormat
         ref byte packed = ref Unsafe.Add(ref blocks, (run / 8 * Bytes) + 16 + (run % 8 / 2 * 32));
         return new RunCodes(BlockMath.Nibbles(ref packed, run % 2), BlockMath.Nibbles(ref Unsafe.Add(ref packed, 16), run % 2));
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), BlockMath.Negative(BlockMath.Bits(ref block, 2)));
+
+    public static void ReadUnits(ref byte block, ref sbyte units) => SixBitScales.Units(ref block).AsSByte().StoreUnsafe(ref units);
 }

@@ -22,6 +22,8 @@ internal readonly struct Q50Format : ICodeFormat
 
     public static bool HasShifts => false;
 
+    public static int CodeBits => 5;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
 
@@ -33,4 +35,6 @@ internal readonly struct Q50Format : ICodeFormat
         return new RunCodes(
             (packed & Vector256.Create((short)15)) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 2)), (packed >>> 4) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 4)));
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), 0);
 }

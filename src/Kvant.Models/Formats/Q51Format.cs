@@ -22,6 +22,8 @@ internal readonly struct Q51Format : ICodeFormat
 
     public static bool HasShifts => true;
 
+    public static int CodeBits => 5;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
@@ -37,4 +39,6 @@ internal readonly struct Q51Format : ICodeFormat
         return new RunCodes(
             (packed & Vector256.Create((short)15)) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 4)), (packed >>> 4) | BlockMath.FifthBits(ref Unsafe.Add(ref block, 6)));
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), BlockMath.Bits(ref block, 2));
 }

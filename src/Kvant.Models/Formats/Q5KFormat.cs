@@ -22,6 +22,8 @@ internal readonly struct Q5KFormat : ICodeFormat
 
     public static bool HasShifts => true;
 
+    public static int CodeBits => 5;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) =>
         SixBitScales.Read(ref blocks, Bytes, runs, ref scales, ref shifts);
@@ -37,4 +39,8 @@ internal readonly struct Q5KFormat : ICodeFormat
 
         Vector256<short> Fifth(Vector256<short> bits) => ((bits << 4) >>> (run % 8)) & Vector256.Create((short)16);
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), BlockMath.Negative(BlockMath.Bits(ref block, 2)));
+
+    public static void ReadUnits(ref byte block, ref sbyte units) => SixBitScales.Units(ref block).AsSByte().StoreUnsafe(ref units);
 }

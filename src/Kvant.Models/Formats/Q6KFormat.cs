@@ -25,6 +25,10 @@ internal readonly struct Q6KFormat : ICodeFormat
 
     public static bool HasShifts => false;
 
+    public static int CodeBits => 6;
+
+    public static short Least => -32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts)
     {
@@ -51,4 +55,8 @@ internal readonly struct Q6KFormat : ICodeFormat
         (Vector256<short> first, Vector256<short> last) = Vector256.Widen(((nibbles | top) - Vector256.Create((byte)32)).AsSByte());
         return new RunCodes(first, last);
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 208), 0);
+
+    public static void ReadUnits(ref byte block, ref sbyte units) => Vector128.LoadUnsafe(ref Unsafe.Add(ref block, 192)).AsSByte().StoreUnsafe(ref units);
 }

@@ -21,6 +21,10 @@ internal readonly struct Q80Format : ICodeFormat
 
     public static bool HasShifts => false;
 
+    public static int CodeBits => 8;
+
+    public static short Least => -128;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void ReadScales(ref byte blocks, int runs, ref float scales, ref float shifts) => BlockMath.Halves(ref blocks, Bytes, runs, ref scales);
 
@@ -30,4 +34,6 @@ internal readonly struct Q80Format : ICodeFormat
         ref byte codes = ref Unsafe.Add(ref blocks, (run * Bytes) + 2);
         return new RunCodes(BlockMath.SignedWords(ref codes), BlockMath.SignedWords(ref Unsafe.Add(ref codes, 16)));
     }
+
+    public static (short Scale, short Shift) ReadFactors(ref byte block) => (BlockMath.Bits(ref block, 0), 0);
 }

@@ -1,5 +1,7 @@
+using Kvant.Attention;
 using Kvant.Kernels;
 using Kvant.Models.Kernels;
+using Kvant.Models.Weights;
 
 namespace Kvant.Models.Formats;
 
@@ -83,6 +85,15 @@ public abstract class TensorFormat
 
     /// <summary>Products of at most a panel of rows with many rounded vectors, of a format that has codes.</summary>
     internal virtual void MultiplyPanel(Panel panel, ReadOnlySpan<byte> rows, int count, RoundedVectors vectors) => throw new NotSupportedException($"{Name} has no codes");
+
+    /// <summary>A copy of a matrix for fast products with few tokens; nothing if the format has no codes or the matrix cannot be copied so.</summary>
+    internal virtual Bundle? Bundle(WeightMatrix matrix, WorkerTeam team, SimdWidth width) => null;
+
+    /// <summary>Products of rows of a bundle, from a group on, with rounded vectors.</summary>
+    internal virtual void MultiplyBundle(Bundle bundle, int group, int rows, RoundedVectors vectors, Span<float> products, int stride) => throw new NotSupportedException($"{Name} has no codes");
+
+    /// <summary>Products of the panel of rows that begins with a group of a bundle.</summary>
+    internal virtual void MultiplyPanel(Panel panel, Bundle bundle, int group, int rows, RoundedVectors vectors) => throw new NotSupportedException($"{Name} has no codes");
 
     private protected abstract void DequantizeBlocks(ReadOnlySpan<byte> blocks, Span<float> numbers);
 

@@ -22,4 +22,28 @@ internal interface IPanelSimd<TVector>
     static abstract TVector AddProduct(TVector sum, TVector a, float factor);
 
     static abstract TVector Add(TVector a, TVector b);
+
+    /// <summary>Floats: sum + a * b.</summary>
+    static abstract TVector AddProduct(TVector sum, TVector a, TVector b);
+
+    static abstract TVector Multiply(TVector a, TVector b);
+
+    /// <summary>A 32-bit integer in every lane.</summary>
+    static abstract TVector Broadcast(int number);
+
+    static abstract TVector AddIntegers(TVector a, TVector b);
+
+    /// <summary>16-bit integers: a - number.</summary>
+    static abstract TVector Subtract(TVector words, short number);
+
+    /// <summary>16-bit integers, shifted to the right by a constant, or to the left where it is negative, and masked.</summary>
+    static abstract TVector Field(TVector words, int shift, short mask);
+
+    static abstract TVector Or(TVector a, TVector b);
+
+    /// <summary>Half-precision numbers, all of them finite, one for each lane, as floats.</summary>
+    static abstract TVector LoadHalves(ref byte source);
+
+    /// <summary>Signed bytes, one for each lane, as floats.</summary>
+    static abstract TVector LoadUnits(ref byte source);
 }

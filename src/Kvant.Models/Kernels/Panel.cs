@@ -84,6 +84,21 @@ internal sealed class Panel
         }
     }
 
+    /// <summary>Takes a piece of as many rows as a register has lanes, which lie beside each other already.</summary>
+    /// <param name="first">The first of the rows: 0, or the lanes of a register.</param>
+    /// <param name="piece">Of a <see cref="Bundle"/> for registers of the same width.</param>
+    /// <param name="runs">Runs of the piece.</param>
+    internal void TakeBundle<TFormat>(int first, ref byte piece, int runs)
+        where TFormat : struct, ICodeFormat
+    {
+        switch (Width)
+        {
+            case SimdWidth.Bits512: TakeBundle<TFormat, Vector512<float>, PanelSimd512>(first, ref piece, runs); break;
+            case SimdWidth.Bits256: TakeBundle<TFormat, Vector256<float>, PanelSimd256>(first, ref piece, runs); break;
+            default: TakeBundle<TFormat, Vector128<float>, PanelSimd128>(first, ref piece, runs); break;
+        }
+    }
+
     /// <summary>Takes a piece of a row of numbers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void TakeNumbers(int row, ReadOnlySpan<byte> blocks, int columns, TensorFormat format)
@@ -95,6 +110,58 @@ internal sealed class Panel
             to = number;
             to = ref Unsafe.Add(ref to, Rows);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void TakeBundle<TFormat, TVector, TSimd>(int first, ref byte piece, int runs)
+        where TFormat : struct, ICodeFormat
+        where TVector : struct
+        where TSimd : IPanelSimd<TVector>
+    {
+        int lanes = TSimd.Lanes, rows = Rows, factors = BundleShape<TFormat>.Factors * lanes * sizeof(short);
+        ref byte units = ref Unsafe.Add(ref piece, BundleShape<TFormat>.UnitsAt(runs, lanes)), codes = ref Unsafe.Add(ref piece, BundleShape<TFormat>.CodesAt(runs, lanes));
+        ref byte shiftUnits = ref Unsafe.Add(ref units, runs * TFormat.ScalesPerRun * lanes);
+        ref float words = ref Unsafe.Add(ref Piece, first), scales = ref Unsafe.Add(ref Scales, first), shifts = ref Unsafe.Add(ref Shifts, first);
+        for (int run = 0; run < runs; run++)
+        {
+            for (int scale = 0; scale < TFormat.ScalesPerRun; scale++)
+            {
+                TSimd.Store(Scaled(ref piece, ref units), ref scales);
+                scales = ref Unsafe.Add(ref scales, rows);
+                units = ref Unsafe.Add(ref units, lanes);
+            }
+
+            if (TFormat.HasShifts)
+            {
+                TSimd.Store(Scaled(ref Unsafe.Add(ref piece, lanes * sizeof(short)), ref shiftUnits), ref shifts);
+                shifts = ref Unsafe.Add(ref shifts, rows);
+                shiftUnits = ref Unsafe.Add(ref shiftUnits, lanes);
+            }
+
+            if (TFormat.BlockLength == RoundedVectors.Run) piece = ref Unsafe.Add(ref piece, factors);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 0), ref words, rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 1), ref Unsafe.Add(ref words, 4 * rows), rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 2), ref Unsafe.Add(ref words, 8 * rows), rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 3), ref Unsafe.Add(ref words, 12 * rows), rows);
+            words = ref Unsafe.Add(ref words, 16 * rows);
+            codes = ref Unsafe.Add(ref codes, BundleShape<TFormat>.RunBytes(lanes));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static TVector Scaled(ref byte factor, ref byte unit) =>
+            BundleShape<TFormat>.Units == 0 ? TSimd.LoadHalves(ref factor) : TSimd.Multiply(TSimd.LoadHalves(ref factor), TSimd.LoadUnits(ref unit));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static void Take(Quarter<TVector> quarter, ref float to, int rows)
+        {
+            TSimd.Store(Centered(quarter.A), ref to);
+            TSimd.Store(Centered(quarter.B), ref Unsafe.Add(ref to, rows));
+            TSimd.Store(Centered(quarter.C), ref Unsafe.Add(ref to, 2 * rows));
+            TSimd.Store(Centered(quarter.D), ref Unsafe.Add(ref to, 3 * rows));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static TVector Centered(TVector codes) => TFormat.Offset - TFormat.Least == 0 ? codes : TSimd.Subtract(codes, (short)(TFormat.Offset - TFormat.Least));
     }
 
     // Eight lanes of 32 bits, one below the other.

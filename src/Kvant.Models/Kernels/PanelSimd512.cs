@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Kvant.Models.Formats;
 
 namespace Kvant.Models.Kernels;
 
@@ -34,4 +35,37 @@ internal readonly struct PanelSimd512 : IPanelSimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddProduct(Vector512<float> sum, Vector512<float> a, Vector512<float> b) => Vector512.MultiplyAddEstimate(a, b, sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Broadcast(int number) => Vector512.Create(number).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddIntegers(Vector512<float> a, Vector512<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Subtract(Vector512<float> words, short number) => (words.AsInt16() - Vector512.Create(number)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Field(Vector512<float> words, int shift, short mask)
+    {
+        Vector512<short> bits = shift < 0 ? words.AsInt16() << -shift : shift == 0 ? words.AsInt16() : words.AsInt16() >>> shift;
+        // Where the topmost bits become the lowest, nothing is left to mask.
+        return ((mask & 1) != 0 && mask << shift >= 1 << 15 ? bits : bits & Vector512.Create(mask)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Or(Vector512<float> a, Vector512<float> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadHalves(ref byte source) =>
+        ((Vector512.WidenLower(Vector256.LoadUnsafe(ref Unsafe.As<byte, short>(ref source)).ToVector512Unsafe()) << 13) & Vector512.Create(BlockMath.HalfBits)).AsSingle() * BlockMath.HalfToSingle;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadUnits(ref byte source) => Vector512.ConvertToSingle(Vector512.WidenLower(Vector512.WidenLower(Vector128.LoadUnsafe(ref source).AsSByte().ToVector256Unsafe().ToVector512Unsafe())));
 }

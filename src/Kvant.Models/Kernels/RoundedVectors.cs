@@ -26,6 +26,9 @@ internal sealed class RoundedVectors
     /// <summary>The sum of each run's integers times its scale: what a shift of weights is multiplied by.</summary>
     internal float[] Sums { get; private set; } = [];
 
+    /// <summary>The sum of the integers of each half of a run: what an offset of codes is multiplied by.</summary>
+    internal int[] HalfSums { get; private set; } = [];
+
     internal int Columns { get; private set; }
 
     internal int Count { get; private set; }
@@ -40,7 +43,7 @@ internal sealed class RoundedVectors
     {
         (Columns, Count) = (columns, vectors.Length / columns);
         if (Numbers.Length < vectors.Length)
-            (Numbers, Scales, Sums) = (new short[vectors.Length], new float[vectors.Length / Run], new float[vectors.Length / Run]);
+            (Numbers, Scales, Sums, HalfSums) = (new short[vectors.Length], new float[vectors.Length / Run], new float[vectors.Length / Run], new int[vectors.Length / Run * 2]);
         ref float from = ref MemoryMarshal.GetReference(vectors);
         ref short to = ref MemoryMarshal.GetArrayDataReference(Numbers);
         for (int run = 0; run < vectors.Length / Run; run++)
@@ -56,7 +59,9 @@ internal sealed class RoundedVectors
             Vector256.Narrow(i, j).StoreUnsafe(ref to, at);
             Vector256.Narrow(k, l).StoreUnsafe(ref to, at + 16);
             Scales[run] = largest / Largest;
-            Sums[run] = Vector256.Sum(i + j + (k + l)) * Scales[run];
+            int first = Vector256.Sum(i + j), last = Vector256.Sum(k + l);
+            (HalfSums[2 * run], HalfSums[(2 * run) + 1]) = (first, last);
+            Sums[run] = (first + last) * Scales[run];
         }
     }
 

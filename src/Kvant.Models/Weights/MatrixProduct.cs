@@ -83,14 +83,22 @@ internal sealed class MatrixProduct
     {
         WeightMatrix matrix = _matrix!;
         bool panel = _rounded is not null && _tokens >= FewestForPanel;
+        Bundle? bundle = _rounded is not null && matrix.Bundle?.Width == scratch.Panel.Width ? matrix.Bundle : null;
         // Whole groups of rows, so that only the last chunk has a group that is not full.
-        int chunk = panel ? scratch.Panel.Rows : Math.Clamp(ChunkBytes / matrix.RowBytes / DotKernel.Rows, 1, 16) * DotKernel.Rows;
+        int group = bundle?.Lanes ?? DotKernel.Rows, chunk = panel ? scratch.Panel.Rows : Math.Clamp(ChunkBytes / matrix.RowBytes / group, 1, 16) * group;
         while (true)
         {
             long first = (Interlocked.Increment(ref _next) - 1) * (long)chunk;
             if (first >= matrix.Rows) return;
             int count = (int)Math.Min(chunk, matrix.Rows - first);
             Span<float> outputs = _outputs.Span[(int)first..];
+            if (bundle is not null)
+            {
+                if (panel) MultiplyPanel(matrix, bundle, (int)first / group, count, scratch.Panel, outputs);
+                else matrix.Format.MultiplyBundle(bundle, (int)first / group, count, _rounded!, outputs, matrix.Rows);
+                continue;
+            }
+
             ReadOnlySpan<byte> rows = matrix.ReadRows((int)first, count);
             if (panel) MultiplyPanel(matrix, rows, count, scratch.Panel, outputs);
             else if (_rounded is not null && matrix.Format.HasCodes) matrix.Format.MultiplyRows(rows, count, _rounded, outputs, matrix.Rows, scratch.Floats, scratch.Panel.Width);
@@ -148,6 +156,12 @@ internal sealed class MatrixProduct
             }
         }
 
+        panel.CopyTo(outputs, matrix.Rows, count, _tokens);
+    }
+
+    private void MultiplyPanel(WeightMatrix matrix, Bundle bundle, int group, int count, Panel panel, Span<float> outputs)
+    {
+        matrix.Format.MultiplyPanel(panel, bundle, group, count, _rounded!);
         panel.CopyTo(outputs, matrix.Rows, count, _tokens);
     }
 

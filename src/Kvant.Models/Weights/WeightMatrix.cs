@@ -1,5 +1,8 @@
+using Kvant.Attention;
+using Kvant.Kernels;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
+using Kvant.Models.Kernels;
 
 namespace Kvant.Models.Weights;
 
@@ -62,6 +65,12 @@ internal sealed class WeightMatrix
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, Rows - firstRow);
         return new WeightMatrix(this, firstRow, rows);
     }
+
+    /// <summary>A copy of it in which rows lie beside each other, once there is one.</summary>
+    internal Bundle? Bundle { get; private set; }
+
+    /// <summary>Makes the copy, where the format has codes.</summary>
+    internal void MakeBundle(WorkerTeam team, SimdWidth width) => Bundle ??= Format.Bundle(this, team, width);
 
     /// <summary>Reads one row as single precision.</summary>
     /// <param name="row">0 to <see cref="Rows"/> - 1.</param>

@@ -4,6 +4,7 @@ using Kvant.Codecs;
 using Kvant.Kernels;
 using Kvant.Models.Formats;
 using Kvant.Models.Gguf;
+using Kvant.Models.Kernels;
 using Kvant.Models.Tests.Reference;
 using Kvant.Models.Weights;
 using Kvant.Tests.Formats;
@@ -29,7 +30,8 @@ public sealed class MatrixProductTests
             {
                 foreach (SimdWidth width in Widths)
                 {
-                    foreach (Arithmetic arithmetic in Enum.GetValues<Arithmetic>()) sample.Check(tokens, threads: rows > 7 ? 3 : 1, arithmetic, width);
+                    foreach (Arithmetic arithmetic in Enum.GetValues<Arithmetic>()) sample.Check(tokens, threads: rows > 7 ? 3 : 1, arithmetic, width, bundled: false);
+                    sample.Check(tokens, threads: rows > 7 ? 3 : 1, Arithmetic.Fast, width, bundled: true);
                 }
             }
         }
@@ -41,8 +43,40 @@ public sealed class MatrixProductTests
         using Sample sample = new(TensorFormat.Parse(name), 9, name[0] == 'Q' ? 288 + 32 : 37);
         foreach (SimdWidth width in Widths)
         {
-            foreach (int tokens in (ReadOnlySpan<int>)[1, 3, 10]) sample.Check(tokens, threads: 2, Arithmetic.Fast, width);
+            foreach (int tokens in (ReadOnlySpan<int>)[1, 3, 10])
+            {
+                sample.Check(tokens, threads: 2, Arithmetic.Fast, width, bundled: false);
+                sample.Check(tokens, threads: 2, Arithmetic.Fast, width, bundled: true);
+            }
         }
+    }
+
+    // In front of the four bits of a code, or of eight with a sign, every bit counts: all codes of a format stand somewhere in a bundle.
+    [Theory, MemberData(nameof(Codes))]
+    public void BundlesHoldTheCodesOfTheirRows(string name)
+    {
+        TensorFormat format = TensorFormat.Parse(name);
+        using Sample sample = new(format, 21, 512 + format.BlockLength);
+        foreach (SimdWidth width in Widths)
+        {
+            Bundle bundle = sample.Bundle(width)!;
+            Assert.InRange(bundle.Bytes, 1, (long)(((sample.Matrix.Rows + bundle.Lanes - 1) / bundle.Lanes * bundle.Lanes * (long)sample.Matrix.RowBytes * 1.15) + 1000));
+            // One number at a time: the product is that column of every row.
+            for (int column = 0; column < sample.Matrix.Columns; column += column % 7 == 0 ? 1 : 13)
+            {
+                float[] input = new float[sample.Matrix.Columns];
+                input[column] = 1;
+                float[] found = sample.Multiply(input, 1, Arithmetic.Fast, width, bundled: true);
+                for (int row = 0; row < found.Length; row++) Assert.Equal(sample.Row(row)[column], found[row], Tolerances.Order * Math.Abs(sample.Row(row).Max(Math.Abs)));
+            }
+        }
+    }
+
+    [Fact]
+    public void MatrixWithAScaleThatIsNoNumberIsNotBundled()
+    {
+        using Sample sample = new(TensorFormat.Parse("Q4_0"), 5, 64, blocks => blocks[18 + 1] = 0x7C);
+        Assert.Null(sample.Bundle(SimdSupport.Widest));
     }
 
     // A number errs by up to half a step, evenly: a twelfth of the step's square. A product that is left in floats errs far less, one of zeros far more.
@@ -59,7 +93,7 @@ public sealed class MatrixProductTests
                 double found = 0, wanted = 0;
                 for (int from = 0; from < tokens; from += count)
                 {
-                    float[] some = inputs[(from * columns)..((from + count) * columns)], outputs = sample.Multiply(some, 1, Arithmetic.Fast, width);
+                    float[] some = inputs[(from * columns)..((from + count) * columns)], outputs = sample.Multiply(some, 1, Arithmetic.Fast, width, bundled: from % 2 == 1);
                     for (int i = 0; i < outputs.Length; i++)
                     {
                         double[] row = sample.Row(i % sample.Matrix.Rows);
@@ -86,8 +120,11 @@ public sealed class MatrixProductTests
             double norm = Math.Sqrt(wanted.Average(x => (double)x * x));
             foreach (SimdWidth width in Widths)
             {
-                float[] found = sample.Multiply(inputs, 2, Arithmetic.Fast, width);
-                for (int i = 0; i < found.Length; i++) Assert.Equal(wanted[i], found[i], norm * Tolerances.Order);
+                foreach (bool bundled in (ReadOnlySpan<bool>)[false, true])
+                {
+                    float[] found = sample.Multiply(inputs, 2, Arithmetic.Fast, width, bundled);
+                    for (int i = 0; i < found.Length; i++) Assert.Equal(wanted[i], found[i], norm * Tolerances.Order);
+                }
             }
         }
     }
@@ -202,9 +239,10 @@ public sealed class MatrixProductTests
         private readonly GgufFile _file;
         private readonly double[] _weights;
 
-        public Sample(TensorFormat format, int rows, int columns)
+        public Sample(TensorFormat format, int rows, int columns, Action<byte[]>? change = null)
         {
             byte[] blocks = RandomBlocks.Create(format, rows * columns, seed: rows);
+            change?.Invoke(blocks);
             GgufWriter writer = new();
             writer.AddTensor("w", format, blocks, columns, rows);
             writer.Save(_folder.File("matrix"));
@@ -224,17 +262,25 @@ public sealed class MatrixProductTests
             return [.. Enumerable.Range(0, tokens * Matrix.Columns).Select(i => (random.NextSingle() - 0.5f) * (1 + (i / 32 % 5)))];
         }
 
-        public float[] Multiply(float[] inputs, int threads, Arithmetic arithmetic, SimdWidth width)
+        public Bundle? Bundle(SimdWidth width)
+        {
+            using WorkerTeam team = new(2);
+            return Matrix.Format.Bundle(Matrix, team, width);
+        }
+
+        public float[] Multiply(float[] inputs, int threads, Arithmetic arithmetic, SimdWidth width, bool bundled = false)
         {
             float[] outputs = new float[inputs.Length / Matrix.Columns * Matrix.Rows];
             using WorkerTeam team = new(threads);
-            new MatrixProduct(team, Matrix.Columns, arithmetic, width) { FewestShared = 0 }.Multiply(Matrix, inputs, outputs);
+            WeightMatrix matrix = new(_file, _file.Tensor("w"));
+            if (bundled) matrix.MakeBundle(team, width);
+            new MatrixProduct(team, Matrix.Columns, arithmetic, width) { FewestShared = 0 }.Multiply(matrix, inputs, outputs);
             return outputs;
         }
 
-        public void Check(int tokens, int threads, Arithmetic arithmetic, SimdWidth width)
+        public void Check(int tokens, int threads, Arithmetic arithmetic, SimdWidth width, bool bundled)
         {
-            float[] inputs = Inputs(tokens), outputs = Multiply(inputs, threads, arithmetic, width);
+            float[] inputs = Inputs(tokens), outputs = Multiply(inputs, threads, arithmetic, width, bundled);
             for (int i = 0; i < outputs.Length; i++)
             {
                 double[] row = Row(i % Matrix.Rows);
