@@ -13,7 +13,12 @@ internal sealed unsafe partial class Llama : IDisposable
 
     static Llama() => NativeLibrary.SetDllImportResolver(typeof(Llama).Assembly, static (name, _, _) => name == "llama" ? s_library : 0);
 
-    public Llama(string path, int context, int threads)
+    /// <summary>Opens a model.</summary>
+    /// <param name="path">A GGUF file.</param>
+    /// <param name="context">Tokens that its cache has room for.</param>
+    /// <param name="threads">Threads that compute.</param>
+    /// <param name="type">How ggml numbers the type of keys and values: 1 is f16.</param>
+    public Llama(string path, int context, int threads, int type = 1)
     {
         _model = LoadModel(path, ModelParameters());
         Parameters parameters = ContextParameters();
@@ -21,6 +26,8 @@ internal sealed unsafe partial class Llama : IDisposable
         settings[0] = context;
         settings[1] = settings[2] = 512; // batch and micro-batch
         settings[7] = settings[8] = threads; // for single tokens, for many
+        settings[13] = 1; // flash attention, without which values in small integers are refused
+        settings[26] = settings[27] = type;
         _context = _model == 0 ? 0 : NewContext(_model, parameters);
         if (_context == 0)
             throw new InvalidOperationException($"llama.cpp cannot load '{path}'");
@@ -57,6 +64,48 @@ internal sealed unsafe partial class Llama : IDisposable
     public ReadOnlySpan<float> Logits() => new(LogitsOf(_context, -1), Vocabulary);
 
     public void Clear() => ClearMemory(MemoryOf(_context), true);
+
+    /// <summary>Fills the cache with so many tokens: a short text is read, and the state of its sequence written back with its rows over and over.</summary>
+    public void Fill(int tokens)
+    {
+        const int Short = 512;
+        Clear();
+        Decode([.. Enumerable.Range(0, Short).Select(i => i * 7 % 1000)]);
+        byte[] state = new byte[checked((int)StateSize(_context, 0))];
+        fixed (byte* bytes = state) GetState(_context, bytes, (nuint)state.Length, 0);
+        using MemoryStream longer = new();
+        using BinaryWriter to = new(longer);
+        using BinaryReader from = new(new MemoryStream(state));
+        to.Write(from.ReadBytes(12)); // magic, sequence, streams
+        if (from.ReadInt32() != Short)
+            throw new InvalidOperationException("llama.cpp's states have another layout than this program knows");
+        to.Write(tokens);
+        byte[] cell = from.ReadBytes(12 * Short)[..12];
+        for (int i = 0; i < tokens; i++)
+        {
+            to.Write(i); // position; then the number of sequences and which
+            to.Write(cell.AsSpan(4));
+        }
+
+        to.Write(from.ReadBytes(4)); // whether values are turned around
+        int layers = from.ReadInt32();
+        to.Write(layers);
+        for (int i = 0; i < 2 * layers; i++)
+        {
+            to.Write(from.ReadInt32()); // type
+            long row = from.ReadInt64();
+            to.Write(row);
+            byte[] rows = from.ReadBytes(checked((int)row * Short));
+            for (int left = tokens; left > 0; left -= Short) to.Write(rows.AsSpan(0, checked((int)row * Math.Min(left, Short))));
+        }
+
+        Clear();
+        fixed (byte* bytes = longer.GetBuffer())
+        {
+            if (SetState(_context, bytes, (nuint)longer.Length, 0) != (nuint)longer.Length)
+                throw new InvalidOperationException($"llama.cpp refused a state of {tokens} tokens");
+        }
+    }
 
     public void Dispose()
     {
@@ -103,6 +152,15 @@ internal sealed unsafe partial class Llama : IDisposable
 
     [LibraryImport("llama", EntryPoint = "llama_memory_clear")]
     private static partial void ClearMemory(nint memory, [MarshalAs(UnmanagedType.U1)] bool data);
+
+    [LibraryImport("llama", EntryPoint = "llama_state_seq_get_size")]
+    private static partial nuint StateSize(nint context, int sequence);
+
+    [LibraryImport("llama", EntryPoint = "llama_state_seq_get_data")]
+    private static partial nuint GetState(nint context, byte* to, nuint size, int sequence);
+
+    [LibraryImport("llama", EntryPoint = "llama_state_seq_set_data")]
+    private static partial nuint SetState(nint context, byte* from, nuint size, int sequence);
 
     [LibraryImport("llama", EntryPoint = "llama_model_get_vocab")]
     private static partial nint VocabularyOf(nint model);
