@@ -25,6 +25,7 @@ public sealed class Decoder : IDisposable
     private readonly bool _ownsTeam;
     private readonly MatrixProduct _product;
     private readonly Rope _rope;
+    private readonly Rope _windowRope;
     private readonly float[] _states;
     private readonly float[] _normed;
     private readonly float[] _queries;
@@ -62,6 +63,7 @@ public sealed class Decoder : IDisposable
         _gate = Buffer(config.FeedForward);
         _up = Buffer(config.FeedForward);
         _rope = new Rope(model.Turns, _batch);
+        _windowRope = model.WindowTurns is { } turns ? new Rope(turns, _batch) : _rope;
         _team = team ?? new WorkerTeam(options.Threads);
         _ownsTeam = team is null;
         _product = new MatrixProduct(_team, model.LongestRow, options.Arithmetic);
@@ -153,7 +155,9 @@ public sealed class Decoder : IDisposable
     {
         int width = _model.Config.Width, count = tokens.Length;
         for (int i = 0; i < count; i++) _model.Embedding.ReadRow(tokens[i], _states.AsSpan(i * width, width));
+        if (_model.Architecture.ScalesEmbeddings) TensorPrimitives.Multiply(_states.AsSpan(0, count * width), MathF.Sqrt(width), _states);
         _rope.Prepare(Position, count);
+        if (_windowRope != _rope) _windowRope.Prepare(Position, count);
         for (int layer = 0; layer < _model.Layers.Count; layer++)
         {
             Attend(layer, count);
@@ -170,11 +174,13 @@ public sealed class Decoder : IDisposable
         Span<float> values = Project(weights.Value, normed, _values, count);
         if (weights.QueryNorm is { } queryNorm) Norms.Apply(queries, queryNorm, _model.Config.Epsilon, queries);
         if (weights.KeyNorm is { } keyNorm) Norms.Apply(keys, keyNorm, _model.Config.Epsilon, keys);
-        _rope.Rotate(queries, count);
-        _rope.Rotate(keys, count);
+        Rope rope = _model.Config.IsLocal(layer) ? _windowRope : _rope;
+        rope.Rotate(queries, count);
+        rope.Rotate(keys, count);
+        if (_model.Config.QueryFactor != 1) TensorPrimitives.Multiply(queries, _model.Config.QueryFactor, queries);
         Memory<float> mixed = _mixed.AsMemory(0, queries.Length);
         _attention.Attend(layer, queries, keys, values, mixed.Span);
-        AddToStates(weights.Output, mixed, count);
+        AddToStates(weights.Output, weights.OutputNorm, mixed, count);
     }
 
     private void FeedForward(LayerWeights weights, int count)
@@ -182,15 +188,20 @@ public sealed class Decoder : IDisposable
         ReadOnlyMemory<float> normed = Normalize(weights.FeedForwardNorm, 0, count);
         Span<float> gate = Project(weights.Gate, normed, _gate, count);
         Span<float> up = Project(weights.Up, normed, _up, count);
-        // SwiGLU: gate * sigmoid(gate) * up.
-        TensorPrimitives.Multiply(up, gate, up);
-        TensorPrimitives.Sigmoid(gate, gate);
-        TensorPrimitives.Multiply(up, gate, up);
-        AddToStates(weights.Down, _up.AsMemory(0, up.Length), count);
+        Gates.Apply(gate, up, _model.Architecture.HasGelu);
+        AddToStates(weights.Down, weights.DownNorm, _up.AsMemory(0, up.Length), count);
     }
 
-    private void Speak(int first, int count, Memory<float> logits) =>
+    private void Speak(int first, int count, Memory<float> logits)
+    {
         _product.Multiply(_model.Output, Normalize(_model.OutputNorm, first, count), logits);
+        if (_model.Config.LogitCap is > 0 and float cap)
+        {
+            TensorPrimitives.Divide(logits.Span, cap, logits.Span);
+            TensorPrimitives.Tanh(logits.Span, logits.Span);
+            TensorPrimitives.Multiply(logits.Span, cap, logits.Span);
+        }
+    }
 
     private ReadOnlyMemory<float> Normalize(float[] weights, int first, int count)
     {
@@ -210,10 +221,11 @@ public sealed class Decoder : IDisposable
         return outputs.Span;
     }
 
-    private void AddToStates(Projection projection, ReadOnlyMemory<float> inputs, int count)
+    private void AddToStates(Projection projection, float[]? norm, ReadOnlyMemory<float> inputs, int count)
     {
         // The norm that this buffer held has been used up.
         Span<float> change = Project(projection, inputs, _normed, count);
+        if (norm is not null) Norms.Apply(change, norm, _model.Config.Epsilon, change);
         Span<float> states = _states.AsSpan(0, change.Length);
         TensorPrimitives.Add(states, change, states);
     }

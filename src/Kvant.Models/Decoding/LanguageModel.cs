@@ -8,7 +8,7 @@ using Kvant.Models.Weights;
 namespace Kvant.Models.Decoding;
 
 /// <summary>
-/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2, qwen3 and phi3, as it lies in a GGUF file. Weights stay in the file, mapped
+/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2, qwen3, phi3 and gemma3, as it lies in a GGUF file. Weights stay in the file, mapped
 /// into memory. Any number of decoders may use one model at once; close it after them.
 /// </summary>
 public sealed class LanguageModel : IDisposable
@@ -29,6 +29,7 @@ public sealed class LanguageModel : IDisposable
         // Small models say tokens with the matrix that reads them.
         Output = tensors.Has("output.weight") ? tensors.Matrix("output.weight", Config.Width, VocabularySize) : Embedding;
         Turns = RopeTurns.Read(tensors, Config, Architecture);
+        WindowTurns = RopeTurns.OfWindows(Config, Architecture);
         CacheGeometry = new()
         {
             Layers = Config.Layers,
@@ -42,7 +43,7 @@ public sealed class LanguageModel : IDisposable
         List<LayerWeights> layers = [];
         for (int layer = 0; layer < Config.Layers; layer++) layers.Add(LayerWeights.Read(tensors, Config, Architecture, layer));
         Layers = [.. layers];
-        CacheGeometry = CacheGeometry.WithLayers((layer, shape) => shape with { SlidingWindow = Config.WindowOf(layer) });
+        CacheGeometry = CacheGeometry.WithLayers((layer, shape) => shape with { SlidingWindow = Config.WindowOf(layer), Rotary = TurnsOf(layer).Embedding });
         tensors.CheckNoneIsLeft(Config.Architecture);
         LongestRow = Layers.SelectMany(static l => l.Projections).Max(static p => p.Matrix.Columns);
     }
@@ -73,7 +74,12 @@ public sealed class LanguageModel : IDisposable
 
     internal WeightMatrix Output { get; }
 
+    /// <summary>How positions turn what layers see that see everything, and others, too, unless those turn it in their own way.</summary>
     internal RopeTurns Turns { get; }
+
+    internal RopeTurns? WindowTurns { get; }
+
+    internal RopeTurns TurnsOf(int layer) => Config.IsLocal(layer) ? WindowTurns ?? Turns : Turns;
 
     internal int LongestRow { get; }
 

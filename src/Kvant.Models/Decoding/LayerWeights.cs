@@ -17,6 +17,8 @@ internal sealed record LayerWeights
 
     public required Projection Output { get; init; }
 
+    public required float[]? OutputNorm { get; init; }
+
     public required float[] FeedForwardNorm { get; init; }
 
     public required Projection Gate { get; init; }
@@ -24,6 +26,8 @@ internal sealed record LayerWeights
     public required Projection Up { get; init; }
 
     public required Projection Down { get; init; }
+
+    public required float[]? DownNorm { get; init; }
 
     /// <summary>All matrices of the layer, with what is added to their products.</summary>
     internal IEnumerable<Projection> Projections => [Query, Key, Value, Output, Gate, Up, Down];
@@ -51,10 +55,12 @@ internal sealed record LayerWeights
             QueryNorm = tensors.VectorIf(family.NormalizesHeads, prefix + "attn_q_norm.weight", dimension),
             KeyNorm = tensors.VectorIf(family.NormalizesHeads, prefix + "attn_k_norm.weight", dimension),
             Output = tensors.Projection(prefix + "attn_output", queries, width),
+            OutputNorm = tensors.VectorIf(family.NormalizesOutputs, prefix + "post_attention_norm.weight", width),
             FeedForwardNorm = tensors.Vector(prefix + "ffn_norm.weight", width),
             Gate = feedForward[0],
             Up = feedForward[1],
             Down = tensors.Projection(prefix + "ffn_down", inner, width),
+            DownNorm = tensors.VectorIf(family.NormalizesOutputs, prefix + "post_ffw_norm.weight", width),
         };
 
         Projection Biased(string name, int rows) => tensors.Projection(prefix + name, width, rows, family.HasAttentionBias);

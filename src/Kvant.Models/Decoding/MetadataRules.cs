@@ -67,6 +67,8 @@ internal static class MetadataRules
     private static void CheckOfArchitecture(string key, GgufValue value, ModelConfig config)
     {
         if (s_understood.Contains(key) || s_harmless.ContainsKey(key)) return;
+        if (config.WindowRopeBase is not null && key is "rope.freq_base_swa" or "attention.sliding_window_pattern") return;
+        if (config.LogitCap > 0 && key is "final_logit_softcapping") return;
         if (config.Scaling.IsYarn && key is "rope.scaling.yarn_ext_factor" or "rope.scaling.yarn_attn_factor") return;
         if (s_windows.TryGetValue(key, out Func<ModelConfig, double?>? own) && (!config.HasWindows || own(config) is not null))
         {
@@ -80,7 +82,7 @@ internal static class MetadataRules
         else if (key is "attention.causal" or "rope.scaling.yarn_attn_factor")
             Require(value, 1);
         else if (key is "attention.scale")
-            Require(value, 0, 1 / Math.Sqrt(config.HeadDimension));
+            Require(value, 0, config.QueryFactor / Math.Sqrt(config.HeadDimension));
         else
             throw value.Invalid($"holds {value}, and the decoder does not know what that changes; if nothing, write the file without it (gguf-py: gguf_new_metadata.py --remove-metadata)");
     }

@@ -7,7 +7,7 @@ public sealed record ModelConfig
 {
     private const float DefaultRopeBase = 10_000;
 
-    /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c> or <c>phi3</c>.</summary>
+    /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c>, <c>phi3</c> or <c>gemma3</c>.</summary>
     public required string Architecture { get; init; }
 
     /// <summary>How many layers there are.</summary>
@@ -53,10 +53,22 @@ public sealed record ModelConfig
     internal bool HasWindows => SlidingWindow > 0 && SlidingWindow < ContextLength;
 
     /// <summary>The window of a layer; 0 if it has none.</summary>
-    internal int WindowOf(int layer) => HasWindows && WindowPeriod is { } period && (period == 0 || layer % period < period - 1) ? SlidingWindow : 0;
+    internal int WindowOf(int layer) => HasWindows && IsLocal(layer) ? SlidingWindow : 0;
 
-    // As Architecture has it.
-    private int? WindowPeriod { get; init; }
+    /// <summary>Whether a layer is one of those that have a window, even if the context ends before it does.</summary>
+    internal bool IsLocal(int layer) => SlidingWindow > 0 && WindowPeriod is { } period && (period == 0 || layer % period < period - 1);
+
+    /// <summary>As <see cref="Architecture"/> has it, or the file.</summary>
+    internal int? WindowPeriod { get; private init; }
+
+    /// <summary>The base of the wavelengths in layers with a window; null where all layers turn alike.</summary>
+    internal float? WindowRopeBase { get; private init; }
+
+    /// <summary>What queries are multiplied by, so that dot products divided by the root of the heads' dimension are the model's scores.</summary>
+    internal float QueryFactor { get; private init; } = 1;
+
+    /// <summary>The soft limit of logits: x becomes cap * tanh(x / cap). 0 for none.</summary>
+    internal float LogitCap { get; private init; }
 
     /// <summary>Reads and checks the sizes of a model.</summary>
     /// <exception cref="InvalidDataException">A size is missing, impossible, or asks for something that the decoder lacks.</exception>
@@ -81,10 +93,11 @@ public sealed record ModelConfig
         int context = Positive(file.Value($"{name}.context_length"));
         float @base = Optional("rope.freq_base") is { } said ? AboveZero(said) : DefaultRopeBase;
         RopeScaling scaling = RopeScaling.Read(file, family, context, @base);
+        int layers = Positive(file.Value($"{name}.block_count")), window = Optional("attention.sliding_window")?.AsCount() ?? 0;
         ModelConfig config = new()
         {
             Architecture = name,
-            Layers = Positive(file.Value($"{name}.block_count")),
+            Layers = layers,
             Width = width,
             QueryHeads = queryHeads,
             KeyValueHeads = keyValueHeads,
@@ -96,8 +109,11 @@ public sealed record ModelConfig
             RopeDivisor = scaling.Divisor,
             Scaling = scaling,
             RopeDimension = rope,
-            WindowPeriod = family.WindowPeriod,
-            SlidingWindow = Optional("attention.sliding_window")?.AsCount() ?? 0,
+            WindowPeriod = family.WindowRopeBase is null ? family.WindowPeriod : Optional("attention.sliding_window_pattern")?.AsCount() ?? family.WindowPeriod,
+            WindowRopeBase = window > 0 && family.WindowRopeBase is { } usual ? Optional("rope.freq_base_swa") is { } own ? AboveZero(own) : usual : null,
+            QueryFactor = layers == family.LayersOfScaleByWidth ? MathF.Sqrt(dimension) / MathF.Sqrt(width / queryHeads) : 1,
+            LogitCap = family.CapsLogits && Optional("final_logit_softcapping") is { } cap && cap.AsNumber() != 0 ? AboveZero(cap) : 0,
+            SlidingWindow = window,
         };
         if (config.HasWindows && family.WindowPeriod is null)
             throw Optional("attention.sliding_window")!.Refuse($"0 or at least the context of {config.ContextLength} (nobody knows which layers of this family have windows)", $"{config.SlidingWindow}");

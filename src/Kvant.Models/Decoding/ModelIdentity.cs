@@ -14,7 +14,7 @@ internal static class ModelIdentity
 {
     private const int Piece = 1 << 24;
 
-    internal static CacheIdentity Of(LanguageModel model) => new() { Weights = Hash(model), Positions = model.Turns.Text };
+    internal static CacheIdentity Of(LanguageModel model) => new() { Weights = Hash(model), Positions = model.WindowTurns is { } windows ? $"{model.Turns.Text}; in windowed layers, of period {model.Config.WindowPeriod}, {windows.Text}" : model.Turns.Text };
 
     private static string Hash(LanguageModel model)
     {

@@ -32,7 +32,8 @@ internal sealed record RopeScaling
     {
         GgufValue? type = Optional("type");
         string kind = type?.AsText() ?? "linear";
-        string[] known = architecture.HasLongFactors ? ["none", "linear", "yarn", "longrope"] : ["none", "linear", "yarn"];
+        // Where windowed layers turn in their own way, nobody has said what YaRN would be there.
+        string[] known = architecture.WindowRopeBase is not null ? ["none", "linear"] : architecture.HasLongFactors ? ["none", "linear", "yarn", "longrope"] : ["none", "linear", "yarn"];
         if (!known.Contains(kind)) throw type!.Refuse($"one of {string.Join(", ", known.Select(static k => $"'{k}'"))}", type.ToString());
         // As llama.cpp: linear where no type is said, and a factor of 0 is none.
         GgufValue? factor = kind == "none" ? null : Optional("factor") ?? OptionalKey("rope.scale_linear");
@@ -67,6 +68,9 @@ internal sealed record RopeScaling
         }
         return speeds;
     }
+
+    /// <summary>The same for layers that see a short context: nothing is divided.</summary>
+    internal RopeScaling OfWindows() => this with { Divisor = 1 };
 
     private RopeScaling WithYarn(Func<string, GgufValue?> optional)
     {

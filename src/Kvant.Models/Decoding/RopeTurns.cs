@@ -6,6 +6,10 @@ namespace Kvant.Models.Decoding;
 /// <summary>How positions turn the queries and keys of some layers: which coordinates together, each pair how fast, and what that does to their length.</summary>
 internal sealed record RopeTurns
 {
+    /// <summary>How layers with a window turn, where they do so in their own way.</summary>
+    internal static RopeTurns? OfWindows(ModelConfig config, Architecture family) =>
+        config.WindowRopeBase is { } @base ? new RopeTurns(config, family.RotatesHalves, @base, config.Scaling.OfWindows(), null) : null;
+
     /// <summary>Reads what a file says, tensors too.</summary>
     internal static RopeTurns Read(TensorSet tensors, ModelConfig config, Architecture family)
     {

@@ -28,6 +28,9 @@ internal static class TinyModels
         ["phi3"] = 6,
         ["phi3-long"] = 86,
         ["phi3-window"] = 94,
+        ["gemma3"] = 14,
+        ["gemma3-period"] = 183,
+        ["gemma3-full"] = 147,
     };
 
     // What stretches positions, and windows. The models are read for 24 tokens and then 200.
@@ -44,6 +47,12 @@ internal static class TinyModels
         "phi3" => [("attention.sliding_window", 512u)],
         "phi3-long" => [("rope.scaling.original_context_length", 256u), ("rope.scaling.attn_factor", 1.19f)],
         "phi3-window" => [("rope.scaling.original_context_length", 512u), ("attention.sliding_window", 11u)],
+        "gemma3" => [("attention.sliding_window", 11u)],
+        "gemma3-period" =>
+        [
+            ("attention.sliding_window", 40u), ("attention.sliding_window_pattern", 3u), ("rope.freq_base_swa", 5_000f), ("rope.scaling.type", "linear"), ("rope.scaling.factor", 8f),
+        ],
+        "gemma3-full" => [("final_logit_softcapping", 30f)],
         _ => [],
     };
 
@@ -57,14 +66,16 @@ internal static class TinyModels
         string architecture = name.Split('-')[0];
         Architecture family = Architecture.Find(architecture)!;
         // As in Qwen3, whose heads have dimensions that do not add up to the width.
-        int dimension = family.NormalizesHeads ? width / 2 : width / QueryHeads;
+        int dimension = name == "gemma3" ? Math.Min(256, 4 * width) : family.NormalizesHeads ? width / 2 : width / QueryHeads;
+        // As many as it takes to have one without a window.
+        int layers = name switch { "gemma3" => 7, "gemma3-27b" => 62, _ => Layers };
         GgufWriter writer = new();
         writer.Add("general.architecture", architecture);
         writer.Add("tokenizer.ggml.model", "none");
         writer.Add($"{architecture}.vocab_size", (uint)Vocabulary);
         writer.Add($"{architecture}.context_length", 512u);
         writer.Add($"{architecture}.embedding_length", (uint)width);
-        writer.Add($"{architecture}.block_count", (uint)Layers);
+        writer.Add($"{architecture}.block_count", (uint)layers);
         writer.Add($"{architecture}.feed_forward_length", (uint)inner);
         writer.Add($"{architecture}.attention.head_count", (uint)QueryHeads);
         writer.Add($"{architecture}.attention.head_count_kv", (uint)KeyValueHeads);
@@ -78,9 +89,11 @@ internal static class TinyModels
         foreach ((string key, object value) in Extra(name)) GgufEdit.Add(writer, $"{architecture}.{key}", value);
 
         SeededRandom random = new(seed);
-        Matrix("token_embd", width, Vocabulary, 1);
-        Vector("output_norm.weight", width, 1, 0.2);
-        if (name != "llama-tied") Matrix("output", width, Vocabulary, 0.4);
+        bool tied = name is "llama-tied" or "gemma3-period";
+        // Where embeddings are scaled, layers would not be heard beside larger ones.
+        Matrix("token_embd", width, Vocabulary, !family.ScalesEmbeddings ? 1 : tied ? 0.04 : 0.12);
+        Vector("output_norm.weight", width, tied && family.ScalesEmbeddings ? 9 : 1, 0.2);
+        if (!tied) Matrix("output", width, Vocabulary, 0.4);
         // The stretched wavelengths of Llama 3.1, in miniature.
         if (name == "llama") writer.AddTensor("rope_freqs.weight", [.. Enumerable.Range(0, dimension / 2).Select(i => 1 + (14f * i / (dimension - 2)))], dimension / 2);
         if (name is "phi3-long" or "phi3-window")
@@ -88,7 +101,7 @@ internal static class TinyModels
             writer.AddTensor("rope_factors_long.weight", [.. Enumerable.Range(0, turned / 2).Select(i => 1.1f + (1.5f * i))], turned / 2);
             writer.AddTensor("rope_factors_short.weight", [.. Enumerable.Range(0, turned / 2).Select(i => 1 + (0.1f * i))], turned / 2);
         }
-        for (int layer = 0; layer < Layers; layer++)
+        for (int layer = 0; layer < layers; layer++)
         {
             string prefix = $"blk.{layer}.";
             Vector(prefix + "attn_norm.weight", width, 1, 0.2);
@@ -105,10 +118,12 @@ internal static class TinyModels
                 Vector(prefix + "attn_q_norm.weight", dimension, 1.5, 0.3);
                 Vector(prefix + "attn_k_norm.weight", dimension, 1.5, 0.3);
             }
+            if (family.NormalizesOutputs) Vector(prefix + "post_attention_norm.weight", width, 1.2, 0.4);
             Vector(prefix + "ffn_norm.weight", width, 1, 0.2);
             if (!family.FusesProjections) Projection(prefix + "ffn_gate", width, inner, false);
             Projection(prefix + "ffn_up", width, family.FusesProjections ? 2 * inner : inner, false);
             Projection(prefix + "ffn_down", inner, width, false);
+            if (family.NormalizesOutputs) Vector(prefix + "post_ffw_norm.weight", width, 1.2, 0.4);
         }
         return writer;
 

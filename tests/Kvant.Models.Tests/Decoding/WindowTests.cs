@@ -12,7 +12,7 @@ namespace Kvant.Models.Tests.Decoding;
 /// <summary>Sliding windows of layers, which are part of the cache's shape. Logits of such models are compared with llama.cpp's in <see cref="DecoderTests"/>.</summary>
 public sealed class WindowTests
 {
-    private static readonly int[] s_text = [.. Enumerable.Range(0, 400).Select(i => (i * 37) % TinyModels.Vocabulary)];
+    private static readonly int[] s_text = [.. Enumerable.Range(0, 1600).Select(i => (i * 37) % TinyModels.Vocabulary)];
 
     public static TheoryData<string> Windowed => [.. TinyModels.All.Keys.Where(n => HasWindows(n))];
 
@@ -22,7 +22,7 @@ public sealed class WindowTests
         using LanguageModel model = Open(name);
         using KvCache cache = new(Options(model, CodecSpec.Parse("q8"), CodecSpec.Parse("q8")) with { Window = 0, Sinks = 0 });
         using CompressedAttention attention = new(cache);
-        using Decoder decoder = new(model, attention);
+        using Decoder decoder = new(model, attention, new DecoderOptions { BeyondContext = true });
         decoder.Read(s_text.AsSpan(0, 200));
         long[] half = [.. Enumerable.Range(0, model.Config.Layers).Select(layer => cache.LayerStatistics(layer).TotalBytes)];
         decoder.Read(s_text.AsSpan(200));
@@ -31,9 +31,9 @@ public sealed class WindowTests
         {
             bool windowed = model.CacheGeometry[layer].SlidingWindow > 0;
             Assert.Equal(windowed ? model.Config.SlidingWindow : s_text.Length, cache.LiveTokens(layer));
-            // Pages of forgotten tokens are given back.
+            // Pages of forgotten tokens are given back: there is one more at the most.
             double growth = (double)cache.LayerStatistics(layer).TotalBytes / half[layer];
-            Assert.True(windowed ? growth == 1 : growth > 1, $"layer {layer}: {growth} times");
+            Assert.True(windowed ? growth <= 2 : growth > 4, $"layer {layer}: {growth} times");
         }
     }
 

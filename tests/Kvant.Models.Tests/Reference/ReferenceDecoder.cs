@@ -15,33 +15,49 @@ internal sealed class ReferenceDecoder(GgufFile file)
     private double Number(string key, double otherwise) =>
         !file.TryGetValue($"{_architecture}.{key}", out GgufValue? value) ? otherwise : value.Type == GgufValueType.Float32 ? value.AsNumber() : value.AsCount();
 
+    /// <summary>Whether gates are rounded to half precision before and behind GELU, as llama.cpp's table does it.</summary>
+    public bool GatesOfHalves { get; init; }
+
     private bool IsYarn => file.TryGetValue($"{_architecture}.rope.scaling.type", out GgufValue? type) && type.AsText() == "yarn";
 
     /// <summary>The logits behind the last token.</summary>
     public double[] Logits(int[] tokens)
     {
         int width = Size("embedding_length"), heads = Size("attention.head_count"), shared = Size("attention.head_count_kv"), dimension = Size("attention.key_length");
-        double[][] states = [.. tokens.Select(t => _tensors["token_embd.weight"][(t * width)..((t + 1) * width)])];
+        double[][] states = [.. tokens.Select(t => _tensors["token_embd.weight"][(t * width)..((t + 1) * width)].Select(x => IsGemma ? x * Math.Sqrt(width) : x).ToArray())];
+        // Gemma 3 with 27 thousand million weights divides scores by the root of width / heads.
+        double factor = IsGemma && Size("block_count") == 62 ? Math.Sqrt(dimension * heads / (double)width) : 1;
         for (int layer = 0; layer < Size("block_count"); layer++)
         {
             string at = $"blk.{layer}.";
             double[][] normed = [.. states.Select(s => Norm(s, at + "attn_norm.weight"))];
             int[] rows = [heads * dimension, shared * dimension, shared * dimension];
             double[][][] inputs = [.. normed.Select(x => Parts(x, at, "attn_qkv", ["attn_q", "attn_k", "attn_v"], rows))];
-            double[][] queries = [.. inputs.Select((x, position) => Turn(Heads(x[0], at + "attn_q_norm.weight", dimension), dimension, position))];
-            double[][] keys = [.. inputs.Select((x, position) => Turn(Heads(x[1], at + "attn_k_norm.weight", dimension), dimension, position))];
+            double[][] queries = [.. inputs.Select((x, position) => Turn(Heads(x[0], at + "attn_q_norm.weight", dimension), dimension, position, layer).Select(q => q * factor).ToArray())];
+            double[][] keys = [.. inputs.Select((x, position) => Turn(Heads(x[1], at + "attn_k_norm.weight", dimension), dimension, position, layer))];
             double[][] values = [.. inputs.Select(x => x[2])];
             for (int token = 0; token < tokens.Length; token++)
             {
                 double[] mixed = [.. Enumerable.Range(0, heads).SelectMany(h => Attend(queries[token], h, keys, values, h / (heads / shared), token, Window(layer), dimension))];
-                states[token] = Add(states[token], Project(mixed, at + "attn_output"));
+                states[token] = Add(states[token], After(Project(mixed, at + "attn_output"), at + "post_attention_norm.weight"));
                 double[] inner = Norm(states[token], at + "ffn_norm.weight");
                 double[][] gated = Parts(inner, at, _architecture == "phi3" ? "ffn_up" : "", ["ffn_gate", "ffn_up"], [Size("feed_forward_length"), Size("feed_forward_length")]);
-                states[token] = Add(states[token], Project([.. gated[0].Zip(gated[1], (g, u) => g / (1 + Math.Exp(-g)) * u)], at + "ffn_down"));
+                states[token] = Add(states[token], After(Project([.. gated[0].Zip(gated[1], (g, u) => Gate(g) * u)], at + "ffn_down"), at + "post_ffw_norm.weight"));
             }
         }
-        return Multiply(_tensors.GetValueOrDefault("output.weight") ?? _tensors["token_embd.weight"], Norm(states[^1], "output_norm.weight"));
+        double cap = Number("final_logit_softcapping", 0);
+        double[] logits = Multiply(_tensors.GetValueOrDefault("output.weight") ?? _tensors["token_embd.weight"], Norm(states[^1], "output_norm.weight"));
+        return cap == 0 ? logits : [.. logits.Select(x => cap * Math.Tanh(x / cap))];
     }
+
+    private bool IsGemma => _architecture == "gemma3";
+
+    // GELU as Gemma has it, by tanh; SiLU.
+    private double Gate(double x) => GatesOfHalves ? (double)(Half)Gelu((double)(Half)x) : IsGemma ? Gelu(x) : x / (1 + Math.Exp(-x));
+
+    private static double Gelu(double x) => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))));
+
+    private double[] After(double[] change, string norm) => _tensors.ContainsKey(norm) ? Norm(change, norm) : change;
 
     private static double[] Attend(double[] query, int head, double[][] keys, double[][] values, int shared, int token, int window, int dimension)
     {
@@ -54,8 +70,8 @@ internal sealed class ReferenceDecoder(GgufFile file)
     // How far a token looks, itself counted.
     private int Window(int layer)
     {
-        int window = (int)Number("attention.sliding_window", 0);
-        return window == 0 || _architecture is not "phi3" ? int.MaxValue : window;
+        int window = (int)Number("attention.sliding_window", 0), period = (int)Number("attention.sliding_window_pattern", 6);
+        return window == 0 || !(_architecture == "phi3" || (IsGemma && (layer + 1) % period != 0)) ? int.MaxValue : window;
     }
 
     private static double[] Add(double[] a, double[] b) => [.. a.Zip(b, (x, y) => x + y)];
@@ -86,7 +102,7 @@ internal sealed class ReferenceDecoder(GgufFile file)
     private double[] Heads(double[] vectors, string norm, int dimension) =>
         _tensors.ContainsKey(norm) ? [.. vectors.Chunk(dimension).SelectMany(v => Norm(v, norm))] : vectors;
 
-    private double[] Turn(double[] vectors, int dimension, int position)
+    private double[] Turn(double[] vectors, int dimension, int position, int layer)
     {
         double length = Number("rope.scaling.attn_factor", 1);
         if (IsYarn && Number("rope.scaling.yarn_ext_factor", 1) > 0) length *= 1 + (0.1 * Math.Log(Number("rope.scaling.factor", 1)));
@@ -98,7 +114,7 @@ internal sealed class ReferenceDecoder(GgufFile file)
         {
             for (int i = 0; i < pairs; i++)
             {
-                double angle = position * Speed(i, 2 * pairs) / (factors?[i] ?? 1), cosine = length * Math.Cos(angle), sine = length * Math.Sin(angle);
+                double angle = position * Speed(i, 2 * pairs, IsGemma && Window(layer) < int.MaxValue) / (factors?[i] ?? 1), cosine = length * Math.Cos(angle), sine = length * Math.Sin(angle);
                 (int a, int b) = _architecture == "llama" ? (start + (2 * i), start + (2 * i) + 1) : (start + i, start + i + pairs);
                 turned[a] = (vectors[a] * cosine) - (vectors[b] * sine);
                 turned[b] = (vectors[a] * sine) + (vectors[b] * cosine);
@@ -109,8 +125,9 @@ internal sealed class ReferenceDecoder(GgufFile file)
 
     // Of a pair, in radians by position. YaRN (Peng et al., 2023, section 3.2): pairs that turn more than beta_fast times in the first context stay, those
     // that turn less than beta_slow times are slowed down, and the steps between are even in the number of the pair, between whole numbers.
-    private double Speed(int pair, int dimension)
+    private double Speed(int pair, int dimension, bool local)
     {
+        if (local) return Math.Pow(Number("rope.freq_base_swa", 10_000), -2.0 * pair / dimension);
         double @base = Number("rope.freq_base", 10_000), speed = Math.Pow(@base, -2.0 * pair / dimension), slowed = speed / Number("rope.scaling.factor", 1);
         if (!IsYarn) return slowed;
         int last = dimension - 1, from = Math.Max(0, (int)Math.Floor(PairThatTurns(Number("rope.scaling.yarn_beta_fast", 32)))), to = Math.Min(last, (int)Math.Ceiling(PairThatTurns(Number("rope.scaling.yarn_beta_slow", 1))));
