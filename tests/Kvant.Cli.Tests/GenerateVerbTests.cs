@@ -16,7 +16,7 @@ public sealed class GenerateVerbTests : IDisposable
     {
         JsonElement found = ToolResult.JsonOf("generate", "--prompt", "It was a dark night", "--tokens", "300", "--window", "0", "--sinks", "0", "--threads", "1");
         Assert.Equal(
-            ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
+            ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "steps", "guesses", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
             found.EnumerateObject().Select(p => p.Name));
         Assert.Equal(CachePreset.Default.Name, found.GetProperty("policy").GetString());
         Assert.Equal((CachePreset.Default.Keys.ToString(), CachePreset.Default.Values.ToString()), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
@@ -61,6 +61,20 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.Contains("text: 5 tokens", lines[0], StringComparison.Ordinal);
         Assert.Contains("ended by the limit", lines[0], StringComparison.Ordinal);
         Assert.Contains("(q8 / turboquant:bits=3)", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DraftsLeaveTheTextAloneAndSayWhatTheyGave()
+    {
+        string[] command = ["generate", "--prompt", "It was a dark night, and the rain fell. It was a dark night, and the", "--tokens", "60", "--threads", "1"];
+        ToolResult without = ToolResult.Of(command), with = ToolResult.Of([.. command, "--draft", "4"]);
+        Assert.Equal(without.Out, with.Out);
+        Assert.DoesNotContain("guesses", without.Error, StringComparison.Ordinal);
+        JsonElement found = ToolResult.JsonOf([.. command, "--draft", "4"]);
+        int steps = found.GetProperty("steps").GetInt32(), guesses = found.GetProperty("guesses").GetInt32();
+        Assert.InRange(steps, 1, 59);
+        Assert.Contains(FormattableString.Invariant($"; {60.0 / steps:0.00} tokens a pass, {60 - steps} of {guesses} guesses right"), with.Error, StringComparison.Ordinal);
+        Assert.Equal(2, ToolResult.Of([.. command, "--draft", "65"]).ExitCode);
     }
 
     [Fact]

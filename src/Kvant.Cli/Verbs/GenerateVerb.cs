@@ -22,6 +22,9 @@ internal sealed class GenerateVerb : Verb
     // Tokens of a prompt that meet each weight together.
     private const int Batch = 512;
 
+    // Guesses that are read together; more would seldom be right.
+    private const int MostDrafts = 64;
+
     private readonly Option<string?> _model = CommonOptions.Model();
     private readonly Option<string?> _prompt = new("--prompt") { Description = "What the model continues, or answers with --chat.", HelpName = "TEXT" };
     private readonly Option<string?> _file = CommonOptions.Input("--text", FileUse.Text, "A text that stands before the prompt, or is the prompt.");
@@ -35,6 +38,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
     private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
+    private readonly Option<int> _draft = CommonOptions.Number("--draft", 0, 0, MostDrafts, "Tokens to guess behind each, by what followed the last ones before; the text stays the same");
     private readonly SamplingOptions _sampling = new();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
     private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
@@ -52,6 +56,8 @@ internal sealed class GenerateVerb : Verb
         Column<Generation>.OfReal("promptTokensPerSecond", "", "", g => g.Prompt.PerSecond),
         Column<Generation>.OfInteger("tokens", "", g => g.Written.Speed.Tokens),
         Column<Generation>.OfReal("tokensPerSecond", "", "", g => g.Written.Speed.PerSecond),
+        Column<Generation>.OfInteger("steps", "", g => g.Written.Steps),
+        Column<Generation>.OfInteger("guesses", "", g => g.Written.Guesses),
         Column<Generation>.OfInteger("cacheBytes", "", g => g.Cache.TotalBytes),
         Column<Generation>.OfInteger("freeBytes", "", g => g.Cache.FreeBytes),
         Column<Generation>.OfInteger("fp16Bytes", "", g => g.Cache.Fp16Bytes),
@@ -62,7 +68,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, .. _sampling.All, _arithmetic, _copyWeights, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _draft, .. _sampling.All, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -70,6 +76,9 @@ internal sealed class GenerateVerb : Verb
             The text goes to the standard output as it comes, and at the end the speeds, the cache's bytes and the process's largest memory
             to the standard error. The prompt is read in batches: tokens of a batch see each other exactly and earlier ones as they
             decode. Generation ends where the model ends its text or turn, or after --tokens. Ctrl-C ends it too, with the same figures.
+            --draft 6 guesses six tokens behind each that is written, by what followed the last ones where they stood before, and checks them in one
+            pass of the model: the text is the same, greedy or drawn, and takes fewer passes where it repeats the prompt or itself. The figures say
+            how many tokens a pass gave.
             A cache takes memory page by page, so a short text in it is no smaller than in 16-bit floats. A model may be asked for more
             tokens than it was trained on; a warning says so. The model that ships writes in the style of old books and knows nothing;
             it is an instrument. How to get a real one: docs/models.md.
@@ -79,6 +88,7 @@ internal sealed class GenerateVerb : Verb
     [
         "kvant generate --prompt \"It was a dark night, and\"",
         "kvant generate --prompt \"It was a dark night, and\" --codec fp16 --temperature 0.8 --top-p 0.9 --seed 7",
+        "kvant generate --text notes.txt --prompt \"The same again:\" --draft 6",
         "kvant generate --model qwen2.5-0.5b-instruct-q8_0.gguf --chat --prompt \"Why is the sky blue?\" --keys q8 --values turboquant:bits=4",
     ];
 
@@ -102,7 +112,7 @@ internal sealed class GenerateVerb : Verb
         using var team = new WorkerTeam(result.GetValue(_threads));
         using var attention = new CompressedAttention(cache, team: team);
         CopyWeights(result, terminal, model);
-        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team);
+        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team) { Drafts = result.GetValue(_draft) };
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);
@@ -179,10 +189,13 @@ internal sealed class GenerateVerb : Verb
             _ => "interrupted",
         };
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}"));
+            $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}{Drafts(g.Written)}"));
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({Codecs(g)}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
     }
+
+    private static string Drafts(GeneratedText text) => text.Guesses == 0 ? "" : string.Create(CultureInfo.InvariantCulture,
+        $"; {(double)text.Tokens.Count / text.Steps:0.00} tokens a pass, {text.Tokens.Count - text.Steps} of {text.Guesses} guesses right");
 
     private static string Codecs(Generation g) => g.Policy is { } policy ? $"policy {policy}" : new LayerSpecs(g.Layers[0].Keys, g.Layers[0].Values).ToString();
 

@@ -11,6 +11,7 @@ public sealed class CompressedAttention : IAttention, IDisposable
 {
     private readonly KvCache _cache;
     private readonly CacheAttention _attention;
+    private readonly DraftTrial _trial;
 
     /// <summary>Attends over a cache.</summary>
     /// <param name="cache">Of the geometry that <see cref="LanguageModel.CacheGeometry"/> gives; it stays the caller's.</param>
@@ -22,11 +23,18 @@ public sealed class CompressedAttention : IAttention, IDisposable
         ArgumentNullException.ThrowIfNull(cache);
         _cache = cache;
         _attention = new CacheAttention(cache.Geometry, settings, team);
+        _trial = new DraftTrial(cache);
     }
 
     /// <summary>Whether tokens that come together are read one by one, each seeing what came before it as the cache decodes it: what a
     /// text costs that is generated, not read, for any number of tokens at once. False unless said.</summary>
     public bool TokenByToken { get; init; }
+
+    /// <summary>Takes tokens of which some may be refused.</summary>
+    internal DraftTrial Trial => _trial;
+
+    // What tokens go to: the cache, or a fork while they are on trial.
+    private KvCache Target => _trial.Fork ?? _cache;
 
     /// <inheritdoc/>
     public int Length
@@ -36,7 +44,7 @@ public sealed class CompressedAttention : IAttention, IDisposable
             int least = int.MaxValue, most = 0;
             for (int layer = 0; layer < _cache.Geometry.Layers; layer++)
             {
-                int length = _cache.LayerLength(layer);
+                int length = Target.LayerLength(layer);
                 (least, most) = (Math.Min(least, length), Math.Max(most, length));
             }
             return least == most ? least : throw new InvalidOperationException(
@@ -64,20 +72,26 @@ public sealed class CompressedAttention : IAttention, IDisposable
     public void Attend(int layer, ReadOnlySpan<float> queries, ReadOnlySpan<float> keys, ReadOnlySpan<float> values, Span<float> outputs)
     {
         int keyFloats = _cache.Geometry.KvHeads * _cache.Geometry.KeyDimension, tokens = keys.Length / keyFloats;
-        if (tokens != 1 && !TokenByToken)
+        if (tokens != 1 && !TokenByToken && _trial.Fork is null)
         {
             _attention.Prefill(_cache, layer, queries, keys, values, outputs);
             return;
         }
         if (tokens == 0) return;
+        KvCache target = Target;
         int queryFloats = queries.Length / tokens, valueFloats = values.Length / tokens, outputFloats = outputs.Length / tokens;
         for (int token = 0; token < tokens; token++)
         {
-            _cache.Append(layer, keys.Slice(token * keyFloats, keyFloats), values.Slice(token * valueFloats, valueFloats));
-            _attention.Decode(_cache, layer, queries.Slice(token * queryFloats, queryFloats), outputs.Slice(token * outputFloats, outputFloats));
+            target.Append(layer, keys.Slice(token * keyFloats, keyFloats), values.Slice(token * valueFloats, valueFloats));
+            _attention.Decode(target, layer, queries.Slice(token * queryFloats, queryFloats), outputs.Slice(token * outputFloats, outputFloats));
         }
+        _trial.Note(layer, queries, keys, values, tokens);
     }
 
     /// <summary>Ends the threads of attention, unless they are shared. The cache stays open.</summary>
-    public void Dispose() => _attention.Dispose();
+    public void Dispose()
+    {
+        _attention.Dispose();
+        _trial.Keep(0);
+    }
 }

@@ -129,6 +129,20 @@ public sealed class Decoder : IDisposable
         }
     }
 
+    /// <summary>As <see cref="ForwardEach"/>, with the bits that reading one token after the other gives, where attention takes them one by one too.</summary>
+    internal void ForwardAlone(ReadOnlySpan<int> tokens, Memory<float> logits)
+    {
+        _product.EachAlone = true;
+        try
+        {
+            ForwardEach(tokens, logits);
+        }
+        finally
+        {
+            _product.EachAlone = false;
+        }
+    }
+
     /// <summary>Ends the decoder's threads, unless they are shared, after the call in progress; twice is fine. The model stays open.</summary>
     /// <exception cref="InvalidOperationException">Called from within a call, which would wait for itself.</exception>
     public void Dispose()

@@ -12,6 +12,12 @@ public sealed record GeneratedText
     /// <summary>Why there is no more.</summary>
     public required GenerationEnd End { get; init; }
 
+    /// <summary>How often the model was run for them: once for each, less often where guesses (<see cref="TextGenerator.Drafts"/>) were right.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>How many tokens were guessed, right or wrong.</summary>
+    public required int Guesses { get; init; }
+
     /// <summary>How fast they were written; the time that the receiver of the text took is not in it.</summary>
     public required TokenSpeed Speed { get; init; }
 }

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Kvant.Attention;
+using Kvant.Caching;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
-using StringBuilder = System.Text.StringBuilder;
 
 namespace Kvant.Models.Generation;
 
@@ -29,6 +29,10 @@ public sealed class TextGenerator : IDisposable
     private readonly Sampler _sampler;
     private readonly int _batch;
     private readonly float[] _logits;
+    private readonly PromptLookup _lookup = new();
+    private readonly int _drafts;
+    private readonly int[] _pass = [0];
+    private float[] _passLogits = [];
     private Turn _turn;
     private (int Position, long Changes)? _readTo;
 
@@ -52,6 +56,24 @@ public sealed class TextGenerator : IDisposable
         _logits = new float[model.VocabularySize];
         _sampler = new Sampler(model.VocabularySize, sampling);
         _decoder = new Decoder(model, attention, decoding, team);
+    }
+
+    /// <summary>
+    /// How many tokens are guessed behind each that is written, and read together with it: 0 or more, less than <see cref="DecoderOptions.Batch"/>; 0 unless said. Guesses are what followed
+    /// the last tokens where they stood before, in what this generator read and wrote; those that are not what is chosen then are refused. Text, logits and the bytes of the cache are the same with guesses and
+    /// without, whatever the codecs and however tokens are chosen; fewer passes of the model are needed where a text repeats itself.
+    /// </summary>
+    /// <exception cref="ArgumentException">Tokens are to be guessed, and the attention is no <see cref="CompressedAttention"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative, or there is no room for so many in a batch.</exception>
+    public int Drafts
+    {
+        get => _drafts;
+        init
+        {
+            if (value < 0 || value >= _batch) throw new ArgumentOutOfRangeException(nameof(value), value, $"the number of drafts must be 0 to {_batch - 1}, one less than the batch");
+            if (value > 0 && _attention is not CompressedAttention) throw new ArgumentException($"drafts need a {nameof(CompressedAttention)}; found is {_attention.GetType().Name}", nameof(value));
+            (_drafts, _pass) = (value, new int[1 + value]);
+        }
     }
 
     /// <summary>How many tokens the cache holds: those that were there, and those that were read and written.</summary>
@@ -104,7 +126,11 @@ public sealed class TextGenerator : IDisposable
             done += batch.Length;
             if (done < tokens.Length) _decoder.Read(batch);
             else _decoder.Forward(batch, _logits);
-            foreach (int token in batch) _sampler.Accept(token);
+            foreach (int token in batch)
+            {
+                _sampler.Accept(token);
+                _lookup.Add(token);
+            }
             progress?.Invoke((double)done / tokens.Length);
         }
         NoteRead();
@@ -122,48 +148,110 @@ public sealed class TextGenerator : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(mostTokens);
         using Turn.Taken turn = _turn.Take(this);
         RequireRead();
-        TokenAssembler assembler = _tokenizer.CreateAssembler();
-        List<int> tokens = [];
-        StringBuilder text = new();
-        Stopwatch watch = new();
-        GenerationEnd end = GenerationEnd.Limit;
-        while (tokens.Count < mostTokens && end == GenerationEnd.Limit)
-        {
-            if (cancellation.IsCancellationRequested)
-            {
-                end = GenerationEnd.Canceled;
-                break;
-            }
-            if (_decoder.Room < 1)
-            {
-                end = GenerationEnd.Context;
-                break;
-            }
-            watch.Start();
-            int token = _sampler.Choose(_logits);
-            watch.Stop();
-            tokens.Add(token);
-            // People see the token before the model has read it.
-            Hand(assembler.Append(token));
-            watch.Start();
-            _decoder.Forward([token], _logits);
-            NoteRead();
-            watch.Stop();
-            if (_tokenizer.IsEnd(token)) end = GenerationEnd.Model;
-        }
-        Hand(assembler.Finish());
-        return new GeneratedText { Text = text.ToString(), Tokens = tokens, End = end, Speed = new TokenSpeed(tokens.Count, watch.Elapsed) };
-
-        void Hand(string piece)
-        {
-            if (piece.Length == 0) return;
-            text.Append(piece);
-            receive?.Invoke(piece);
-        }
+        TextWriting writing = new(_tokenizer, mostTokens, receive, cancellation);
+        // What was chosen in place of a wrong guess is not read yet.
+        for (int? chosen = null; chosen is not null || MayGoOn(writing);) chosen = Advance(chosen ?? Choose(writing), writing);
+        return writing.Finish();
     }
 
     /// <summary>Ends the generator's threads, unless they are shared. Model and attention stay open.</summary>
     public void Dispose() => _decoder.Dispose();
+
+    private bool MayGoOn(TextWriting writing)
+    {
+        if (!writing.MayGoOn()) return false;
+        if (_decoder.Room >= 1) return true;
+        writing.EndAtContext();
+        return false;
+    }
+
+    private int Choose(TextWriting writing)
+    {
+        writing.Watch.Start();
+        int token = _sampler.Choose(_logits);
+        writing.Watch.Stop();
+        Hand(token, writing);
+        return token;
+    }
+
+    private void Hand(int token, TextWriting writing)
+    {
+        _lookup.Add(token);
+        writing.Add(token);
+    }
+
+    // Reads a token, together with guesses of what follows it. Returns what was chosen in place of the first wrong one, or null.
+    private int? Advance(int token, TextWriting writing)
+    {
+        writing.Watch.Start();
+        writing.Steps++;
+        Span<int> pass = _pass.AsSpan(0, 1 + Math.Min(_drafts, Math.Min(writing.Left, _decoder.Room - 1)));
+        pass[0] = token;
+        pass = pass[..(1 + _lookup.Guess(pass[1..]))];
+        int? other = null;
+        if (pass.Length > 1 && TryRead(pass))
+        {
+            writing.Guesses += pass.Length - 1;
+            other = Check(pass, writing);
+        }
+        else
+        {
+            _decoder.Forward([token], _logits);
+            NoteRead();
+        }
+        writing.Watch.Stop();
+        return other;
+    }
+
+    // Reads tokens on trial. A pool that has no room for that may have some for a single token.
+    private bool TryRead(ReadOnlySpan<int> pass)
+    {
+        int floats = pass.Length * _logits.Length;
+        if (_passLogits.Length < floats) _passLogits = new float[floats];
+        DraftTrial trial = ((CompressedAttention)_attention).Trial;
+        trial.Begin();
+        bool read = false;
+        try
+        {
+            _decoder.ForwardAlone(pass, _passLogits.AsMemory(0, floats));
+            return read = true;
+        }
+        catch (CacheFullException)
+        {
+            return false;
+        }
+        finally
+        {
+            if (!read) trial.Keep(0);
+        }
+    }
+
+    // Chooses token after token for as long as the guess was right.
+    private int? Check(ReadOnlySpan<int> pass, TextWriting writing)
+    {
+        int kept = 1;
+        int? other = null;
+        try
+        {
+            while (kept < pass.Length && other is null && writing.MayGoOn())
+            {
+                int next = _sampler.Choose(_passLogits.AsSpan((kept - 1) * _logits.Length, _logits.Length));
+                if (next == pass[kept]) kept++;
+                else other = next;
+                writing.Watch.Stop();
+                Hand(next, writing);
+                writing.Watch.Start();
+            }
+        }
+        finally
+        {
+            // What was right stays, also where the receiver fails.
+            ((CompressedAttention)_attention).Trial.Keep(kept);
+            _passLogits.AsSpan((kept - 1) * _logits.Length, _logits.Length).CopyTo(_logits);
+            NoteRead();
+        }
+        return other;
+    }
 
     private void NoteRead() => _readTo = (Position, _attention.Changes);
 

@@ -54,6 +54,10 @@ internal sealed class MatrixProduct
         _scratch = [.. Enumerable.Range(0, team.Size).Select(_ => new Scratch(new float[floats], new Panel(width)))];
     }
 
+    /// <summary>Whether many tokens meet a matrix as each would alone: what comes out has the same bits however many there are. Slower from
+    /// a few tokens on; for guesses of which nobody may see that they were read together.</summary>
+    public bool EachAlone { get; set; }
+
     // Multiplications that are worth waking other threads: some ten microseconds of work. Tests set it to 0.
     internal long FewestShared { get; init; } = 500_000;
 
@@ -82,7 +86,7 @@ internal sealed class MatrixProduct
     private void Multiply(Scratch scratch)
     {
         WeightMatrix matrix = _matrix!;
-        bool panel = _rounded is not null && _tokens >= FewestForPanel;
+        bool panel = _rounded is not null && _tokens >= FewestForPanel && !EachAlone;
         Bundle? bundle = _rounded is not null && matrix.Bundle?.Width == scratch.Panel.Width ? matrix.Bundle : null;
         // Whole groups of rows, so that only the last chunk has a group that is not full.
         int group = bundle?.Lanes ?? DotKernel.Rows, chunk = panel ? scratch.Panel.Rows : Math.Clamp(ChunkBytes / matrix.RowBytes / group, 1, 16) * group;
@@ -102,7 +106,7 @@ internal sealed class MatrixProduct
             ReadOnlySpan<byte> rows = matrix.ReadRows((int)first, count);
             if (panel) MultiplyPanel(matrix, rows, count, scratch.Panel, outputs);
             else if (_rounded is not null && matrix.Format.HasCodes) matrix.Format.MultiplyRows(rows, count, _rounded, outputs, matrix.Rows, scratch.Floats, scratch.Panel.Width);
-            else if (_tokens == 1 || _rounded is not null) MultiplyRows(matrix, rows, count, outputs);
+            else if (_tokens == 1 || _rounded is not null || EachAlone) MultiplyRows(matrix, rows, count, outputs);
             else MultiplyGroups(matrix, rows, count, scratch.Floats, outputs);
         }
     }

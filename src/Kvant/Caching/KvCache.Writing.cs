@@ -171,12 +171,16 @@ public sealed partial class KvCache
     }
 
     /// <summary>A second cache with the same content. Both share their memory until one of them writes to it.</summary>
-    public KvCache Fork()
+    public KvCache Fork() => ForkOff(codesAhead: true);
+
+    /// <summary>As <see cref="Fork"/>.</summary>
+    /// <param name="codesAhead">Whether rows of the fork are encoded while they wait; false for one that is given up before most of its blocks would leave.</param>
+    internal KvCache ForkOff(bool codesAhead)
     {
         EnterRead();
         try
         {
-            return new KvCache(this);
+            return new KvCache(this, codesAhead);
         }
         finally
         {
@@ -213,7 +217,8 @@ public sealed partial class KvCache
             int tokens = after.Length - memory.Extent.Length;
             memory.Become(after);
             _changes++;
-            memory.Next.Code(memory, tokens, _scratch);
+            if (_codesAhead)
+                memory.Next.Code(memory, tokens, _scratch);
             return true;
         }
         finally

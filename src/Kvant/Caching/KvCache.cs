@@ -27,6 +27,7 @@ public sealed partial class KvCache : IDisposable
 
     // Recursive, so that those who read may call what locks by itself.
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
+    private readonly bool _codesAhead = true;
     private bool _disposed;
     private long _changes;
 
@@ -49,9 +50,9 @@ public sealed partial class KvCache : IDisposable
     }
 
     // Under the read lock of the source.
-    private KvCache(KvCache source)
+    private KvCache(KvCache source, bool codesAhead)
     {
-        (Options, _pool) = (source.Options, source._pool);
+        (Options, _pool, _codesAhead) = (source.Options, source._pool, codesAhead);
         (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share(TurnOf(layer)));
     }
 

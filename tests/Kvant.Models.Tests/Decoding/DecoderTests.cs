@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 using Kvant.Models.Decoding;
 using Kvant.Models.Formats;
 using Kvant.Models.Tests.Reference;
@@ -119,6 +120,31 @@ public sealed class DecoderTests
             decoder.Forward(prompt, found);
             double norm = Math.Sqrt(wanted.Sum(x => x * x)), error = Math.Sqrt(wanted.Zip(found, (a, b) => (a - b) * (a - b)).Sum());
             Assert.InRange(error, 0, norm * (arithmetic == Arithmetic.Exact ? Tolerances.Batch : Tolerances.RoundedLogits));
+        }
+    }
+
+    // What guesses are checked with: nobody may see that they were read together.
+    [Theory, MemberData(nameof(Stored))]
+    public void ManyTokensOnTrialHaveTheBitsOfOneByOne(string name, string format)
+    {
+        using var folder = new TemporaryFolder();
+        TinyModels.CreateStored(name, TensorFormat.All.Single(f => f.Name == format)).Save(folder.File("model"));
+        using LanguageModel model = LanguageModel.Open(folder.File("model"));
+        int[] prompt = [3, 1, 41, 59, 26, 5, 35, 8, 9, 79, 32, 3, 84, 62, 6, 43, 38, 32, 79, 50];
+        foreach ((Arithmetic arithmetic, bool copied) in (ReadOnlySpan<(Arithmetic, bool)>)[(Arithmetic.Exact, false), (Arithmetic.Fast, false), (Arithmetic.Fast, true)])
+        {
+            if (copied) model.CopyWeights();
+            using KvCache one = new(CacheOptions(model, "turboquant:bits=3") with { Window = 4 }), fork = one.Fork();
+            using CompressedAttention alone = new(one), together = new(fork);
+            using Decoder single = new(model, alone, new DecoderOptions { Arithmetic = arithmetic }), many = new(model, together, new DecoderOptions { Arithmetic = arithmetic });
+            float[] wanted = new float[prompt.Length * model.VocabularySize], found = new float[wanted.Length];
+            for (int i = 0; i < prompt.Length; i++) single.Forward([prompt[i]], wanted.AsMemory(i * model.VocabularySize, model.VocabularySize));
+            together.Trial.Begin();
+            many.ForwardAlone(prompt, found);
+            Assert.Equal(wanted, found);
+            Assert.Equal(0, fork.Length);
+            together.Trial.Keep(prompt.Length);
+            Assert.True(one.Freeze().AsSpan().SequenceEqual(fork.Freeze()));
         }
     }
 
