@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using Kvant.Kernels;
 using Kvant.Memory;
 
@@ -13,20 +11,12 @@ internal sealed class BlockMeanCodec : CenteredCodec
     // Rows and their mean of at most this norm leave residuals of at most twice that, whose scales any codec stores (see Door.AlwaysEncodable).
     private const float EasyNorm = 16384;
 
-    // As many rows as attention takes at a time: copying their blocks together costs less than a call for each of them.
-    private const int PartRows = 128;
-
     private readonly int _meanAt;
 
     public BlockMeanCodec(Codec inner, Codec mean, int rows)
         : base(inner, mean, rows, (rows / inner.RowsPerBlock * inner.BytesPerBlock) + mean.BytesPerBlock) => _meanAt = BytesPerBlock - mean.BytesPerBlock;
 
     public override int ScaleBytesPerBlock => (RowsPerBlock / Inner.RowsPerBlock * Inner.ScaleBytesPerBlock) + Mean.BytesPerBlock;
-
-    private int PartBlocks => PartRows / RowsPerBlock;
-
-    // Their residuals.
-    private int PartFloats => ((PartBlocks * _meanAt) + sizeof(float) - 1) / sizeof(float);
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
@@ -74,47 +64,21 @@ internal sealed class BlockMeanCodec : CenteredCodec
 
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
-        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = prepared.Count, share = upcoming.Length / count;
-        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
-        Span<float> products = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
-        for (int b = 0; b < count; b += PartBlocks)
-        {
-            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
-            ReadOnlySpan<byte> part = blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), residuals = Residuals(part, scratch.Floats);
-            ScoreStored(prepared, part[_meanAt..], BytesPerBlock, blocksOfPart, products);
-            Span<float> ofPart = rowsOfPart == rows ? scores : apart[..(queries * rowsOfPart)];
-            Inner.ScorePart(prepared, residuals, ofPart, arithmetic, upcoming.Slice(b * share, blocksOfPart * share));
-            for (int i = 0; i < queries * blocksOfPart; i++)
-            {
-                int row = (b + (i % blocksOfPart)) * RowsPerBlock;
-                TensorPrimitives.Add(ofPart.Slice(i * RowsPerBlock, RowsPerBlock), products[i], scores.Slice((i / blocksOfPart * rows) + row, RowsPerBlock));
-            }
-        }
+        int count = blocks.Length / BytesPerBlock;
+        using var scratch = new AlignedScratch(prepared.Count * count);
+        ScoreStored(prepared, blocks[_meanAt..], BytesPerBlock, count, scratch.Floats);
+        Inner.ScoreSpacedPart(prepared, Residuals(blocks), scores, arithmetic, upcoming);
+        Segments.Add(scores, RowsPerBlock, scratch.Floats);
     }
 
     protected override void AccumulateBlocks(
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
-        int count = blocks.Length / BytesPerBlock, rows = count * RowsPerBlock, queries = accumulators.Length / Dimension, share = upcoming.Length / count;
-        using var scratch = new AlignedScratch(PartFloats + (queries * (PartBlocks + PartRows)));
-        Span<float> sums = scratch.Floats.Slice(PartFloats, queries * PartBlocks), apart = scratch.Floats[^(queries * PartRows)..];
-        for (int b = 0; b < count; b += PartBlocks)
-        {
-            int blocksOfPart = Math.Min(PartBlocks, count - b), rowsOfPart = blocksOfPart * RowsPerBlock;
-            ReadOnlySpan<byte> part = blocks.Slice(b * BytesPerBlock, blocksOfPart * BytesPerBlock), residuals = Residuals(part, scratch.Floats);
-            ReadOnlySpan<float> ofPart = weights;
-            if (rowsOfPart < rows)
-            {
-                for (int q = 0; q < queries; q++)
-                    weights.Slice((q * rows) + (b * RowsPerBlock), rowsOfPart).CopyTo(apart[(q * rowsOfPart)..]);
-                ofPart = apart[..(queries * rowsOfPart)];
-            }
-
-            Inner.AccumulatePart(ofPart, residuals, accumulators, arithmetic, upcoming.Slice(b * share, blocksOfPart * share));
-            for (int i = 0; i < queries * blocksOfPart; i++)
-                sums[i] = TensorPrimitives.Sum(ofPart.Slice(i * RowsPerBlock, RowsPerBlock));
-            AccumulateStored(sums, part[_meanAt..], BytesPerBlock, blocksOfPart, accumulators);
-        }
+        int count = blocks.Length / BytesPerBlock, queries = accumulators.Length / Dimension;
+        using var scratch = new AlignedScratch(queries * count);
+        Inner.AccumulateSpacedPart(weights, Residuals(blocks), accumulators, arithmetic, upcoming);
+        Segments.Sum(weights, RowsPerBlock, scratch.Floats);
+        AccumulateStored(scratch.Floats, blocks[_meanAt..], BytesPerBlock, count, accumulators);
     }
 
     private bool TryWithMeanOf(ReadOnlySpan<float> rows, ReadOnlySpan<byte> cut, int kept, Span<byte> block)
@@ -138,15 +102,5 @@ internal sealed class BlockMeanCodec : CenteredCodec
         }
     }
 
-    // The inner blocks of a part, one after the other.
-    private ReadOnlySpan<byte> Residuals(ReadOnlySpan<byte> blocks, Span<float> scratch)
-    {
-        int count = blocks.Length / BytesPerBlock;
-        if (count == 1)
-            return blocks[.._meanAt];
-        Span<byte> residuals = MemoryMarshal.AsBytes(scratch)[..(count * _meanAt)];
-        for (int b = 0; b < count; b++)
-            blocks.Slice(b * BytesPerBlock, _meanAt).CopyTo(residuals[(b * _meanAt)..]);
-        return residuals;
-    }
+    private SpacedBlocks Residuals(ReadOnlySpan<byte> blocks) => new(blocks, _meanAt, BytesPerBlock);
 }

@@ -1,29 +1,20 @@
 using System.Collections.Concurrent;
+using Kvant.Kernels;
 using Kvant.Numerics;
 
 namespace Kvant.Codecs;
 
 /// <summary>
-/// Sines and cosines of a rotary embedding, as codecs need them: of the rows of a tile of 32, of every page of 128, and of what makes the scores of a page
-/// out of few numbers. All heads of a cache share one.
+/// Sines and cosines of a rotary embedding, as codecs need them: of the rows of a tile of 32, of every page of 128, and of the waves (<see cref="WaveTable"/>) that make the
+/// scores of a page. All heads of a cache share one.
 /// </summary>
-/// <remarks>
-/// Sum over pairs of a cos(speed j) + b sin(speed j), for the rows j of a page: pairs that turn fast are summed as they stand; those that turn by less than
-/// 4.5 radians from the middle of the page to its end are summed at 16 places of it (Chebyshev's), between which a polynomial is exact to 4e-8.
-/// </remarks>
 internal sealed class RotaryTables
 {
     /// <summary>Rows of a tile: what is encoded together.</summary>
     public const int TileRows = 32;
 
     /// <summary>Rows of a page: what is scored together.</summary>
-    public const int PageRows = 128;
-
-    /// <summary>Places at which slow pairs are summed.</summary>
-    public const int Places = 16;
-
-    private const double Middle = (PageRows - 1) / 2.0;
-    private const double MostRadians = 4.5;
+    public const int PageRows = WaveTable.PageRows;
 
     private readonly double[] _speeds;
     private readonly double[] _withinPage; // [tile of the page, pair, cosine and sine]
@@ -48,10 +39,7 @@ internal sealed class RotaryTables
         }
 
         Order = [.. Enumerable.Range(0, Count).OrderByDescending(i => _speeds[i])];
-        Fast = Order.Count(i => _speeds[i] * Middle > MostRadians);
-        double[] places = [.. Enumerable.Range(0, Places).Select(k => Middle * (1 + PortableMath.SinCos(Math.PI * ((2 * k) + 1) / (2 * Places)).Cosine))];
-        Rows = CreateRows(places);
-        SlowPlaces = CreateSlowPlaces(places);
+        Waves = new WaveTable([.. Order.Select(i => _speeds[i])], PortableMath.SinCos);
     }
 
     /// <summary>Pairs.</summary>
@@ -72,14 +60,8 @@ internal sealed class RotaryTables
     /// <summary>The pairs, fastest first.</summary>
     public int[] Order { get; }
 
-    /// <summary>How many pairs turn fast.</summary>
-    public int Fast { get; }
-
-    /// <summary>[cosines of fast pairs, their sines, places][row of a page].</summary>
-    public float[] Rows { get; }
-
-    /// <summary>[cosines of slow pairs, their sines][place].</summary>
-    public float[] SlowPlaces { get; }
+    /// <summary>The pairs in <see cref="Order"/> as waves.</summary>
+    public WaveTable Waves { get; }
 
     /// <summary>The first channel of a pair.</summary>
     public int First(int pair) => Pairs == RotaryPairs.Halves ? pair : 2 * pair;
@@ -108,17 +90,21 @@ internal sealed class RotaryTables
         return page.AsSpan(row * 2 * Count, 2 * Count);
     }
 
-    /// <summary>Cosines, then sines, of every pair at the first row of a page, in <see cref="Order"/>.</summary>
-    public ReadOnlySpan<float> AtPage(int page) => _pages.GetOrAdd(page, _createPage).Ordered;
+    /// <summary>Cosines, then sines, of every pair in the middle of a page, as <see cref="WaveSums"/> reads them.</summary>
+    public ReadOnlySpan<float> AtMiddle(int page) => _pages.GetOrAdd(page, _createPage).InMiddle;
 
     private Turns CreatePage(int page)
     {
         double[] exact = new double[2 * Count];
-        float[] ordered = new float[2 * Count];
+        float[] inMiddle = new float[2 * Waves.Pairs];
         Fill((long)page * PageRows, exact);
         for (int i = 0; i < Count; i++)
-            (ordered[i], ordered[Count + i]) = ((float)exact[2 * Order[i]], (float)exact[(2 * Order[i]) + 1]);
-        return new(exact, ordered);
+        {
+            (double sine, double cosine) = PortableMath.SinCos(((long)page * PageRows * _speeds[Order[i]]) + (WaveTable.Middle * _speeds[Order[i]]));
+            (inMiddle[i], inMiddle[Waves.Pairs + i]) = ((float)cosine, (float)sine);
+        }
+
+        return new(exact, inMiddle);
     }
 
     private double[] CreateFirstPage()
@@ -135,45 +121,5 @@ internal sealed class RotaryTables
             (turns[(2 * i) + 1], turns[2 * i]) = PortableMath.SinCos(row * _speeds[i]);
     }
 
-    private float[] CreateRows(double[] places)
-    {
-        float[] rows = new float[((2 * Fast) + Places) * PageRows];
-        for (int row = 0; row < PageRows; row++)
-        {
-            for (int i = 0; i < Fast; i++)
-            {
-                (double sine, double cosine) = PortableMath.SinCos(row * _speeds[Order[i]]);
-                (rows[(i * PageRows) + row], rows[((Fast + i) * PageRows) + row]) = ((float)cosine, (float)sine);
-            }
-
-            // Lagrange's polynomials.
-            for (int k = 0; k < Places; k++)
-            {
-                double value = 1;
-                foreach ((int other, double place) in places.Index())
-                    value *= other == k ? 1 : (row - place) / (places[k] - place);
-                rows[(((2 * Fast) + k) * PageRows) + row] = (float)value;
-            }
-        }
-
-        return rows;
-    }
-
-    private float[] CreateSlowPlaces(double[] places)
-    {
-        int slow = Count - Fast;
-        float[] turns = new float[2 * slow * Places];
-        for (int i = 0; i < slow; i++)
-        {
-            foreach ((int k, double place) in places.Index())
-            {
-                (double sine, double cosine) = PortableMath.SinCos(place * _speeds[Order[Fast + i]]);
-                (turns[(i * Places) + k], turns[((slow + i) * Places) + k]) = ((float)cosine, (float)sine);
-            }
-        }
-
-        return turns;
-    }
-
-    private sealed record Turns(double[] Exact, float[] Ordered);
+    private sealed record Turns(double[] Exact, float[] InMiddle);
 }

@@ -101,7 +101,7 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     protected override void ScoreBlocks(PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         if (arithmetic == Arithmetic.Fast)
-            TileScores.Run(_shape, blocks, prepared.Slots[Dimension..], prepared.Length, prepared.Count, scores, upcoming);
+            TileScores.Run(_shape, blocks, BytesPerBlock, prepared.Slots[Dimension..], prepared.Length, prepared.Count, scores, upcoming);
         else
             base.ScoreBlocks(prepared, blocks, scores, arithmetic, upcoming);
     }
@@ -110,8 +110,26 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
         ReadOnlySpan<float> weights, ReadOnlySpan<byte> blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
     {
         if (arithmetic == Arithmetic.Fast)
-            TileSums.Run(_shape, blocks, weights, accumulators, upcoming);
+            TileSums.Run(_shape, blocks, BytesPerBlock, weights, accumulators, upcoming);
         else
             base.AccumulateBlocks(weights, blocks, accumulators, arithmetic, upcoming);
+    }
+
+    private protected override void ScoreSpaced(
+        PreparedQueries prepared, in SpacedBlocks blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        if (arithmetic == Arithmetic.Fast && blocks.Length == BytesPerBlock)
+            TileScores.Run(_shape, blocks.Bytes, blocks.Stride, prepared.Slots[Dimension..], prepared.Length, prepared.Count, scores, upcoming);
+        else
+            base.ScoreSpaced(prepared, blocks, scores, arithmetic, upcoming);
+    }
+
+    private protected override void AccumulateSpaced(
+        ReadOnlySpan<float> weights, in SpacedBlocks blocks, Span<float> accumulators, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)
+    {
+        if (arithmetic == Arithmetic.Fast && blocks.Length == BytesPerBlock)
+            TileSums.Run(_shape, blocks.Bytes, blocks.Stride, weights, accumulators, upcoming);
+        else
+            base.AccumulateSpaced(weights, blocks, accumulators, arithmetic, upcoming);
     }
 }

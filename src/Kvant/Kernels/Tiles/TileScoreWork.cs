@@ -5,6 +5,10 @@ internal unsafe ref struct TileScoreWork
 {
     public TileShape Shape;
     public byte* Blocks;
+
+    /// <summary>Bytes from a tile to the next.</summary>
+    public int BlockStride;
+
     public int Tiles;
     public float* Prepared;
     public int QueryStride;

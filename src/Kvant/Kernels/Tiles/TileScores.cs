@@ -14,25 +14,27 @@ internal static unsafe class TileScores
 {
     /// <summary>Scores whole tiles.</summary>
     /// <param name="shape">What the tiles look like.</param>
-    /// <param name="blocks">The tiles.</param>
+    /// <param name="blocks">Begins at the first tile.</param>
+    /// <param name="blockStride">Bytes from one tile to the next: those of a tile, or more where something lies between them.</param>
     /// <param name="prepared">Queries from <see cref="TilePrepare"/>.</param>
     /// <param name="queryStride">Floats from one of them to the next.</param>
     /// <param name="queries">How many there are.</param>
     /// <param name="scores">Receives [query, row].</param>
     /// <param name="upcoming">The tiles that come next, or empty.</param>
     public static void Run(
-        TileShape shape, ReadOnlySpan<byte> blocks, ReadOnlySpan<float> prepared, int queryStride, int queries, Span<float> scores, ReadOnlySpan<byte> upcoming)
+        TileShape shape, ReadOnlySpan<byte> blocks, int blockStride, ReadOnlySpan<float> prepared, int queryStride, int queries, Span<float> scores, ReadOnlySpan<byte> upcoming)
     {
         fixed (byte* b = blocks, next = upcoming)
         {
             byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(1, shape.Units / shape.Groups)]);
             fixed (float* p = prepared, s = scores)
             {
-                int tiles = blocks.Length / shape.Bytes;
+                int tiles = shape.Tiles(blocks, blockStride);
                 Run(new TileScoreWork
                 {
                     Shape = shape,
                     Blocks = b,
+                    BlockStride = blockStride,
                     Tiles = tiles,
                     Prepared = p,
                     QueryStride = queryStride,
@@ -98,7 +100,7 @@ internal static unsafe class TileScores
         Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         for (int tile = 0; tile < work.Tiles; tile++)
         {
-            byte* block = work.Blocks + (tile * work.Shape.Bytes);
+            byte* block = work.Blocks + ((nint)tile * work.BlockStride);
             work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), 0, levels);
             for (int q = first; q < first + TCount.Value; q++)
             {
@@ -133,7 +135,7 @@ internal static unsafe class TileScores
         // Tables never move.
         byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Unsigned[0]);
         TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
-        int units = work.Shape.Dimension / TileLayout.Coordinates / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = work.Shape.Bytes, scaleBytes = work.Shape.ScaleBytes, groups = work.Shape.Groups;
+        int units = work.Shape.Dimension / TileLayout.Coordinates / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = work.BlockStride, scaleBytes = work.Shape.ScaleBytes, groups = work.Shape.Groups;
         nint ahead = first == 0 ? work.Ahead : 0;
         for (int tile = 0; tile < work.Tiles; tile++)
         {

@@ -37,6 +37,9 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
     /// <summary>Bytes of a tile: those of its rows one by one.</summary>
     public int Bytes => ScaleBytes + (Units * UnitBytes);
 
+    /// <summary>How many tiles there are, so many bytes apart.</summary>
+    public int Tiles(ReadOnlySpan<byte> blocks, int stride) => (blocks.Length + stride - Bytes) / stride;
+
     /// <summary>Bytes for the codes before a few tiles and the levels of a few units of each that are looked up ahead; none where that is done on the way.</summary>
     public int LevelBytes(int tiles, int units) => table.IsTrellis ? (tiles * (1 + units) * TileLayout.UnitCodes) + TileLayout.RegisterBytes : 0;
 

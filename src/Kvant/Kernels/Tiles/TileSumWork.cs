@@ -5,6 +5,10 @@ internal unsafe ref struct TileSumWork
 {
     public TileShape Shape;
     public byte* Blocks;
+
+    /// <summary>Bytes from a tile to the next.</summary>
+    public int BlockStride;
+
     public int Tiles;
     public float* Weights;
 

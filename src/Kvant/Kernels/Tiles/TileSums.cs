@@ -25,21 +25,23 @@ internal static unsafe class TileSums
 
     /// <summary>Adds weighted tiles to accumulators.</summary>
     /// <param name="shape">What the tiles look like.</param>
-    /// <param name="blocks">The tiles.</param>
+    /// <param name="blocks">Begins at the first tile.</param>
+    /// <param name="blockStride">Bytes from one tile to the next: those of a tile, or more where something lies between them.</param>
     /// <param name="weights">[query, row], none negative.</param>
     /// <param name="accumulators">[query, dimension]; added to.</param>
     /// <param name="upcoming">The tiles that come next, or empty.</param>
-    public static void Run(TileShape shape, ReadOnlySpan<byte> blocks, ReadOnlySpan<float> weights, Span<float> accumulators, ReadOnlySpan<byte> upcoming)
+    public static void Run(TileShape shape, ReadOnlySpan<byte> blocks, int blockStride, ReadOnlySpan<float> weights, Span<float> accumulators, ReadOnlySpan<byte> upcoming)
     {
         fixed (byte* b = blocks, next = upcoming)
         {
             fixed (float* w = weights, a = accumulators)
             {
-                int tiles = blocks.Length / shape.Bytes;
+                int tiles = shape.Tiles(blocks, blockStride);
                 Run(new TileSumWork
                 {
                     Shape = shape,
                     Blocks = b,
+                    BlockStride = blockStride,
                     Tiles = tiles,
                     Weights = w,
                     Stride = tiles * TileLayout.Rows,
@@ -68,8 +70,8 @@ internal static unsafe class TileSums
                     AddApart(work, tile, done, most, weights, factors);
                 var run = new TileSumRun
                 {
-                    Blocks = work.Blocks + ((nint)tile * work.Shape.Bytes),
-                    BlockStride = work.Shape.Bytes,
+                    Blocks = work.Blocks + ((nint)tile * work.BlockStride),
+                    BlockStride = work.BlockStride,
                     Tiles = tiles,
                     Weights = weights,
                     Factors = factors,
@@ -118,7 +120,7 @@ internal static unsafe class TileSums
                 factors[(((group * TilesPerRun) + tile) * QueriesAtOnce) + query] = 0;
             Some<One>(work, new TileSumRun
             {
-                Blocks = work.Blocks + ((nint)(firstTile + tile) * shape.Bytes),
+                Blocks = work.Blocks + ((nint)(firstTile + tile) * work.BlockStride),
                 BlockStride = 0,
                 Tiles = TilesPerRun,
                 Weights = copies,

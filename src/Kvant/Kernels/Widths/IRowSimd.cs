@@ -42,6 +42,9 @@ internal unsafe interface IRowSimd<TVector> : ISimd<TVector>
     /// <summary>Pairs of IEEE halves, one pair per lane: the first and the second of each.</summary>
     static abstract (TVector First, TVector Second) HalfPairs(byte* source);
 
+    /// <summary>The lanes from the last to the first.</summary>
+    static abstract TVector Reverse(TVector a);
+
     /// <summary>The sum over the lanes of each of four registers.</summary>
     static abstract Vector128<float> Sums(TVector a, TVector b, TVector c, TVector d);
 }
