@@ -98,7 +98,7 @@ public sealed partial class CacheAttention
         }
 
         if (append)
-            cache.Append(layer, keys, values);
+            cache.Append(layer, keys, values, _team);
     }
 
     private static Codec Exact(Codec? known, int dimension) =>

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Kvant.Caching;
 
 namespace Kvant.Attention;
 
@@ -7,7 +8,7 @@ namespace Kvant.Attention;
 /// in turn, such as the attention and the products of one model, should share a team: a thread that waits for its next step keeps a processor busy
 /// for a moment, and that of another team would take it from the one who has work. One call at a time; a second one is refused.
 /// </summary>
-public sealed class WorkerTeam : IDisposable
+public sealed class WorkerTeam : IDisposable, ICrew
 {
     // A step comes every few microseconds while a model runs; after this many looks a thread sleeps until the next.
     private const int Looks = 2000;

@@ -12,6 +12,9 @@ internal sealed class CacheScratch
     /// <summary>Memory for the call in progress.</summary>
     public Stack<Reservation> Reserved { get; } = new();
 
+    /// <summary>Encodes blocks.</summary>
+    public BlockClosing Closing { get; } = new();
+
     /// <summary>Rows of one head.</summary>
     public Span<float> Rows(int floats) => Grown(ref _rows, floats);
 
@@ -24,6 +27,9 @@ internal sealed class CacheScratch
     /// <summary>Tokens as the window stores them, or a block.</summary>
     public Span<byte> Rounded(int bytes) => Grown(ref _rounded, bytes);
 
+    /// <summary>The same for other threads.</summary>
+    public ReadOnlyMemory<byte> RoundedMemory(int bytes) => _rounded.AsMemory(0, bytes);
+
     /// <summary>What is written where it belongs once nothing can fail any more.</summary>
     public Span<byte> Staged(int bytes) => Grown(ref _staged, bytes);
 
@@ -35,9 +41,14 @@ internal sealed class CacheScratch
     }
 
     /// <summary>Drops the buffers; the next call makes its own.</summary>
-    public void Trim() => (_rows, _token, _block, _rounded, _staged) = ([], [], [], [], []);
+    public void Trim()
+    {
+        (_rows, _token, _block, _rounded, _staged) = ([], [], [], [], []);
+        Closing.Trim();
+    }
 
-    private static Span<T> Grown<T>(ref T[] buffer, int length)
+    /// <summary>A buffer of at least so many.</summary>
+    public static Span<T> Grown<T>(ref T[] buffer, int length)
     {
         if (buffer.Length < length)
             buffer = GC.AllocateUninitializedArray<T>(length);

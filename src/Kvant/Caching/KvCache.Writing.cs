@@ -9,7 +9,7 @@ public sealed partial class KvCache
     /// <param name="values">As many values; empty where values are part of keys (<see cref="LayerGeometry.ValuesInKeys"/>).</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
     /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
-    public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true);
+    public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true, crew: null);
 
     /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
     /// <param name="layer">As there.</param>
@@ -17,7 +17,7 @@ public sealed partial class KvCache
     /// <param name="values">As there.</param>
     /// <returns>Whether there was room for the tokens (<see cref="BytesToAppend(int, int)"/>); if not, the cache is as it was.</returns>
     /// <exception cref="ArgumentException">As there.</exception>
-    public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false);
+    public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null);
 
     /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
     /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then.</summary>
@@ -188,7 +188,11 @@ public sealed partial class KvCache
         }
     }
 
-    private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow)
+    /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/> on threads that the caller lends; the bytes are the same.</summary>
+    /// <inheritdoc cref="Append(int, TokenRows, TokenRows)"/>
+    internal void Append(int layer, TokenRows keys, TokenRows values, ICrew crew) => Append(layer, keys, values, orThrow: true, crew);
+
+    private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew)
     {
         RequireOwnLayer(layer);
         EnterWrite();
@@ -206,7 +210,7 @@ public sealed partial class KvCache
             _scratch.InstallReserved();
             try
             {
-                new LayerAppend(memory, after, keys, values, _scratch).Run();
+                new LayerAppend(memory, after, keys, values, _scratch, crew).Run();
             }
             catch
             {

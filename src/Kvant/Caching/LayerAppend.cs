@@ -5,9 +5,13 @@ namespace Kvant.Caching;
 /// <summary>Writes tokens to a layer. Checks and memory are behind it; a codec that fails leaves the layer as it was.</summary>
 internal readonly ref struct LayerAppend
 {
+    // Rows that are rounded together and then encoded: some pages, that threads share.
+    private const int RowsAtOnce = 4 * SideLayout.PageRows;
+
     private readonly LayerMemory _layer;
     private readonly LayerLayout _layout;
     private readonly CacheScratch _scratch;
+    private readonly ICrew? _crew;
     private readonly TokenRows _keys;
     private readonly TokenRows _values;
     private readonly LayerExtent _before;
@@ -19,9 +23,10 @@ internal readonly ref struct LayerAppend
     /// <param name="keys">[token, head, number].</param>
     /// <param name="values">[token, head, number].</param>
     /// <param name="scratch">Buffers.</param>
-    public LayerAppend(LayerMemory layer, LayerExtent after, TokenRows keys, TokenRows values, CacheScratch scratch)
+    /// <param name="crew">Threads that encode; null for the calling one alone.</param>
+    public LayerAppend(LayerMemory layer, LayerExtent after, TokenRows keys, TokenRows values, CacheScratch scratch, ICrew? crew)
     {
-        (_layer, _layout, _scratch, _before, _after) = (layer, layer.Layout, scratch, layer.Extent, after);
+        (_layer, _layout, _scratch, _before, _after, _crew) = (layer, layer.Layout, scratch, layer.Extent, after, crew);
         _keys = keys;
         _values = values;
     }
@@ -46,7 +51,7 @@ internal readonly ref struct LayerAppend
                 CloseCutBlock(side, side == 0 ? staged[..StagedBytes(0)] : staged[StagedBytes(0)..]);
             for (int row = wasCut ? first + _layout.BlockRows : first; row < _after.BodyRows;)
             {
-                int count = Math.Min(_after.BodyRows - row, SideLayout.PageRows - (row % SideLayout.PageRows));
+                int count = Math.Min(_after.BodyRows - row, RowsAtOnce - (row % RowsAtOnce));
                 CloseBlocks(side, row, row + count, chosen);
                 row += count;
             }
@@ -94,18 +99,8 @@ internal readonly ref struct LayerAppend
     private void CloseBlocks(int side, int first, int end, Codec[][]? chosen)
     {
         RoundNew(side, first, end);
-        for (int head = 0; head < _layout.Heads; head++)
-        {
-            int row = first;
-            if (first == _before.BodyRows && _layer.Next.HasCodes(side, head))
-            {
-                _layer.NextCodes(side, head).CopyTo(_layer.Body(side, head, first, _layout.BlockRows));
-                row += _layout.BlockRows;
-            }
-
-            if (row < end)
-                (chosen?[side][head] ?? _layer.Codec(side, head)).Encode(Gather(side, head, row, end), _layer.Body(side, head, row, end - row), row);
-        }
+        int from = Math.Max(first, FirstNewRow), tokenBytes = _layout.Heads * _layout.Sides[side].RowBytes;
+        _scratch.Closing.Run(_layer, side, first, end, chosen?[side], _scratch.RoundedMemory(Math.Max(0, end - from) * tokenBytes), from, _crew);
     }
 
     private Codec[][] Calibrate()
@@ -177,26 +172,12 @@ internal readonly ref struct LayerAppend
         WindowRows.Store(rows.Token(token, floats, _scratch.Token(floats)), WindowRows.IsHalf(kind.WindowCodec), rounded);
     }
 
-    // Rows of a head as the window stores them, those in the ring and those that RoundNew rounded.
+    // Rows of a head, those that have been in the window and those that RoundNew rounded.
     private ReadOnlySpan<float> Gather(int side, int head, int first, int end)
     {
-        SideLayout kind = _layout.Sides[side];
-        bool half = WindowRows.IsHalf(kind.WindowCodec);
-        int dimension = kind.Dimension, bytes = kind.RowBytes, ring = _layout.RingRows;
-        Span<float> rows = _scratch.Rows((end - first) * dimension);
-        for (int row = first; row < Math.Min(end, FirstNewRow);)
-        {
-            int count = Math.Min(Math.Min(end, FirstNewRow) - row, ring - (row % ring));
-            WindowRows.Load(_layer.Ring(side, head, row % ring, count), half, rows.Slice((row - first) * dimension, count * dimension));
-            row += count;
-        }
-
-        int tokenBytes = _layout.Heads * bytes, firstNew = Math.Max(first, FirstNewRow);
-        if (firstNew >= end)
-            return rows;
-        ReadOnlySpan<byte> rounded = _scratch.Rounded((end - firstNew) * tokenBytes);
-        for (int row = firstNew; row < end; row++)
-            WindowRows.Load(OfHead(rounded.Slice((row - firstNew) * tokenBytes), side, head), half, rows.Slice((row - first) * dimension, dimension));
+        int from = Math.Max(first, FirstNewRow);
+        Span<float> rows = _scratch.Rows((end - first) * _layout.Sides[side].Dimension);
+        _layer.Gather(side, head, first, end, _scratch.Rounded(Math.Max(0, end - from) * _layout.Heads * _layout.Sides[side].RowBytes), from, rows);
         return rows;
     }
 }

@@ -183,6 +183,30 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             Codec(side, head).Reencode(rows, Body(side, head, extent.BodyRows, layout.BlockRows), extent.CutRows, codes, extent.BodyRows);
     }
 
+    /// <summary>Rows of a head as the window stores them, read from the ring or from those that are on their way into it.</summary>
+    /// <param name="side">0 for keys, 1 for values.</param>
+    /// <param name="head">Key-value head.</param>
+    /// <param name="first">The first row.</param>
+    /// <param name="end">The row behind the last.</param>
+    /// <param name="rounded">Rows that are not in the ring yet, [row, head].</param>
+    /// <param name="roundedFrom">The first of those; the ring has all before it.</param>
+    /// <param name="rows">Receives the rows.</param>
+    public void Gather(int side, int head, int first, int end, ReadOnlySpan<byte> rounded, int roundedFrom, Span<float> rows)
+    {
+        SideLayout kind = layout.Sides[side];
+        bool half = WindowRows.IsHalf(kind.WindowCodec);
+        int dimension = kind.Dimension, bytes = kind.RowBytes;
+        for (int row = first; row < Math.Min(end, roundedFrom);)
+        {
+            int count = Math.Min(Math.Min(end, roundedFrom) - row, layout.RingRows - (row % layout.RingRows));
+            WindowRows.Load(Ring(side, head, row % layout.RingRows, count), half, rows.Slice((row - first) * dimension, count * dimension));
+            row += count;
+        }
+
+        for (int row = Math.Max(first, roundedFrom); row < end; row++)
+            WindowRows.Load(rounded.Slice((((row - roundedFrom) * layout.Heads) + head) * bytes, bytes), half, rows.Slice((row - first) * dimension, dimension));
+    }
+
     /// <summary>Leaves the table as long as it must be, and no codes of rows that wait.</summary>
     public void Trim()
     {

@@ -113,6 +113,25 @@ public sealed class AllocationTests
         }
     }
 
+    [Theory, InlineData(1), InlineData(3)]
+    public void NoThreadAllocatesWhereAPromptClosesBlocks(int threads)
+    {
+        const int Tokens = 200;
+        CacheGeometry geometry = AttentionCases.Geometry(group: 2, keys: 64, values: 64);
+        using var team = new WorkerTeam(threads);
+        using var attention = new CacheAttention(geometry, team: team);
+        using var pool = new PagePool();
+        using KvCache cache = CacheSamples.Cache(KvCacheOptions.Preset("balanced", geometry) with { Pool = pool }, tokens: 500);
+        (float[] keys, float[] values) = AttentionCases.Rows(geometry, Tokens, seed: 2);
+        float[] queries = AttentionCases.Queries(geometry, 1, Tokens), outputs = new float[Tokens * geometry.QueryHeads * 64];
+        long bytes = Least(team, () =>
+        {
+            attention.Prefill(cache, 0, queries, keys, values, outputs);
+            cache.Truncate(500);
+        });
+        Assert.True(bytes == 0, $"{threads} threads: {Steps} prompts allocate {bytes} bytes.");
+    }
+
     // Blocks are encoded while they wait, leave, and begin pages: nothing of it is new once the cache has closed a block, and a fork has nothing to make at all.
     [Fact]
     public void NoAppendOfAPresetAllocates()

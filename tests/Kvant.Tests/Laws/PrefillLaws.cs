@@ -59,15 +59,15 @@ public sealed class PrefillLaws
 
     [Theory]
     [MemberData(nameof(CacheSamples.Pairs), MemberType = typeof(CacheSamples))]
-    public void EverySplitLeavesTheSameBytes(string pair)
+    public void EverySplitAndEveryNumberOfThreadsLeavesTheSameBytes(string pair)
     {
         var random = new Random(7);
         foreach (Eviction eviction in (Eviction[])[Eviction.None, new Eviction.Newest(40), new Eviction.MaxTokens(150)])
         {
             KvCacheOptions options = CacheSamples.Options(pair, sinks: 5, window: 10, layers: 2, eviction: eviction, drafts: 3) with { Geometry = CacheSamples.AnyGeometry(2, random) };
-            using var attention = new CacheAttention(options.Geometry);
-            byte[][] frozen = [.. ((int[])[300, 1, 7, 50, 0, -1]).Select(part =>
+            byte[][] frozen = [.. ((int[])[300, 1, 7, 50, 0, -1]).Select((part, i) =>
             {
+                using var attention = new CacheAttention(options.Geometry, new AttentionSettings { Threads = 1 + (i % 3) });
                 using var cache = new KvCache(options);
                 for (int first = 0, count; first < 300; first += count)
                 {

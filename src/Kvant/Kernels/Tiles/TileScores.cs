@@ -5,13 +5,16 @@ namespace Kvant.Kernels;
 
 /// <summary>Scores of queries against tiles of keys, in integers: the query in 8-bit integers, the levels of the codes in 8-bit integers.</summary>
 /// <remarks>
-/// <para>Lanes are rows (<see cref="TileLayout"/>): per unit and query four multiply-adds and their widening; no sum across lanes. A group of four
-/// queries goes over a tile together, so that it is unpacked once; what is left of the queries goes by two and one. The scale of
+/// <para>Lanes are rows (<see cref="TileLayout"/>): per unit and query four multiply-adds and their widening; no sum across lanes. Four queries go
+/// over a tile together, two or one of what is left; where there are more, its levels are looked up ahead, once for all of them. The scale of
 /// each row enters once per group of coordinates that share it.</para>
 /// <para>All arithmetic before the scale is exact, so that every width gives the same scores, those of the scalar loop.</para>
 /// </remarks>
 internal static unsafe class TileScores
 {
+    // Units whose levels are looked up together, where a tile has no more: they stay in the first-level cache.
+    private const int UnitsAtOnce = 32;
+
     /// <summary>Scores whole tiles.</summary>
     /// <param name="shape">What the tiles look like.</param>
     /// <param name="blocks">Begins at the first tile.</param>
@@ -26,7 +29,7 @@ internal static unsafe class TileScores
     {
         fixed (byte* b = blocks, next = upcoming)
         {
-            byte* levels = TileShape.Aligned(stackalloc byte[shape.LevelBytes(1, shape.Units / shape.Groups)]);
+            byte* levels = TileShape.Aligned(stackalloc byte[shape.LooksAhead(queries) ? TileShape.LevelBytes(TilesAtOnce(shape), shape.Units / shape.Groups) : 0]);
             fixed (float* p = prepared, s = scores)
             {
                 int tiles = shape.Tiles(blocks, blockStride);
@@ -48,61 +51,65 @@ internal static unsafe class TileScores
         }
     }
 
+    private static int TilesAtOnce(TileShape shape) => Math.Max(1, UnitsAtOnce * shape.Groups / shape.Units);
+
     private static void Run(in TileScoreWork work)
     {
-        int done = 0;
-        while (done < work.Queries)
+        switch (work.Queries)
         {
-            int left = work.Queries - done;
-            int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-            switch (count)
-            {
-                case 4: Some<Four>(work, done); break;
-                case 2: Some<Two>(work, done); break;
-                default: Some<One>(work, done); break;
-            }
-
-            done += count;
+            case 1: Some<One>(work); break;
+            case 2: Some<Two>(work); break;
+            case 4: Some<Four>(work); break;
+            default: Some<Many>(work); break;
         }
     }
 
-    private static void Some<TCount>(in TileScoreWork work, int first)
+    private static void Some<TCount>(in TileScoreWork work)
         where TCount : ICount
     {
         switch (work.Shape.Table.IsTrellis, work.Shape.Table.Bits)
         {
-            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys>>(work, first); break;
-            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys>>(work, first); break;
-            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys>>(work, first); break;
-            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys>>(work, first); break;
-            case (_, 2): AtWidth<TCount, TileBits2>(work, first); break;
-            case (_, 3): AtWidth<TCount, TileBits3>(work, first); break;
-            default: AtWidth<TCount, TileBits4>(work, first); break;
+            case (true, 1): AtWidth<TCount, TrellisBits<One, TrellisKeys>>(work); break;
+            case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisKeys>>(work); break;
+            case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisKeys>>(work); break;
+            case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisKeys>>(work); break;
+            case (_, 2): OfLevels<TCount, TileBits2>(work); break;
+            case (_, 3): OfLevels<TCount, TileBits3>(work); break;
+            default: OfLevels<TCount, TileBits4>(work); break;
         }
     }
 
-    private static void AtWidth<TCount, TBits>(in TileScoreWork work, int first)
+    private static void OfLevels<TCount, TBits>(in TileScoreWork work)
+        where TCount : ICount
+        where TBits : ITileBits
+    {
+        if (work.Shape.LooksAhead(work.Queries))
+            AtWidth<TCount, TileBitsAhead<TBits>>(work);
+        else
+            AtWidth<TCount, TBits>(work);
+    }
+
+    private static void AtWidth<TCount, TBits>(in TileScoreWork work)
         where TCount : ICount
         where TBits : ITileBits
     {
         switch (TileWidth.Active)
         {
-            case SimdWidth.Bits512: Wide<TCount, TBits, Vector512<byte>, TileSimd512>(work, first); break;
-            case SimdWidth.Bits256: Wide<TCount, TBits, Vector256<byte>, TileSimd256>(work, first); break;
-            case SimdWidth.Bits128: Wide<TCount, TBits, Vector128<byte>, TileSimd128>(work, first); break;
-            default: Scalar<TCount>(work, first); break;
+            case SimdWidth.Bits512: Wide<TCount, TBits, Vector512<byte>, TileSimd512>(work); break;
+            case SimdWidth.Bits256: Wide<TCount, TBits, Vector256<byte>, TileSimd256>(work); break;
+            case SimdWidth.Bits128: Wide<TCount, TBits, Vector128<byte>, TileSimd128>(work); break;
+            default: Scalar(work); break;
         }
     }
 
-    private static void Scalar<TCount>(in TileScoreWork work, int first)
-        where TCount : ICount
+    private static void Scalar(in TileScoreWork work)
     {
         Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
         for (int tile = 0; tile < work.Tiles; tile++)
         {
             byte* block = work.Blocks + ((nint)tile * work.BlockStride);
             work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), 0, levels);
-            for (int q = first; q < first + TCount.Value; q++)
+            for (int q = 0; q < work.Queries; q++)
             {
                 TileQuery query = work.Query(q);
                 for (int row = 0; row < TileLayout.Rows; row++)
@@ -124,7 +131,57 @@ internal static unsafe class TileScores
 
     // Compiled in full at the first call: a first token must not wait for the runtime to find out that this is hot.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Wide<TCount, TBits, TVector, TSimd>(in TileScoreWork work, int first)
+    private static void Wide<TCount, TBits, TVector, TSimd>(in TileScoreWork work)
+        where TCount : ICount
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        // Tables never move.
+        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Unsigned[0]);
+        int groups = work.Shape.Groups, units = work.Shape.Units / groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), most = TilesAtOnce(work.Shape);
+        for (int first = 0; first < work.Tiles; first += most)
+        {
+            int tiles = Math.Min(most, work.Tiles - first);
+            for (int g = 0; g < groups; g++)
+            {
+                byte* group = work.Blocks + ((nint)first * work.BlockStride) + work.Shape.ScaleBytes + (g * units * unitBytes);
+                var run = new TileUnits { First = group, Stride = unitBytes, Count = units, Tables = tables, Begins = true, Columns = work.Levels, Levels = work.Levels + (most * TileLayout.UnitCodes) };
+                TileUnits ofTile = run;
+                for (int tile = 0; tile < tiles; tile++, ofTile.First += work.BlockStride, ofTile.Columns += TileLayout.UnitCodes)
+                    TBits.Begin<TVector, TSimd>(ofTile);
+                for (; run.Part < TileLayout.RegisterBytes; run.Part += TSimd.Bytes)
+                {
+                    ofTile = run;
+                    for (int tile = 0; tile < tiles; tile++, ofTile.First += work.BlockStride, ofTile.Columns += TileLayout.UnitCodes, ofTile.Levels += units * TileLayout.UnitCodes)
+                        TBits.LookAhead<TVector, TSimd>(ofTile);
+                    if (typeof(TCount) == typeof(Many))
+                        All<TBits, TVector, TSimd>(work, run, first, tiles, g);
+                    else
+                        Queries<TCount, TBits, TVector, TSimd>(work, run, first, tiles, g, 0);
+                }
+            }
+        }
+    }
+
+    private static void All<TBits, TVector, TSimd>(in TileScoreWork work, in TileUnits run, int firstTile, int tiles, int group)
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        int q = 0;
+        for (; q + 4 <= work.Queries; q += 4)
+            Queries<Four, TBits, TVector, TSimd>(work, run, firstTile, tiles, group, q);
+        if (q + 2 <= work.Queries)
+            Queries<Two, TBits, TVector, TSimd>(work, run, firstTile, tiles, group, q);
+        if (work.Queries % 2 == 1)
+            Queries<One, TBits, TVector, TSimd>(work, run, firstTile, tiles, group, work.Queries - 1);
+    }
+
+    // Of a few tiles a part of their rows and a group of their coordinates, for some queries. A method of its own: a compiler inlines only so much into one, by the
+    // length of what it is inlined into.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Queries<TCount, TBits, TVector, TSimd>(in TileScoreWork work, in TileUnits run, int firstTile, int tiles, int group, int first)
         where TCount : ICount
         where TBits : ITileBits
         where TVector : struct
@@ -132,52 +189,39 @@ internal static unsafe class TileScores
     {
         TileQuery q0 = work.Query(first), q1 = TCount.Value > 1 ? work.Query(first + 1) : q0;
         TileQuery q2 = TCount.Value > 2 ? work.Query(first + 2) : q0, q3 = TCount.Value > 2 ? work.Query(first + 3) : q0;
-        // Tables never move.
-        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Unsigned[0]);
-        TVector table = TSimd.Load(tables), second = TSimd.Load(tables + TileTable.Length);
-        int units = work.Shape.Dimension / TileLayout.Coordinates / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = work.BlockStride, scaleBytes = work.Shape.ScaleBytes, groups = work.Shape.Groups;
-        nint ahead = first == 0 ? work.Ahead : 0;
-        for (int tile = 0; tile < work.Tiles; tile++)
+        TVector table = TSimd.Load(run.Tables), second = TSimd.Load(run.Tables + TileTable.Length);
+        int part = run.Part, units = run.Count, unitBytes = TileLayout.UnitBytes(TBits.Bits), lane = part / sizeof(int);
+        nint ahead = first == 0 && part == 0 ? work.Ahead : 0;
+        byte* block = work.Blocks + ((nint)firstTile * work.BlockStride), tileUnits = run.First, tileLevels = run.Levels;
+        float* to = work.Scores + ((nint)first * work.Stride) + (firstTile * TileLayout.Rows) + lane;
+        for (int tile = 0; tile < tiles; tile++, block += work.BlockStride, tileUnits += work.BlockStride, tileLevels += units * TileLayout.UnitCodes, to += TileLayout.Rows)
         {
-            byte* block = work.Blocks + ((nint)tile * tileBytes);
-            for (int g = 0; g < groups; g++)
+            byte* unit = tileUnits, levels = tileLevels;
+            TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
+            for (int u = 0, at = group * units * 4; u < units; u++, at += 4, unit += unitBytes, levels += 8 * TSimd.Bytes)
             {
-                var run = new TileUnits { First = block + scaleBytes + (g * units * unitBytes), Stride = unitBytes, Count = units, Tables = tables, Columns = work.Levels, Begins = true, Levels = work.Levels + TileLayout.UnitCodes };
-                TBits.Begin<TVector, TSimd>(run);
-                for (; run.Part < TileLayout.RegisterBytes; run.Part += TSimd.Bytes)
+                TBits.Unpack<TVector, TSimd>(
+                    unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                if (ahead != 0)
+                    TileWidth.Fetch(unit + ahead, TBits.Bits);
+                Dot<TBits, TVector, TSimd>(q0.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a0, ref b0);
+                if (TCount.Value > 1)
+                    Dot<TBits, TVector, TSimd>(q1.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a1, ref b1);
+                if (TCount.Value > 2)
                 {
-                    int part = run.Part;
-                    byte* unit = run.First, levels = run.Levels;
-                    TBits.LookAhead<TVector, TSimd>(run);
-                    TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero, b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-                    for (int u = 0, at = g * units * 4; u < units; u++, at += 4, unit += unitBytes, levels += 8 * TSimd.Bytes)
-                    {
-                        TBits.Unpack<TVector, TSimd>(
-                            unit + part, levels, table, second, out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
-                        if (part == 0 && ahead != 0)
-                            TileWidth.Fetch(unit + ahead, TBits.Bits);
-                        Dot<TBits, TVector, TSimd>(q0.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a0, ref b0);
-                        if (TCount.Value > 1)
-                            Dot<TBits, TVector, TSimd>(q1.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a1, ref b1);
-                        if (TCount.Value > 2)
-                        {
-                            Dot<TBits, TVector, TSimd>(q2.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a2, ref b2);
-                            Dot<TBits, TVector, TSimd>(q3.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a3, ref b3);
-                        }
-                    }
-
-                    int lane = part / sizeof(int);
-                    ushort* scales = (ushort*)block + (g * TileLayout.Rows) + lane;
-                    float* to = work.Scores + ((nint)first * work.Stride) + (tile * TileLayout.Rows) + lane;
-                    Store<TVector, TSimd>(a0, b0, q0, g, scales, to);
-                    if (TCount.Value > 1)
-                        Store<TVector, TSimd>(a1, b1, q1, g, scales, to + work.Stride);
-                    if (TCount.Value > 2)
-                    {
-                        Store<TVector, TSimd>(a2, b2, q2, g, scales, to + (2 * work.Stride));
-                        Store<TVector, TSimd>(a3, b3, q3, g, scales, to + (3 * work.Stride));
-                    }
+                    Dot<TBits, TVector, TSimd>(q2.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a2, ref b2);
+                    Dot<TBits, TVector, TSimd>(q3.Integers + at, c0, c1, c2, c3, c4, c5, c6, c7, ref a3, ref b3);
                 }
+            }
+
+            ushort* scales = (ushort*)block + (group * TileLayout.Rows) + lane;
+            Store<TVector, TSimd>(a0, b0, q0, group, scales, to);
+            if (TCount.Value > 1)
+                Store<TVector, TSimd>(a1, b1, q1, group, scales, to + work.Stride);
+            if (TCount.Value > 2)
+            {
+                Store<TVector, TSimd>(a2, b2, q2, group, scales, to + (2 * work.Stride));
+                Store<TVector, TSimd>(a3, b3, q3, group, scales, to + (3 * work.Stride));
             }
         }
     }

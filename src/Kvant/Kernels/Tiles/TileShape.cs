@@ -10,6 +10,9 @@ namespace Kvant.Kernels;
 /// <param name="keys">The order of keys; else of values.</param>
 internal sealed class TileShape(int dimension, int groups, TileTable table, bool keys)
 {
+    // Up to so many queries four of them at a time look scalar codes up as fast as they load what was looked up.
+    private const int MostOnTheWay = 16;
+
     /// <summary>Numbers in a row.</summary>
     public int Dimension => dimension;
 
@@ -40,8 +43,11 @@ internal sealed class TileShape(int dimension, int groups, TileTable table, bool
     /// <summary>How many tiles there are, so many bytes apart.</summary>
     public int Tiles(ReadOnlySpan<byte> blocks, int stride) => (blocks.Length + stride - Bytes) / stride;
 
-    /// <summary>Bytes for the codes before a few tiles and the levels of a few units of each that are looked up ahead; none where that is done on the way.</summary>
-    public int LevelBytes(int tiles, int units) => table.IsTrellis ? (tiles * (1 + units) * TileLayout.UnitCodes) + TileLayout.RegisterBytes : 0;
+    /// <summary>Bytes for the codes before a few tiles and the levels of a few units of each that are looked up ahead.</summary>
+    public static int LevelBytes(int tiles, int units) => (tiles * (1 + units) * TileLayout.UnitCodes) + TileLayout.RegisterBytes;
+
+    /// <summary>Whether levels are looked up ahead: what cannot be done on the way, and what so many queries share that it pays.</summary>
+    public bool LooksAhead(int queries) => table.IsTrellis || queries > MostOnTheWay;
 
     /// <summary>The first cache line that begins in a buffer, or nothing.</summary>
     public static unsafe byte* Aligned(Span<byte> buffer)

@@ -22,7 +22,7 @@ internal unsafe ref struct TileSumWork
     public nint Ahead;
 }
 
-/// <summary>Up to four tiles with the integer weights of up to four queries.</summary>
+/// <summary>Up to four tiles with the integer weights of some queries, which come in fours.</summary>
 internal unsafe ref struct TileSumRun
 {
     public byte* Blocks;
@@ -32,10 +32,12 @@ internal unsafe ref struct TileSumRun
 
     public int Tiles;
 
+    public int Queries;
+
     /// <summary>[query, group, row], rows of <see cref="TileSums.RowsPerRun"/>.</summary>
     public byte* Weights;
 
-    /// <summary>[group, tile, query], of <see cref="TileSums.TilesPerRun"/> tiles and four queries: what a product of integers is worth.</summary>
+    /// <summary>[four queries, group, tile, query], of <see cref="TileSums.TilesPerRun"/> tiles: what a product of integers is worth.</summary>
     public float* Factors;
 
     public float* Accumulators;
@@ -43,5 +45,15 @@ internal unsafe ref struct TileSumRun
     /// <summary>Room for levels that are looked up ahead (<see cref="TileShape.LevelBytes"/>).</summary>
     public byte* Levels;
 
+    /// <summary>Whether levels are looked up ahead even where that can be done on the way.</summary>
+    public bool LooksAhead;
+
     public nint Ahead;
+
+    /// <summary>The weights of a query.</summary>
+    public readonly byte* WeightsOf(TileShape shape, int query) => Weights + ((nint)query * shape.Groups * TileSums.RowsPerRun);
+
+    /// <summary>The factors of a query and those that come with it.</summary>
+    public readonly float* FactorsOf(TileShape shape, int query) =>
+        Factors + ((nint)(query / TileSums.QueriesAtOnce) * shape.Groups * TileSums.TilesPerRun * TileSums.QueriesAtOnce) + (query % TileSums.QueriesAtOnce);
 }

@@ -8,7 +8,8 @@ namespace Kvant.Kernels;
 /// <summary>Weighted sums over tiles of values, in integers: weights times the rows' scales in 7 bits, the levels of the codes in 8-bit integers.</summary>
 /// <remarks>
 /// <para>Lanes are coordinates and the bytes of a lane are four rows (<see cref="TileLayout"/>), so that the weights of four rows are one word for
-/// all lanes. Weights are integers in steps of their own for every tile (<see cref="TileWeights"/>), whose sums return to floats at its end.</para>
+/// all lanes. Weights are integers in steps of their own for every tile (<see cref="TileWeights"/>), whose sums return to floats at its end. Levels of a run of tiles
+/// are looked up once for as many queries as have their weights in the first-level cache beside them.</para>
 /// <para>All arithmetic between those ends is exact, so that every width gives the same sums, those of the scalar loop.</para>
 /// </remarks>
 internal static unsafe class TileSums
@@ -22,6 +23,9 @@ internal static unsafe class TileSums
     // Units whose levels are looked up together: with those of four tiles they stay in the first-level cache.
     private const int UnitsAtOnce = 8;
     private const int LevelsPerTile = UnitsAtOnce * TileLayout.UnitCodes;
+
+    // Bytes of the weights of queries that go over a run together.
+    private const int MostWeights = 8192;
 
     /// <summary>Adds weighted tiles to accumulators.</summary>
     /// <param name="shape">What the tiles look like.</param>
@@ -55,39 +59,54 @@ internal static unsafe class TileSums
 
     private static void Run(in TileSumWork work)
     {
-        byte* weights = stackalloc byte[QueriesAtOnce * work.Shape.Groups * RowsPerRun];
-        float* factors = stackalloc float[QueriesAtOnce * work.Shape.Groups * TilesPerRun];
-        byte* levels = TileShape.Aligned(stackalloc byte[work.Shape.LevelBytes(TilesPerRun, UnitsAtOnce)]);
+        int groups = work.Shape.Groups, most = Math.Max(QueriesAtOnce, MostWeights / (groups * RowsPerRun) / QueriesAtOnce * QueriesAtOnce), room = Math.Min(most, Rounded(work.Queries));
+        bool looksAhead = work.Shape.LooksAhead(Math.Min(most, work.Queries));
+        byte* weights = stackalloc byte[room * groups * RowsPerRun];
+        float* factors = stackalloc float[room * groups * TilesPerRun];
+        byte* levels = TileShape.Aligned(stackalloc byte[looksAhead ? TileShape.LevelBytes(TilesPerRun, UnitsAtOnce) : 0]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
             int tiles = Math.Min(TilesPerRun, work.Tiles - tile);
-            for (int done = 0; done < work.Queries;)
+            for (int done = 0; done < work.Queries; done += most)
             {
-                int left = work.Queries - done;
-                int count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-                int most = TileWeights.Run(work, tile, tiles, done, count, weights, factors);
-                if (most != 0 && work.Shape.Table.Stride != 0)
-                    AddApart(work, tile, done, most, weights, factors);
                 var run = new TileSumRun
                 {
                     Blocks = work.Blocks + ((nint)tile * work.BlockStride),
                     BlockStride = work.BlockStride,
                     Tiles = tiles,
+                    Queries = Math.Min(most, work.Queries - done),
                     Weights = weights,
                     Factors = factors,
                     Levels = levels,
+                    LooksAhead = looksAhead,
                     Accumulators = work.Accumulators + ((nint)done * work.Shape.Dimension),
                     Ahead = done == 0 ? work.Ahead : 0,
                 };
-                switch (count)
+                Weigh(work, run, tile, done);
+                switch (run.Queries)
                 {
-                    case 4: Some<Four>(work, run); break;
+                    case 1: Some<One>(work, run); break;
                     case 2: Some<Two>(work, run); break;
-                    default: Some<One>(work, run); break;
+                    case 4: Some<Four>(work, run); break;
+                    default: Some<Many>(work, run); break;
                 }
-
-                done += count;
             }
+        }
+
+        static int Rounded(int queries) => (queries + QueriesAtOnce - 1) / QueriesAtOnce * QueriesAtOnce;
+    }
+
+    private static void Weigh(in TileSumWork work, in TileSumRun run, int tile, int firstQuery)
+    {
+        for (int done = 0, count; done < run.Queries; done += count)
+        {
+            int left = run.Queries - done;
+            count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            byte* weights = run.WeightsOf(work.Shape, done);
+            float* factors = run.FactorsOf(work.Shape, done);
+            int most = TileWeights.Run(work, tile, run.Tiles, firstQuery + done, count, weights, factors);
+            if (most != 0 && work.Shape.Table.Stride != 0)
+                AddApart(work, tile, firstQuery + done, most, weights, factors);
         }
     }
 
@@ -123,8 +142,10 @@ internal static unsafe class TileSums
                 Blocks = work.Blocks + ((nint)(firstTile + tile) * work.BlockStride),
                 BlockStride = 0,
                 Tiles = TilesPerRun,
+                Queries = 1,
                 Weights = copies,
                 Factors = shares,
+                LooksAhead = false,
                 Accumulators = work.Accumulators + ((nint)(firstQuery + query) * shape.Dimension),
             });
         }
@@ -139,10 +160,20 @@ internal static unsafe class TileSums
             case (true, 2): AtWidth<TCount, TrellisBits<Two, TrellisValues>>(work, run); break;
             case (true, 3): AtWidth<TCount, TrellisBits<Three, TrellisValues>>(work, run); break;
             case (true, _): AtWidth<TCount, TrellisBits<Four, TrellisValues>>(work, run); break;
-            case (_, 2): AtWidth<TCount, TileBits2>(work, run); break;
-            case (_, 3): AtWidth<TCount, TileBits3>(work, run); break;
-            default: AtWidth<TCount, TileBits4>(work, run); break;
+            case (_, 2): OfLevels<TCount, TileBits2>(work, run); break;
+            case (_, 3): OfLevels<TCount, TileBits3>(work, run); break;
+            default: OfLevels<TCount, TileBits4>(work, run); break;
         }
+    }
+
+    private static void OfLevels<TCount, TBits>(in TileSumWork work, in TileSumRun run)
+        where TCount : ICount
+        where TBits : ITileBits
+    {
+        if (run.LooksAhead)
+            AtWidth<TCount, TileBitsAhead<TBits>>(work, run);
+        else
+            AtWidth<TCount, TBits>(work, run);
     }
 
     private static void AtWidth<TCount, TBits>(in TileSumWork work, in TileSumRun run)
@@ -154,30 +185,33 @@ internal static unsafe class TileSums
             case SimdWidth.Bits512: Wide<TCount, TBits, Vector512<byte>, TileSimd512>(work, run); break;
             case SimdWidth.Bits256: Wide<TCount, TBits, Vector256<byte>, TileSimd256>(work, run); break;
             case SimdWidth.Bits128: Wide<TCount, TBits, Vector128<byte>, TileSimd128>(work, run); break;
-            default: Scalar<TCount>(work, run); break;
+            default: Scalar(work, run); break;
         }
     }
 
-    private static void Scalar<TCount>(in TileSumWork work, in TileSumRun run)
-        where TCount : ICount
+    private static void Scalar(in TileSumWork work, in TileSumRun run)
     {
         Span<byte> levels = stackalloc byte[TileLayout.Rows * work.Shape.Dimension];
-        Span<int> sums = stackalloc int[TCount.Value * work.Shape.Dimension];
+        Span<int> sums = stackalloc int[work.Shape.Dimension];
         int length = work.Shape.Dimension / work.Shape.Groups;
         for (int tile = 0; tile < run.Tiles; tile++)
         {
             byte* block = run.Blocks + ((nint)tile * run.BlockStride);
             work.Shape.UnpackIntegers(new ReadOnlySpan<byte>(block + work.Shape.ScaleBytes, work.Shape.Bytes - work.Shape.ScaleBytes), tile, levels);
-            sums.Clear();
-            for (int i = 0; i < levels.Length; i++)
+            for (int q = 0; q < run.Queries; q++)
             {
-                int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
-                for (int q = 0; q < TCount.Value; q++)
-                    sums[(q * work.Shape.Dimension) + c] += (sbyte)levels[i] * run.Weights[(((q * work.Shape.Groups) + (c / length)) * RowsPerRun) + (tile * TileLayout.Rows) + row];
-            }
+                byte* weights = run.WeightsOf(work.Shape, q) + (tile * TileLayout.Rows);
+                float* factors = run.FactorsOf(work.Shape, q) + (tile * QueriesAtOnce);
+                sums.Clear();
+                for (int i = 0; i < levels.Length; i++)
+                {
+                    int row = i / work.Shape.Dimension, c = i % work.Shape.Dimension;
+                    sums[c] += (sbyte)levels[i] * weights[(c / length * RowsPerRun) + row];
+                }
 
-            for (int i = 0; i < sums.Length; i++)
-                run.Accumulators[i] += sums[i] * run.Factors[(((i % work.Shape.Dimension / length * TilesPerRun) + tile) * QueriesAtOnce) + (i / work.Shape.Dimension)];
+                for (int c = 0; c < sums.Length; c++)
+                    run.Accumulators[(q * work.Shape.Dimension) + c] += sums[c] * factors[c / length * TilesPerRun * QueriesAtOnce];
+            }
         }
     }
 
@@ -191,70 +225,105 @@ internal static unsafe class TileSums
     {
         // Tables never move.
         byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
-        int tableStride = work.Shape.Table.Stride;
-        int unitsPerGroup = work.Shape.Units / work.Shape.Groups, unitBytes = TileLayout.UnitBytes(TBits.Bits);
-        int groups = work.Shape.Groups, dimension = work.Shape.Dimension, tileBytes = run.BlockStride, scaleBytes = work.Shape.ScaleBytes, perQuery = groups * RowsPerRun;
+        int groups = work.Shape.Groups, unitsPerGroup = work.Shape.Units / groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tableStride = work.Shape.Table.Stride;
         for (int g = 0; g < groups; g++)
         {
-            byte* group = run.Blocks + scaleBytes + (g * unitsPerGroup * unitBytes), weightsOfGroup = run.Weights + (g * RowsPerRun);
+            byte* group = run.Blocks + work.Shape.ScaleBytes + (g * unitsPerGroup * unitBytes);
             for (int tile = 0; tile < run.Tiles; tile++)
-                TBits.Begin<TVector, TSimd>(new TileUnits { First = group + (tile * tileBytes), Stride = unitBytes, Count = unitsPerGroup, Columns = run.Levels + (tile * TileLayout.UnitCodes) });
+                TBits.Begin<TVector, TSimd>(new TileUnits { First = group + (tile * run.BlockStride), Stride = unitBytes, Count = unitsPerGroup, Columns = run.Levels + (tile * TileLayout.UnitCodes) });
             for (int part = 0; part < TileLayout.RegisterBytes; part += TSimd.Bytes)
             {
-                for (int u = 0; u < unitsPerGroup; u++)
+                for (int u = 0; u < unitsPerGroup; u += UnitsAtOnce)
                 {
-                    byte* unit = group + (u * unitBytes), weights = weightsOfGroup, levels = run.Levels + (TilesPerRun * TileLayout.UnitCodes) + (u % UnitsAtOnce * 8 * TSimd.Bytes);
-                    if (u % UnitsAtOnce == 0)
+                    var units = new TileUnits
                     {
-                        for (int tile = 0; tile < run.Tiles; tile++)
-                        {
-                            TBits.LookAhead<TVector, TSimd>(new TileUnits
-                            {
-                                First = unit + (tile * tileBytes),
-                                Stride = unitBytes,
-                                Count = Math.Min(UnitsAtOnce, unitsPerGroup - u),
-                                Part = part,
-                                Tables = tables,
-                                Columns = run.Levels + (tile * TileLayout.UnitCodes),
-                                Begins = u == 0,
-                                Levels = levels + (tile * LevelsPerTile),
-                            });
-                        }
+                        First = group + (u * unitBytes),
+                        Stride = unitBytes,
+                        Count = Math.Min(UnitsAtOnce, unitsPerGroup - u),
+                        Part = part,
+                        Tables = tables,
+                        Columns = run.Levels,
+                        Begins = u == 0,
+                        Levels = run.Levels + (TilesPerRun * TileLayout.UnitCodes),
+                    };
+                    TileUnits ofTile = units;
+                    for (int tile = 0; tile < run.Tiles; tile++)
+                    {
+                        TBits.LookAhead<TVector, TSimd>(ofTile);
+                        ofTile.First += run.BlockStride;
+                        ofTile.Tables += tableStride;
+                        ofTile.Columns += TileLayout.UnitCodes;
+                        ofTile.Levels += LevelsPerTile;
                     }
 
-                    TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-                    float* factors = run.Factors + (g * TilesPerRun * QueriesAtOnce);
-                    byte* own = tables;
-                    for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += LevelsPerTile, factors += QueriesAtOnce, own += tableStride)
-                    {
-                        TBits.Unpack<TVector, TSimd>(
-                            unit + part,
-                            levels,
-                            TSimd.Load(own),
-                            TSimd.Load(own + TileTable.Length),
-                            out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
-                        if (part == 0 && run.Ahead != 0)
-                            TileWidth.Fetch(unit + run.Ahead, TBits.Bits);
-                        a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
-                        if (TCount.Value > 1)
-                            a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
-                        if (TCount.Value > 2)
-                        {
-                            a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
-                            a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
-                        }
-                    }
-
-                    float* to = run.Accumulators + (((g * unitsPerGroup) + u) * TileLayout.Coordinates) + (part / sizeof(float));
-                    TSimd.AddFloats(a0, to);
-                    if (TCount.Value > 1)
-                        TSimd.AddFloats(a1, to + dimension);
-                    if (TCount.Value > 2)
-                    {
-                        TSimd.AddFloats(a2, to + (2 * dimension));
-                        TSimd.AddFloats(a3, to + (3 * dimension));
-                    }
+                    int first = (g * unitsPerGroup) + u;
+                    if (typeof(TCount) == typeof(Many))
+                        All<TBits, TVector, TSimd>(work, run, units, g, first);
+                    else
+                        Queries<TCount, TBits, TVector, TSimd>(work, run, units, g, first, 0);
                 }
+            }
+        }
+    }
+
+    private static void All<TBits, TVector, TSimd>(in TileSumWork work, in TileSumRun run, in TileUnits units, int group, int firstUnit)
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        int q = 0;
+        for (; q + 4 <= run.Queries; q += 4)
+            Queries<Four, TBits, TVector, TSimd>(work, run, units, group, firstUnit, q);
+        if (q + 2 <= run.Queries)
+            Queries<Two, TBits, TVector, TSimd>(work, run, units, group, firstUnit, q);
+        if (run.Queries % 2 == 1)
+            Queries<One, TBits, TVector, TSimd>(work, run, units, group, firstUnit, run.Queries - 1);
+    }
+
+    // A few units of all tiles of the run, some queries. A method of its own: a compiler inlines only so much into one, by the length of what it is inlined into.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Queries<TCount, TBits, TVector, TSimd>(in TileSumWork work, in TileSumRun run, in TileUnits units, int group, int firstUnit, int firstQuery)
+        where TCount : ICount
+        where TBits : ITileBits
+        where TVector : struct
+        where TSimd : ITileSimd<TVector>
+    {
+        int part = units.Part, unitBytes = TileLayout.UnitBytes(TBits.Bits), tileBytes = run.BlockStride, perQuery = work.Shape.Groups * RowsPerRun, tableStride = work.Shape.Table.Stride;
+        nint dimension = work.Shape.Dimension, ahead = firstQuery == 0 && part == 0 ? run.Ahead : 0;
+        byte* weightsOfGroup = run.WeightsOf(work.Shape, firstQuery) + (group * RowsPerRun);
+        float* factorsOfGroup = run.FactorsOf(work.Shape, firstQuery) + (group * TilesPerRun * QueriesAtOnce), to = run.Accumulators + (firstQuery * dimension) + (firstUnit * TileLayout.Coordinates) + (part / sizeof(float));
+        for (int u = 0; u < units.Count; u++, to += TileLayout.Coordinates)
+        {
+            byte* unit = units.First + (u * unitBytes), weights = weightsOfGroup, levels = units.Levels + (u * 8 * TSimd.Bytes), own = units.Tables;
+            float* factors = factorsOfGroup;
+            TVector a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
+            for (int tile = 0; tile < run.Tiles; tile++, unit += tileBytes, weights += TileLayout.Rows, levels += LevelsPerTile, factors += QueriesAtOnce, own += tableStride)
+            {
+                TBits.Unpack<TVector, TSimd>(
+                    unit + part,
+                    levels,
+                    TSimd.Load(own),
+                    TSimd.Load(own + TileTable.Length),
+                    out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
+                if (ahead != 0)
+                    TileWidth.Fetch(unit + ahead, TBits.Bits);
+                a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
+                if (TCount.Value > 1)
+                    a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
+                if (TCount.Value > 2)
+                {
+                    a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
+                    a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
+                }
+            }
+
+            TSimd.AddFloats(a0, to);
+            if (TCount.Value > 1)
+                TSimd.AddFloats(a1, to + dimension);
+            if (TCount.Value > 2)
+            {
+                TSimd.AddFloats(a2, to + (2 * dimension));
+                TSimd.AddFloats(a3, to + (3 * dimension));
             }
         }
     }

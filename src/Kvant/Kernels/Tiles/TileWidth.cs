@@ -57,3 +57,9 @@ internal readonly struct Four : ICount
 {
     public static int Value => 4;
 }
+
+/// <summary>A number that is not known: as many fours as there are, then a two and a one.</summary>
+internal readonly struct Many : ICount
+{
+    public static int Value => throw new NotSupportedException("Nobody knows how many.");
+}
