@@ -3,7 +3,8 @@ using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
 // `rows` and `sampler` answer in a minute or so, everything interleaved with a plain baseline; `memory` says what pools and forgotten caches
-// take of the system; `forks` how even the steps of eight forks are; `vectors THREADS` how fast a query meets vectors on their own; `tokenizer MODEL.gguf TEXT` how fast text becomes tokens; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; anything else goes to BenchmarkDotNet.
+// take of the system; `forks` how even the steps of eight forks are; `vectors THREADS` how fast a query meets vectors on their own; `tokenizer MODEL.gguf TEXT` how fast text becomes tokens; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; `chunks [HOST:PORT]` what stored sequences take and how
+// fast they come back; anything else goes to BenchmarkDotNet.
 // The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
 if (args is ["rows", .. string[] specs])
     return RowsComparison.Run(specs);
@@ -15,6 +16,8 @@ if (args is ["vectors", string threads])
     return VectorSearch.Run(int.Parse(threads, CultureInfo.InvariantCulture));
 if (args is ["tokenizer", string model, string text])
     return TokenizerSpeed.Run(model, text);
+if (args is ["chunks", .. string[] redis])
+    return await ChunkSpeed.RunAsync(redis.FirstOrDefault());
 if (args is ["sampler"])
     return SamplerComparison.Run();
 if (args is ["trellis", string bits, string starts, string shakes])

@@ -1,8 +1,9 @@
 using ApiPage;
 using Kvant.Codecs;
 using Kvant.Conversations;
+using Kvant.Conversations.Redis;
 using Kvant.Models.Decoding;
 
 // The page of what users see: dotnet run -c Release --project eng/ApiPage > docs/api.md
 Console.Out.NewLine = "\n";
-Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly));
+Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly));

@@ -1,8 +1,5 @@
 using System.Globalization;
-using Kvant.Attention;
-using Kvant.Caching;
 using Kvant.Conversations.Chunks;
-using Kvant.Conversations.Stores;
 using Kvant.Tests;
 using Kvant.Tests.Formats;
 
@@ -84,38 +81,9 @@ public sealed class ChunkHostileTests
         {
             byte[][] values = [.. s_sample.Values];
             values[i % 2] = ChunkMutants.Seal(Mutator.Mutant(values[i % 2], new Random(unchecked(seed + i))));
-            restored += Use(values) > 0 ? 1 : 0;
+            restored += s_sample.Use(values) > 0 ? 1 : 0;
         }
 
         Assert.InRange(restored, 750, 1500); // the first chunk alone, where the second was changed
     });
-
-    private static int Use(byte[][] values)
-    {
-        var store = new MemoryChunkStore(1 << 20);
-        store.PutAsync(s_sample.Keys, [.. values.Select(v => (ReadOnlyMemory<byte>)v)]).Wait();
-        using var pool = new PagePool(1 << 20);
-        var prefixes = new PrefixStore(store, s_sample.Options with { Cache = s_sample.Options.Cache with { Pool = pool } });
-        int length;
-        using (StoredSequence sequence = prefixes.RestoreAsync(s_sample.Tokens).GetAwaiter().GetResult())
-        {
-            KvCache cache = sequence.Cache;
-            length = sequence.RestoredTokens;
-            Assert.True(length is 0 or 130 or 258 && cache.Length == length);
-            using var attention = new CacheAttention(cache.Geometry);
-            foreach (int layer in (int[])[0, 1])
-            {
-                cache.Append(layer, new float[40 * 16], new float[40 * 8]);
-                float[] output = new float[8];
-                attention.Decode(cache, layer, new float[16], output);
-                Assert.True(Array.TrueForAll(output, float.IsFinite));
-            }
-
-            cache.Truncate(cache.CanTruncate(Math.Max(0, cache.Length - 50)) ? Math.Max(0, cache.Length - 50) : 0);
-        }
-
-        prefixes.DisposeAsync().AsTask().Wait();
-        Assert.Equal(0, pool.UsedBytes);
-        return length;
-    }
 }

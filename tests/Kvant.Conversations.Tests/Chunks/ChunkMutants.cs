@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Conversations.Chunks;
+using Kvant.Conversations.Stores;
 using Kvant.Kernels;
 using Kvant.Numerics;
 
@@ -45,8 +47,6 @@ internal sealed class ChunkMutants
 
     public ChunkPlan Plan { get; }
 
-    public PrefixOptions Options => _options;
-
     public int[] Tokens { get; }
 
     public ChunkKey[] Keys { get; }
@@ -78,6 +78,37 @@ internal sealed class ChunkMutants
         return sealedValue;
 
         int Number(int offset) => BinaryPrimitives.ReadInt32LittleEndian(value.AsSpan(offset));
+    }
+
+    /// <summary>Restores from two values, whatever they are, and does with the cache what can be done.</summary>
+    /// <returns>How many tokens came back.</returns>
+    public int Use(byte[][] values)
+    {
+        var store = new MemoryChunkStore(1 << 20);
+        store.PutAsync(Keys, [.. values.Select(v => (ReadOnlyMemory<byte>)v)]).Wait();
+        using var pool = new PagePool(1 << 20);
+        var prefixes = new PrefixStore(store, _options with { Cache = _options.Cache with { Pool = pool } });
+        int length;
+        using (StoredSequence sequence = prefixes.RestoreAsync(Tokens).GetAwaiter().GetResult())
+        {
+            KvCache cache = sequence.Cache;
+            length = sequence.RestoredTokens;
+            Assert.True(length is 0 or 130 or 258 && cache.Length == length);
+            using var attention = new CacheAttention(cache.Geometry);
+            foreach (int layer in (int[])[0, 1])
+            {
+                cache.Append(layer, new float[40 * 16], new float[40 * 8]);
+                float[] output = new float[8];
+                attention.Decode(cache, layer, new float[16], output);
+                Assert.True(Array.TrueForAll(output, float.IsFinite));
+            }
+
+            cache.Truncate(cache.CanTruncate(Math.Max(0, cache.Length - 50)) ? Math.Max(0, cache.Length - 50) : 0);
+        }
+
+        prefixes.DisposeAsync().AsTask().Wait();
+        Assert.Equal(0, pool.UsedBytes);
+        return length;
     }
 
     private byte[] State => Values[0][80..96];
