@@ -20,7 +20,7 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
         int? width = (output as PrintableWriter)?.Width;
         int code = new HelpAction { MaxWidth = width ?? int.MaxValue }.Invoke(parseResult);
         parseResult.InvocationConfiguration.Output = output;
-        output.Write(MarkOptional(text.ToString(), parseResult.CommandResult.Command));
+        output.Write(AsWritten(MarkOptional(text.ToString(), parseResult.CommandResult.Command), parseResult.CommandResult.Command));
         if (parseResult.CommandResult.Command is not Verb verb)
         {
             string group = parseResult.CommandResult.Command is VerbGroup { Name: var name } ? $"{name} " : "";
@@ -58,6 +58,14 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
                 help = help.Replace($"  {verb.Name} <{argument.Name}>", $"  {verb.Name} [{argument.Name}]", StringComparison.Ordinal);
         }
 
+        return help;
+    }
+
+    // A default that is one of a few words is shown as it is written.
+    private static string AsWritten(string help, Command command)
+    {
+        foreach (Option option in command.Options.Where(o => o.HasDefaultValue && o.ValueType.IsEnum))
+            help = help.Replace($"[default: {option.GetDefaultValue()}]", $"[default: {option.GetDefaultValue()}]".ToLowerInvariant(), StringComparison.Ordinal);
         return help;
     }
 }
