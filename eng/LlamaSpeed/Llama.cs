@@ -26,7 +26,8 @@ internal sealed unsafe partial class Llama : IDisposable
         settings[0] = context;
         settings[1] = settings[2] = 512; // batch and micro-batch
         settings[7] = settings[8] = threads; // for single tokens, for many
-        settings[13] = 1; // flash attention, without which values in small integers are refused
+        // Flash attention, without which values in small integers are refused; but it would round a cache of f32 to f16.
+        settings[13] = type == 0 ? 0 : 1;
         settings[26] = settings[27] = type;
         _context = _model == 0 ? 0 : NewContext(_model, parameters);
         if (_context == 0)
@@ -58,6 +59,24 @@ internal sealed unsafe partial class Llama : IDisposable
         }
 
         Synchronize(_context);
+    }
+
+    /// <summary>Reads tokens, at most 512 of them, with the logits behind each.</summary>
+    public void DecodeEach(ReadOnlySpan<int> tokens, Span<float> logits)
+    {
+        byte* wanted = stackalloc byte[tokens.Length];
+        new Span<byte>(wanted, tokens.Length).Fill(1);
+        fixed (int* t = tokens)
+        {
+            Batch batch = BatchOf(t, tokens.Length);
+            batch.Fields[6] = (long)wanted;
+            int status = Decode(_context, batch);
+            if (status != 0)
+                throw new InvalidOperationException($"llama_decode returned {status}");
+        }
+
+        Synchronize(_context);
+        for (int i = 0; i < tokens.Length; i++) new ReadOnlySpan<float>(LogitsOf(_context, i), Vocabulary).CopyTo(logits[(i * Vocabulary)..]);
     }
 
     /// <summary>The logits behind the last token.</summary>

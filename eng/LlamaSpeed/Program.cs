@@ -7,6 +7,7 @@ using LlamaSpeed;
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 speed Q4_0 1 512
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 depth Q4_0 2 16384
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 loss MODEL.gguf TEXT.txt 256
+//     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 caches MODEL.gguf TEXT.txt 1024 8 logits.safetensors
 // A format's name instead of a file stands for a model of the shape of TinyLlama-1.1B with random weights, written to a temporary file.
 switch (args)
 {
@@ -22,8 +23,12 @@ switch (args)
         Llama.Load(folder);
         RoundingLoss.Run(model, text, Number(tokens));
         break;
+    case [string folder, "caches", string model, string text, string context, string chunks, .. string[] file]:
+        Llama.Load(folder);
+        CacheLoss.Run(model, text, Number(context), Number(chunks), file.FirstOrDefault());
+        break;
     default:
-        Console.Error.WriteLine("LlamaSpeed LIBRARIES speed FORMAT|MODEL.gguf THREADS PROMPT | LlamaSpeed LIBRARIES depth FORMAT|MODEL.gguf THREADS TOKENS | LlamaSpeed LIBRARIES loss MODEL.gguf TEXT.txt TOKENS");
+        Console.Error.WriteLine("LlamaSpeed LIBRARIES speed FORMAT|MODEL.gguf THREADS PROMPT | LlamaSpeed LIBRARIES depth FORMAT|MODEL.gguf THREADS TOKENS | LlamaSpeed LIBRARIES loss MODEL.gguf TEXT.txt TOKENS | LlamaSpeed LIBRARIES caches MODEL.gguf TEXT.txt CONTEXT CHUNKS [FILE]");
         return 2;
 }
 

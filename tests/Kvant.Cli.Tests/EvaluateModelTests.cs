@@ -1,4 +1,8 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
+using Kvant.Formats;
+using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
 
 namespace Kvant.Cli.Tests;
 
@@ -35,6 +39,29 @@ public sealed class EvaluateModelTests : IDisposable
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         foreach (string words in (string[])["mini.gguf on mini-holdout.txt, 2 x 128 tokens", "4 sinks", "window of 64", "KL median", "top-1 %", "keys only", "rough with few pieces of text (2)"])
             Assert.Contains(words, result.Out, StringComparison.Ordinal);
+    }
+
+    // Logits that say nothing: every one is zero. Pieces and context are theirs, and the row that compresses nothing stands beside the others.
+    [Fact]
+    public void LogitsOfAnotherEngineAreTheBaseline()
+    {
+        using (LanguageModel model = LanguageModel.Open(TempFolder.Model))
+        {
+            Tokenizer tokenizer = Tokenizer.Read(model.File);
+            int[] tokens = [.. tokenizer.AddsBegin ? [tokenizer.Begin!.Value] : Array.Empty<int>(), .. tokenizer.Encode(File.ReadAllText(Shipped.Text), addBegin: false)[..64]];
+            using SafetensorsWriter writer = SafetensorsWriter.Create(
+                _folder["l.safetensors"], [new("tokens", ElementType.I32, 1, 40), new("logits", ElementType.F32, 1, 40, model.VocabularySize)], new Dictionary<string, string> { ["kvant.logits"] = "1", ["engine"] = "nobody" });
+            writer.Write(MemoryMarshal.AsBytes(tokens.AsSpan(0, 40)));
+            writer.Write(new byte[40 * model.VocabularySize * sizeof(float)]);
+            writer.Commit();
+        }
+
+        ToolResult result = ToolResult.Of("evaluate", "--against", _folder["l.safetensors"], "--codec", "q8");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        foreach (string words in (string[])["1 x 40 tokens", "with the logits of nobody", "each against the logits of nobody", "fp32", "q8"])
+            Assert.Contains(words, result.Out, StringComparison.Ordinal);
+        ToolResult.Of("evaluate", "--against", _folder["l.safetensors"], "--codec", "q8", "--context", "64").AssertFailed(1, "1 pieces of 40 tokens");
+        ToolResult.Of("evaluate", TempFolder.Trace, "--against", _folder["l.safetensors"]).AssertFailed(2, "--against goes with a model");
     }
 
     [Fact]

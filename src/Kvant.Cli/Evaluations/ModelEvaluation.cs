@@ -122,8 +122,8 @@ internal static class ModelEvaluation
     private static void Show(Terminal terminal, ModelReport report)
     {
         var text = report.Text;
-        terminal.Out.WriteLine(Invariant($"{report.Model.Name} on {text.Name}, {text.Chunks} x {text.Context} tokens, perplexity {report.ExactPerplexity:0.###} with an fp32 cache, {report.ExactSpeed.DecodeTokensPerSecond:0} tokens/s."));
-        terminal.Out.WriteLine(Invariant($"All caches: {report.Sinks} sinks and a window of {report.Window} in 16-bit floats. KL in nats, each against the fp32 cache; x long: times smaller than fp16 at {report.LongContext} tokens."));
+        terminal.Out.WriteLine(Invariant($"{report.Model.Name} on {text.Name}, {text.Chunks} x {text.Context} tokens, perplexity {report.ExactPerplexity:0.###} with {report.Baseline}, {report.ExactSpeed.DecodeTokensPerSecond:0} tokens/s."));
+        terminal.Out.WriteLine(Invariant($"All caches: {report.Sinks} sinks and a window of {report.Window} in 16-bit floats. KL in nats, each against {(report.Against is null ? "the fp32 cache" : report.Baseline)}; x long: times smaller than fp16 at {report.LongContext} tokens."));
         Tables.Write(terminal, json: false, Columns(report), report.Results);
         string[] layers = [.. report.LayersOfSharedKeys.Select(layer => Invariant($"{layer} ({report.KeyMeanShares[layer]:0%})"))];
         if (layers.Length > 0)
@@ -145,6 +145,7 @@ internal static class ModelEvaluation
             Column<ModelResult>.OfError("", "KL median", r => r.Loss.DivergenceMedian.Value),
             Column<ModelResult>.OfError("", "±", r => r.Loss.DivergenceMedian.StandardError, minor: true),
             Column<ModelResult>.OfError("", "KL 99 %", r => r.Loss.DivergenceP99.Value),
+            Column<ModelResult>.OfError("", "KL 99.9 %", r => r.Loss.DivergenceP999.Value, minor: true),
             Column<ModelResult>.OfError("", "KL mean", r => r.Loss.DivergenceMean.Value, minor: true),
             Column<ModelResult>.OfReal("", "top-1 %", "0.00", r => 100 * r.Loss.Top1.Value),
             Column<ModelResult>.OfReal("", "perplexity %", "+0.000;-0.000", r => 100 * (r.Loss.PerplexityRatio.Value - 1)),

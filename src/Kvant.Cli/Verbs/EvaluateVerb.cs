@@ -6,6 +6,7 @@ using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.LanguageModels;
+using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Cli.Verbs;
@@ -25,6 +26,7 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
+    private readonly Option<string?> _against = CommonOptions.Input("--against", FileUse.Input, "Compare with logits that another engine wrote for the same tokens (docs/formats/logits.md), not with an fp32 cache.");
     private readonly RotaryOptions _rotary = new();
     private readonly Option<string?> _report = CommonOptions.OptionalOutput("--report", OutputKind.Report, "Also write a page (HTML) with plots and every number.");
     private readonly Option<string?> _results = CommonOptions.OptionalOutput("--results", OutputKind.Results, "Also write a line of JSON per pair of codecs, each with commit, machine, model, text and settings.");
@@ -35,7 +37,7 @@ internal sealed class EvaluateVerb : Verb
         : base("evaluate", "Compare methods by what they do to a language model, or to recorded keys and values.")
     {
         Add(_subject.Trace);
-        foreach (Option option in (Option[])[_subject.Model, _text, _context, _chunks, .. _methods.Options, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _rotary.Base, _rotary.Pairs, _report, _results, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_subject.Model, _text, _context, _chunks, .. _methods.Options, _all, _parts, _retrieval, _passkeys, _window, _sinks, _long, _against, _rotary.Base, _rotary.Pairs, _report, _results, _arithmetic, _threads])
             Add(option);
     }
 
@@ -49,6 +51,9 @@ internal sealed class EvaluateVerb : Verb
 
             With --arithmetic fast the compared models multiply as 'generate' does, in integers, and the row fp32 is the floor: what that
             alone changes.
+
+            With --against another engine's logits take the place of the fp32 cache: pieces and context are those of the file, and the row
+            fp32 is what the two engines differ by.
 
             A trace needs no model: attention over decoded keys and values, without sinks and window, is compared with the exact one
             (see docs/formats/trace.md; 'kvant trace' records one).
@@ -77,7 +82,7 @@ internal sealed class EvaluateVerb : Verb
             return;
         }
 
-        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _retrieval, _passkeys, _window, _sinks, _long, _results, _arithmetic])
+        foreach (Option option in (Option[])[_text, _context, _chunks, _parts, _retrieval, _passkeys, _window, _sinks, _long, _against, _results, _arithmetic])
         {
             if (result.GetResult(option) is { Implicit: false })
                 throw new UsageException($"{option.Name} goes with a model; '{input}' is none");
@@ -102,9 +107,10 @@ internal sealed class EvaluateVerb : Verb
             policies = [.. policies, .. CachePreset.All.Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
-        // What products alone lose is a floor under every other row.
+        // What products alone lose, or what two engines differ by, is a floor under every other row.
+        using LogitsFile? against = result.GetValue(_against) is { } logits ? LogitsFile.Open(logits) : null;
         var exact = LayerSpecs.Parse("fp32");
-        if (arithmetic == Arithmetic.Fast && !pairs.Contains(exact))
+        if ((arithmetic == Arithmetic.Fast || against is not null) && !pairs.Contains(exact))
             pairs = [exact, .. pairs];
         ModelEvaluation.Run(
             new ModelExperiment
@@ -114,8 +120,9 @@ internal sealed class EvaluateVerb : Verb
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
                 Policies = Policies.Named(policies, geometry, PolicySource.Of(model)),
-                Context = result.GetValue(_context),
-                Chunks = result.GetValue(_chunks),
+                Context = Asked(_context, against?.Context),
+                Chunks = Asked(_chunks, against?.Chunks),
+                Against = against,
                 Sinks = result.GetValue(_sinks),
                 Window = result.GetValue(_window),
                 Parts = result.GetValue(_parts) || result.GetValue(_all),
@@ -125,5 +132,8 @@ internal sealed class EvaluateVerb : Verb
             },
             retrieval: result.GetValue(_retrieval) || result.GetValue(_all), passkeys: result.GetValue(_passkeys),
             result.GetValue(_report), result.GetValue(_results), leftOut, Files, terminal, json);
+
+        // Without a word, what the logits are of.
+        int Asked(Option<int> option, int? ofLogits) => ofLogits is { } number && result.GetResult(option) is not { Implicit: false } ? number : result.GetValue(option);
     }
 }

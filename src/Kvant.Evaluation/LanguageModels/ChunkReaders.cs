@@ -1,25 +1,29 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Metrics;
+using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
 
-/// <summary>What one thread needs to read chunks: a model with the exact cache and one with each other kind, all at the same token.</summary>
+/// <summary>What one thread needs to read chunks: a model with the exact cache, or another engine's logits, and a model with each other kind of cache, all at the same token.</summary>
 internal sealed class ChunkReaders : IDisposable
 {
-    private readonly Reader _exact;
+    private readonly Reader? _exact;
+    private readonly LogitsFile? _against;
     private readonly Reader[] _others;
     private readonly float[] _logits;
     private readonly SoftmaxRow[] _exactRows;
     private readonly SoftmaxRow _row;
     private readonly int _vocabulary;
 
-    public ChunkReaders(LanguageModel model, IReadOnlyList<KvCacheOptions> caches, int batch, Arithmetic arithmetic)
+    public ChunkReaders(LanguageModel model, IReadOnlyList<KvCacheOptions> caches, int batch, Arithmetic arithmetic, LogitsFile? against)
     {
         _vocabulary = model.VocabularySize;
         CodecSpec exact = ModelExperiment.Exact;
-        _exact = Open(caches[0] with { Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) }, Arithmetic.Exact);
+        _against = against;
+        if (against is null)
+            _exact = Open(caches[0] with { Policy = LayerPolicy.Uniform(model.Config.Layers, exact, exact) }, Arithmetic.Exact);
         _others = [.. caches.Select(c => Open(c, arithmetic))];
         _logits = new float[batch * _vocabulary];
         _exactRows = [.. Enumerable.Range(0, batch).Select(_ => new SoftmaxRow(_vocabulary))];
@@ -30,15 +34,16 @@ internal sealed class ChunkReaders : IDisposable
 
     public void Restart()
     {
-        _exact.Restart();
+        _exact?.Restart();
         foreach (Reader reader in _others)
             reader.Restart();
     }
 
-    public void ReadExact(ReadOnlySpan<int> inputs)
+    public void ReadExact(int chunk, int first, ReadOnlySpan<int> inputs)
     {
         Memory<float> logits = _logits.AsMemory(0, inputs.Length * _vocabulary);
-        _exact.Decoder.ForwardEach(inputs, logits);
+        _against?.Read(chunk, first, logits.Span);
+        _exact?.Decoder.ForwardEach(inputs, logits);
         for (int i = 0; i < inputs.Length; i++)
             _exactRows[i].Set(logits.Span.Slice(i * _vocabulary, _vocabulary), 1);
     }
@@ -62,7 +67,7 @@ internal sealed class ChunkReaders : IDisposable
 
     public void Dispose()
     {
-        _exact.Dispose();
+        _exact?.Dispose();
         foreach (Reader reader in _others)
             reader.Dispose();
     }

@@ -1,6 +1,7 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 
@@ -59,6 +60,9 @@ internal sealed record ModelExperiment
     /// products alone lose. Exact unless said, so that the loss of the cache is not buried.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Exact;
 
+    /// <summary>What everything is compared with instead of the model on an fp32 cache: logits that another engine wrote for the same tokens. It stays the caller's.</summary>
+    public LogitsFile? Against { get; init; }
+
     /// <summary>Threads, 1 or more. The results other than speeds do not depend on it.</summary>
     public int Threads { get; init; } = 1;
 
@@ -67,7 +71,7 @@ internal sealed record ModelExperiment
     /// <param name="cancellation">Stops the run.</param>
     /// <exception cref="ArgumentException">There is nothing to compare, a policy has another number of layers, a setting is out of range, a codec does not take the model's dimension, or the
     /// text has fewer tokens than one chunk.</exception>
-    /// <exception cref="InvalidDataException">The model's file has no tokenizer that can be read.</exception>
+    /// <exception cref="InvalidDataException">The model's file has no tokenizer that can be read, or the logits are of other tokens.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
     public ModelReport Run(IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
@@ -79,8 +83,9 @@ internal sealed record ModelExperiment
         TextChunk[] chunks = TextChunk.Cut(tokens, begin, Context, Chunks);
         if (chunks.Length == 0)
             throw new ArgumentException($"The text has {tokens.Length} tokens; a context of {Context} needs at least {Context + (begin is null ? 1 : 0)}.");
+        Against?.RequireTokens(chunks, Model.VocabularySize);
         var plan = new ModelPlan(this, chunks);
-        var forced = new TeacherForcing(Model, chunks, plan.Readings, Arithmetic);
+        var forced = new TeacherForcing(Model, chunks, plan.Readings, Arithmetic, Against);
         var meter = new ShareMeter(progress, forced.Steps + LayerLosses.Steps(plan) + GreedyRuns.Steps(plan), cancellation);
         forced.Run(Threads, meter);
         LayerLosses layers = new LayerLosses(plan, meter).Run();
@@ -108,5 +113,7 @@ internal sealed record ModelExperiment
         if (Pairs.Count + Policies.Count == 0)
             throw new ArgumentException("There are no pairs of codecs; at least one is wanted.");
         _ = Contestants;
+        if (Against is not null && (Against.Context != Context || Against.Chunks < Chunks))
+            throw new ArgumentException($"The logits are those of {Against.Chunks} pieces of {Against.Context} tokens; {Chunks} of {Context} are to be read.");
     }
 }

@@ -51,6 +51,7 @@ internal sealed class ModelPlan
         Window = Experiment.Window,
         Parts = Experiment.Parts,
         LongContext = Experiment.LongContext,
+        Against = Experiment.Against?.Name,
         ExactPerplexity = forced.ExactPerplexity,
         KeyMeanShares = layers.KeyMeanShares,
         ExactSpeed = greedy.ExactSpeed,

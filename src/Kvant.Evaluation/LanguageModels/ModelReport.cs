@@ -34,7 +34,14 @@ internal sealed record ModelReport
     /// <summary>The context of <see cref="ModelResult.LongBytesPerToken"/>.</summary>
     public required int LongContext { get; init; }
 
-    /// <summary>Perplexity with the exact cache.</summary>
+    /// <summary>The engine whose logits everything is compared with; null for the same model on an fp32 cache.</summary>
+    public string? Against { get; init; }
+
+    /// <summary>What everything is compared with, in words.</summary>
+    [JsonIgnore]
+    public string Baseline => Against is null ? "an fp32 cache" : $"the logits of {Against}";
+
+    /// <summary>Perplexity with the exact cache, or in the logits that everything is compared with.</summary>
     public required double ExactPerplexity { get; init; }
 
     /// <summary>By layer: the share of the keys' energy that is in their mean, which the softmax does not see.</summary>

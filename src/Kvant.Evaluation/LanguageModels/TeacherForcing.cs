@@ -2,15 +2,16 @@ using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
 using Kvant.Evaluation.Metrics;
+using Kvant.Evaluation.Sources;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>
-/// Reads every chunk with the exact cache and with all others, side by side, a few tokens at a time, so that logits of a few tokens are
+/// Reads every chunk with the exact cache (or takes another engine's logits) and with all others, side by side, a few tokens at a time, so that logits of a few tokens are
 /// all that is ever held. Chunks go to threads.
 /// </summary>
-internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IReadOnlyList<KvCacheOptions> caches, Arithmetic arithmetic = Arithmetic.Exact)
+internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IReadOnlyList<KvCacheOptions> caches, Arithmetic arithmetic = Arithmetic.Exact, LogitsFile? against = null)
 {
     // Their logits and probabilities are held: 20 bytes for each token of the vocabulary.
     private const int LogitsHeld = 4_000_000;
@@ -36,7 +37,7 @@ internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IR
 
     public void Run(int threads, ShareMeter meter)
     {
-        OneError.For(chunks.Length, threads, () => new ChunkReaders(model, caches, Batch, arithmetic), (chunk, readers) => Read(chunk, readers, meter), meter.Cancellation);
+        OneError.For(chunks.Length, threads, () => new ChunkReaders(model, caches, Batch, arithmetic, against), (chunk, readers) => Read(chunk, readers, meter), meter.Cancellation);
         OneError.For(caches.Count, threads, i => Losses[i] = TokenLoss.Of(new TokenComparisons(_comparisons[i])), meter.Cancellation);
         ExactPerplexity = Math.Exp(-_comparisons[0].SelectMany(c => c).Average(t => t.ExactLogProbability));
     }
@@ -51,7 +52,7 @@ internal sealed class TeacherForcing(LanguageModel model, TextChunk[] chunks, IR
         {
             int count = Math.Min(Batch, inputs.Length - first);
             ReadOnlySpan<int> input = inputs.Span.Slice(first, count), target = targets.Span.Slice(first, count);
-            readers.ReadExact(input);
+            readers.ReadExact(chunk, first, input);
             meter.Step(count);
             for (int i = 0; i < caches.Count; i++)
             {

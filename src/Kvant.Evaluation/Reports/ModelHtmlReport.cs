@@ -82,7 +82,7 @@ internal static class ModelHtmlReport
         return $"Model {Name(m.Name)} ({Name(m.Architecture)}): {Count(m.Layers)} layers, {Count(m.QueryHeads)} query heads, {Count(m.KeyValueHeads)} key-value heads of {Count(m.HeadDimension)}, "
             + $"{Count(m.Vocabulary)} tokens. Text {Name(report.Text.Name)}: {Count(report.Text.Chunks)} × {Count(report.Text.Context)} of {Count(report.Text.Tokens)} tokens. "
             + $"{Count(report.Sinks)} sinks and a window of {Count(report.Window)} in 16-bit floats, the same for all. "
-            + string.Create(CultureInfo.InvariantCulture, $"Perplexity {report.ExactPerplexity:0.###} with an fp32 cache. ")
+            + string.Create(CultureInfo.InvariantCulture, $"Perplexity {report.ExactPerplexity:0.###} with {report.Baseline}. ")
             + $"Kvant {Name(report.Version)}{(report.Commit is { } commit ? $" ({Name(commit[..Math.Min(10, commit.Length)])})" : "")}, {Name(report.Machine.Architecture)}, {report.Machine.Processors} processors, "
             + $"{report.Machine.VectorBits}-bit vectors; at most {Count(report.PeakMemory >> 20)} MiB of memory.";
     }

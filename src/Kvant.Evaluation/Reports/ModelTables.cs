@@ -10,7 +10,7 @@ namespace Kvant.Evaluation.Reports;
 internal static class ModelTables
 {
     public static XElement Losses(ModelReport report, PairMarks marks) => Table(
-        "Against the same model with an fp32 cache; from few bytes to many.", report, marks, true,
+        $"Against {(report.Against is null ? "the same model with an fp32 cache" : report.Baseline)}; from few bytes to many.", report, marks, true,
         ("bits", r => Fixed(r.BitsPerValue, 2)),
         ("KL median", r => WithError(r.Loss.DivergenceMedian)),
         ("KL 99\u00A0%", r => WithError(r.Loss.DivergenceP99)),

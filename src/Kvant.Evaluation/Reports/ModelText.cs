@@ -18,10 +18,12 @@ internal static class ModelText
 
     public static IEnumerable<string> Meaning(ModelReport report)
     {
-        yield return "The model read the same tokens once with an fp32 cache and once with each pair of codecs; nothing else changed. Each token attended to the cache as it decodes at "
+        yield return (report.Against is null
+                ? "The model read the same tokens once with an fp32 cache and once with each pair of codecs; nothing else changed. "
+                : $"The model read with each pair of codecs the tokens whose logits another engine wrote ({report.Against}); the row fp32 is what the two engines differ by. ") + "Each token attended to the cache as it decodes at "
             + $"that moment: the first {Count(report.Sinks)} tokens and the newest {Count(report.Window)} (and those that wait until their block is full) in 16-bit floats, all others compressed. "
             + "So this is what a decoder sees that generates the text token by token, not what it sees of a prompt that is read at once. All tokens count, the early ones, of which little is compressed, too.";
-        yield return "KL is the divergence of the next-token probabilities from those with the fp32 cache, in nats: its median is the usual token, its 99th and 99.9th percentile and its maximum the rare bad ones. "
+        yield return $"KL is the divergence of the next-token probabilities from {(report.Against is null ? "those with the fp32 cache" : report.Baseline)}, in nats: its median is the usual token, its 99th and 99.9th percentile and its maximum the rare bad ones. "
             + "Top-1 is how often the most likely token stays the same. Perplexity is compared on the same tokens. Δp is the root mean square change of the true token's probability.";
         yield return "± is one standard error: whole pieces of the text were drawn again 200 times, with replacement, the same ones for all pairs."
             + (report.Text.Chunks < 16 ? $" With {report.Text.Chunks} pieces that is rough; 16 or more are better." : "");
