@@ -37,20 +37,7 @@ public sealed class CompressedAttention : IAttention, IDisposable
     private KvCache Target => _trial.Fork ?? _cache;
 
     /// <inheritdoc/>
-    public int Length
-    {
-        get
-        {
-            int least = int.MaxValue, most = 0;
-            for (int layer = 0; layer < _cache.Geometry.Layers; layer++)
-            {
-                int length = Target.LayerLength(layer);
-                (least, most) = (Math.Min(least, length), Math.Max(most, length));
-            }
-            return least == most ? least : throw new InvalidOperationException(
-                $"The layers of the cache hold {least} to {most} tokens, since a step ended in its middle; truncate the cache to {least}.");
-        }
-    }
+    public int Length => LengthOf(Target);
 
     /// <inheritdoc/>
     public long Changes => _cache.Changes;
@@ -59,13 +46,7 @@ public sealed class CompressedAttention : IAttention, IDisposable
     public void Require(LanguageModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (_cache.Geometry != model.CacheGeometry)
-            throw new InvalidOperationException($"The cache is of {_cache.Geometry}; the model's is of {model.CacheGeometry}.");
-        if (_cache.Options.Identity is not { } identity) return;
-        if ((identity.Weights ?? model.Identity.Weights) != model.Identity.Weights)
-            throw new InvalidOperationException($"The cache is of the weights {identity.Weights}; the model's are {model.Identity.Weights}.");
-        if ((identity.Positions ?? model.Identity.Positions) != model.Identity.Positions)
-            throw new InvalidOperationException($"The cache has the positions '{identity.Positions}'; the model has '{model.Identity.Positions}'.");
+        Require(_cache, model);
     }
 
     /// <inheritdoc/>
@@ -86,6 +67,32 @@ public sealed class CompressedAttention : IAttention, IDisposable
             _attention.Decode(target, layer, queries.Slice(token * queryFloats, queryFloats), outputs.Slice(token * outputFloats, outputFloats));
         }
         _trial.Note(layer, queries, keys, values, tokens);
+    }
+
+    /// <summary>How many tokens every layer of a cache holds.</summary>
+    /// <exception cref="InvalidOperationException">Layers hold different numbers of tokens.</exception>
+    internal static int LengthOf(KvCache cache)
+    {
+        int least = int.MaxValue, most = 0;
+        for (int layer = 0; layer < cache.Geometry.Layers; layer++)
+        {
+            int length = cache.LayerLength(layer);
+            (least, most) = (Math.Min(least, length), Math.Max(most, length));
+        }
+        return least == most ? least : throw new InvalidOperationException(
+            $"The layers of the cache hold {least} to {most} tokens, since a step ended in its middle; truncate the cache to {least}.");
+    }
+
+    /// <summary>Refuses a cache that is not the model's.</summary>
+    internal static void Require(KvCache cache, LanguageModel model)
+    {
+        if (cache.Geometry != model.CacheGeometry)
+            throw new InvalidOperationException($"The cache is of {cache.Geometry}; the model's is of {model.CacheGeometry}.");
+        if (cache.Options.Identity is not { } identity) return;
+        if ((identity.Weights ?? model.Identity.Weights) != model.Identity.Weights)
+            throw new InvalidOperationException($"The cache is of the weights {identity.Weights}; the model's are {model.Identity.Weights}.");
+        if ((identity.Positions ?? model.Identity.Positions) != model.Identity.Positions)
+            throw new InvalidOperationException($"The cache has the positions '{identity.Positions}'; the model has '{model.Identity.Positions}'.");
     }
 
     /// <summary>Ends the threads of attention, unless they are shared. The cache stays open.</summary>

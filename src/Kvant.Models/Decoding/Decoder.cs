@@ -26,6 +26,7 @@ public sealed class Decoder : IDisposable
     private readonly MatrixProduct _product;
     private readonly Rope _rope;
     private readonly Rope _windowRope;
+    private readonly int[] _positions;
     private readonly float[] _states;
     private readonly float[] _normed;
     private readonly float[] _queries;
@@ -54,6 +55,7 @@ public sealed class Decoder : IDisposable
         _batch = options.Batch;
         _beyondContext = options.BeyondContext;
         _mostTokens = !_beyondContext ? config.ContextLength : config.SlidingWindow >= config.ContextLength ? config.SlidingWindow : int.MaxValue;
+        _positions = new int[_batch];
         _states = Buffer(config.Width);
         _normed = Buffer(config.Width);
         _queries = Buffer(config.QueryHeads * config.HeadDimension);
@@ -74,6 +76,9 @@ public sealed class Decoder : IDisposable
     /// <summary>The position of the next token: how many the cache holds.</summary>
     /// <exception cref="InvalidOperationException">A step ended in its middle.</exception>
     public int Position => _attention.Length;
+
+    /// <summary>The most tokens of a sequence.</summary>
+    internal int MostTokens => _mostTokens;
 
     /// <summary>How many tokens there is still room for in the model's context.</summary>
     internal int Room => _mostTokens - Position;
@@ -160,8 +165,8 @@ public sealed class Decoder : IDisposable
             if ((uint)token >= (uint)_model.VocabularySize) throw new ArgumentOutOfRangeException(nameof(tokens), token, $"the tokens are 0 to {_model.VocabularySize - 1}");
         }
         _attention.Require(_model);
-        int position = Position;
-        if (tokens.Length > _mostTokens - position)
+        int position = Position, more = _attention is SequencesAttention { Positions.IsEmpty: false } ? 1 : tokens.Length;
+        if (more > _mostTokens - position)
             throw new InvalidOperationException($"{tokens.Length} tokens behind the {position} that are cached reach past the model's context of {_mostTokens}" + (!_beyondContext ? $"; {nameof(DecoderOptions.BeyondContext)} permits that" : ", its sliding window"));
     }
 
@@ -170,13 +175,23 @@ public sealed class Decoder : IDisposable
         int width = _model.Config.Width, count = tokens.Length;
         for (int i = 0; i < count; i++) _model.Embedding.ReadRow(tokens[i], _states.AsSpan(i * width, width));
         if (_model.Architecture.ScalesEmbeddings) TensorPrimitives.Multiply(_states.AsSpan(0, count * width), MathF.Sqrt(width), _states);
-        _rope.Prepare(Position, count);
-        if (_windowRope != _rope) _windowRope.Prepare(Position, count);
+        ReadOnlySpan<int> positions = Positions(count);
+        _rope.Prepare(positions);
+        if (_windowRope != _rope) _windowRope.Prepare(positions);
         for (int layer = 0; layer < _model.Layers.Count; layer++)
         {
             Attend(layer, count);
             FeedForward(_model.Layers[layer], count);
         }
+    }
+
+    // One behind the other, unless each token is another sequence's.
+    private ReadOnlySpan<int> Positions(int count)
+    {
+        if (_attention is SequencesAttention { Positions: { IsEmpty: false } positions }) return positions;
+        int first = Position;
+        for (int i = 0; i < count; i++) _positions[i] = first + i;
+        return _positions.AsSpan(0, count);
     }
 
     private void Attend(int layer, int count)

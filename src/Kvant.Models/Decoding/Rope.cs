@@ -18,14 +18,15 @@ internal sealed class Rope
     }
 
     /// <summary>Makes the angles of some tokens, once for all layers and heads.</summary>
-    internal void Prepare(int position, int tokens)
+    /// <param name="positions">One for each token.</param>
+    internal void Prepare(ReadOnlySpan<int> positions)
     {
         double[] speeds = _turns.Speeds;
-        for (int token = 0; token < tokens; token++)
+        for (int token = 0; token < positions.Length; token++)
         {
             for (int i = 0; i < speeds.Length; i++)
             {
-                (double sine, double cosine) = Math.SinCos((position + token) * speeds[i]);
+                (double sine, double cosine) = Math.SinCos(positions[token] * speeds[i]);
                 _sines[(token * speeds.Length) + i] = (float)(sine * _turns.Magnitude);
                 _cosines[(token * speeds.Length) + i] = (float)(cosine * _turns.Magnitude);
             }
