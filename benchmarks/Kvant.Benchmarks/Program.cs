@@ -3,11 +3,13 @@ using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
 // `rows` and `sampler` answer in a minute or so, everything interleaved with a plain baseline; `memory` says what pools and forgotten caches
-// take of the system; `forks` how even the steps of eight forks are; `vectors THREADS` how fast a query meets vectors on their own; `tokenizer MODEL.gguf TEXT` how fast text becomes tokens; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; `chunks [HOST:PORT]` what stored sequences take and how
+// take of the system; `steps CODEC TOKENS COUNT` does steps of attention and nothing else; `forks` how even the steps of eight forks are; `vectors THREADS` how fast a query meets vectors on their own; `tokenizer MODEL.gguf TEXT` how fast text becomes tokens; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; `chunks [HOST:PORT]` what stored sequences take and how
 // fast they come back; anything else goes to BenchmarkDotNet.
 // The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
 if (args is ["rows", .. string[] specs])
     return RowsComparison.Run(specs);
+if (args is ["steps", string codec, string tokens, string steps])
+    return AttentionSteps.Run(codec, int.Parse(tokens, CultureInfo.InvariantCulture), int.Parse(steps, CultureInfo.InvariantCulture));
 if (args is ["memory"])
     return PoolMemory.Run();
 if (args is ["forks", .. string[] presets])

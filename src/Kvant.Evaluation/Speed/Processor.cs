@@ -10,7 +10,10 @@ internal static class Processor
     public static string Name { get; } = FromLinux() ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
 
     /// <summary>One line: the processor, how many of its logical processors the process may use, the registers that kernels use, the runtime.</summary>
-    public static string Summary => $"{Name}, {Environment.ProcessorCount} logical processors, {(int)SimdSupport.Widest}-bit registers, {RuntimeInformation.FrameworkDescription}";
+    public static string Summary => $"{Name}, {Environment.ProcessorCount} logical processors, {(int)SimdSupport.Widest}-bit registers{Products}, {RuntimeInformation.FrameworkDescription}";
+
+    // Arm's processors have registers of one width, and multiply bytes in one of two ways.
+    private static string Products => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 && SimdSupport.ByteProducts is { } name ? $" with {name}" : "";
 
     private static string? FromLinux()
     {

@@ -5,6 +5,7 @@ using Kvant.Kernels;
 namespace Kvant.Tests.Kernels;
 
 /// <summary>The parts of the trellis kernels against their definitions; the rest is reached by golden bytes and tiles.</summary>
+[Trait(Widths.Trait, "width")]
 public sealed class TrellisKernelTests
 {
     private readonly Random _random = new(11);

@@ -12,7 +12,7 @@ public sealed class WidthLegTests(WidthLegs legs)
     public async Task EveryWidthPassesNatively(string setting)
     {
         (int Code, string Output)? leg = await legs.Finish(setting);
-        Assert.SkipWhen(leg is null, $"This machine has no {WidthLegs.Settings[setting]}-bit registers; the path was run emulated by the tests of this trait in this process.");
+        Assert.SkipWhen(leg is null, $"This machine has no {WidthLegs.Settings[setting].Width}-bit registers; the path was run emulated by the tests of this trait in this process.");
         Assert.True(leg!.Value.Code == 0, $"{setting}=0: exit code {leg.Value.Code}\n{leg.Value.Output}");
     }
 
@@ -23,5 +23,15 @@ public sealed class WidthLegTests(WidthLegs legs)
         string? expected = Environment.GetEnvironmentVariable(Widths.Expected);
         Assert.SkipWhen(expected is null, "Only a leg claims a width.");
         Assert.Equal((SimdWidth)int.Parse(expected!), SimdSupport.Widest);
+    }
+
+    [Fact]
+    [Trait(Widths.Trait, "width")]
+    public void BytesAreMultipliedAsTheLegClaims()
+    {
+        string? expected = Environment.GetEnvironmentVariable(Widths.ExpectedProducts);
+        Assert.SkipWhen(expected is null, "Only a leg claims how bytes are multiplied.");
+        Assert.Equal(expected, SimdSupport.ByteProducts ?? "");
+        Assert.Equal(expected is "SDOT" or "SMULL", TileSimd128.AddsProducts);
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Kvant.Kernels;
 
 namespace Kvant.Tests.Kernels;
@@ -12,22 +13,28 @@ public sealed class WidthLegs : IDisposable
     private readonly Dictionary<string, Process> _legs = [];
     private readonly Dictionary<string, Task<string>> _outputs = [];
 
-    /// <summary>What is switched off, and the width that is left. Without a setting a leg would be this process again.</summary>
-    public static IReadOnlyDictionary<string, int> Settings { get; } = new Dictionary<string, int>
-    {
-        ["DOTNET_EnableAVX512"] = 256,
-        ["DOTNET_EnableAVX2"] = 128,
-        ["DOTNET_EnableHWIntrinsic"] = 0,
-    };
+    /// <summary>What is switched off, and the width and the products of bytes that are left. Without a setting a leg would be this process again.</summary>
+    public static IReadOnlyDictionary<string, (int Width, string? Products)> Settings { get; } = RuntimeInformation.ProcessArchitecture == Architecture.Arm64
+        ? new Dictionary<string, (int, string?)>
+        {
+            ["DOTNET_EnableArm64Dp"] = (128, "SMULL"),
+            ["DOTNET_EnableHWIntrinsic"] = (0, null),
+        }
+        : new Dictionary<string, (int, string?)>
+        {
+            ["DOTNET_EnableAVX512"] = (256, "PMADDUBSW"),
+            ["DOTNET_EnableAVX2"] = (128, "PMADDUBSW"),
+            ["DOTNET_EnableHWIntrinsic"] = (0, null),
+        };
 
     public WidthLegs()
     {
         // A leg starts no legs.
         if (Environment.GetEnvironmentVariable(Widths.Expected) is not null)
             return;
-        foreach ((string setting, int width) in Settings.Where(s => s.Value <= (int)SimdSupport.Widest))
+        foreach ((string setting, (int width, string? products)) in Settings.Where(s => s.Value.Width <= (int)SimdSupport.Widest))
         {
-            _legs[setting] = Start(setting, width);
+            _legs[setting] = Start(setting, width, products);
             _outputs[setting] = _legs[setting].StandardOutput.ReadToEndAsync();
         }
     }
@@ -54,12 +61,13 @@ public sealed class WidthLegs : IDisposable
         }
     }
 
-    private static Process Start(string setting, int width)
+    private static Process Start(string setting, int width, string? products)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Kvant.Tests")) { RedirectStandardOutput = true };
         foreach (string argument in (string[])["--filter-trait", $"{Widths.Trait}=width", "--minimum-expected-tests", "20", "--no-ansi", "--no-progress"])
             start.ArgumentList.Add(argument);
         start.Environment[Widths.Expected] = width.ToString();
+        start.Environment[Widths.ExpectedProducts] = products ?? "";
         // Nor does it talk to the runner of this process.
         foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("TESTINGPLATFORM", StringComparison.Ordinal)).ToArray())
             start.Environment.Remove(name);

@@ -14,6 +14,9 @@ public sealed class Widths : ICollectionFixture<WidthLegs>
     /// <summary>Names the width that a leg claims; set in the leg's process only.</summary>
     public const string Expected = "KVANT_EXPECTED_WIDTH";
 
+    /// <summary>Names the instruction that a leg claims bytes are multiplied with, nothing for none; set in the leg's process only.</summary>
+    public const string ExpectedProducts = "KVANT_EXPECTED_PRODUCTS";
+
     /// <summary>All widths; in a leg the scalar loops and the width that the process has.</summary>
     internal static SimdWidth[] All { get; } = Environment.GetEnvironmentVariable(Expected) is null
         ? [SimdWidth.Scalar, SimdWidth.Bits128, SimdWidth.Bits256, SimdWidth.Bits512]

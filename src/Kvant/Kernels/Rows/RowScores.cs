@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 
 namespace Kvant.Kernels;
 
 /// <summary>Dot products of a group of queries with the rows of a run.</summary>
 /// <remarks>
-/// The scalar loop is the definition. Wide code takes four rows with four queries (two below 512 bits, where there are half as many
-/// registers) and keeps their sixteen sums in registers, lane by lane; only at the end of the rows are lanes added up, four rows at
+/// The scalar loop is the definition. Wide code takes four rows with four queries (two where there are half as many registers, below 512 bits on
+/// processors other than Arm's) and keeps their sixteen sums in registers, lane by lane; only at the end of the rows are lanes added up, four rows at
 /// a time. A last block of fewer rows repeats its last row. Dimensions that do not fill whole registers take the widest that they fill.
 /// </remarks>
 internal static unsafe class RowScores
@@ -63,7 +64,7 @@ internal static unsafe class RowScores
         where TFormat : IRowFormat
     {
         int q = 0;
-        if (TSimd.Lanes == Simd512.Lanes)
+        if (TSimd.Lanes == Simd512.Lanes || AdvSimd.IsSupported)
         {
             for (; q + 4 <= job.Queries; q += 4)
                 Group<TVector, TSimd, TFormat, FourQueries<TVector, TSimd>>(job, q);

@@ -57,6 +57,16 @@ internal unsafe interface ITileSimd<TVector>
     /// <summary>Unsigned bytes of a times signed bytes of b, neighbors added: 16-bit integers. The caller sees to it that they fit.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b);
 
+    /// <summary>Whether the next two are the way to multiply here: the processor adds up what it multiplies. Else it is <see cref="MultiplyAdd"/>, whose products are summed in 16 bits.</summary>
+    static abstract bool AddsProducts { get; }
+
+    /// <summary>sums, of 32 bits, plus the products of the bytes of each of four registers with those of a word of its own, the four of a lane added up: bytes of
+    /// 0 to 127 with signed ones, as large as <see cref="TileTable.QueryLimit"/> allows.</summary>
+    static abstract TVector AddProducts(TVector sums, int* words, TVector a, TVector b, TVector c, TVector d);
+
+    /// <summary>The same for unsigned bytes, the words' as large as <see cref="TileTable.NeighborLimit"/> allows.</summary>
+    static abstract TVector AddUnsignedProducts(TVector sums, int* words, TVector a, TVector b, TVector c, TVector d);
+
     static abstract TVector AddBytes(TVector a, TVector b);
 
     static abstract TVector AddShorts(TVector a, TVector b);

@@ -234,6 +234,13 @@ internal static unsafe class TileScores
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        if (TSimd.AddsProducts)
+        {
+            low = TSimd.AddProducts(low, query, c0, c1, c2, c3);
+            high = TSimd.AddProducts(high, query, c4, c5, c6, c7);
+            return;
+        }
+
         TVector x0 = TSimd.Broadcast(query), x1 = TSimd.Broadcast(query + 1), x2 = TSimd.Broadcast(query + 2), x3 = TSimd.Broadcast(query + 3);
         low = TSimd.AddInts(low, Sum<TBits, TVector, TSimd>(TSimd.MultiplyAdd(c0, x0), TSimd.MultiplyAdd(c1, x1), TSimd.MultiplyAdd(c2, x2), TSimd.MultiplyAdd(c3, x3)));
         high = TSimd.AddInts(high, Sum<TBits, TVector, TSimd>(TSimd.MultiplyAdd(c4, x0), TSimd.MultiplyAdd(c5, x1), TSimd.MultiplyAdd(c6, x2), TSimd.MultiplyAdd(c7, x3)));

@@ -7,7 +7,7 @@ namespace Kvant.Kernels;
 
 /// <summary><see cref="ITileSimd{TVector}"/> over 128-bit registers, portable: what has no name of its own on every processor is put
 /// together from shifts and products.</summary>
-internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
+internal readonly unsafe partial struct TileSimd128 : ITileSimd<Vector128<byte>>
 {
     public static int Bytes => 16;
 
@@ -64,7 +64,9 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> LookUpSecond(Vector128<byte> table, Vector128<byte> second, Vector128<byte> index, int bits) =>
-        bits == 2 ? LookUp(second, index) : LookUp(table, ShiftRight(index, bits));
+        bits == 2 ? LookUp(second, index)
+        : AdvSimd.Arm64.IsSupported && bits == 4 ? Entry(table, index >>> 4)
+        : LookUp(table, ShiftRight(index, bits));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> MultiplyAdd(Vector128<byte> a, Vector128<byte> b) =>
@@ -127,7 +129,10 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LargestNeighbors(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c, Vector128<byte> d)
     {
-        return Vector128.Create(Pair(a), Pair(b), Pair(c), Pair(d));
+        if (!AdvSimd.Arm64.IsSupported)
+            return Vector128.Create(Pair(a), Pair(b), Pair(c), Pair(d));
+        Vector128<float> ab = AdvSimd.Arm64.AddPairwise(a.AsSingle(), b.AsSingle()), cd = AdvSimd.Arm64.AddPairwise(c.AsSingle(), d.AsSingle());
+        return AdvSimd.Arm64.MaxPairwise(ab, cd);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -140,7 +145,10 @@ internal readonly unsafe struct TileSimd128 : ITileSimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Vector128<byte> a, Vector128<byte> b, Vector128<byte> c, Vector128<byte> d)
     {
-        return Vector128.Create(Vector128.Sum(a.AsSingle()), Vector128.Sum(b.AsSingle()), Vector128.Sum(c.AsSingle()), Vector128.Sum(d.AsSingle()));
+        if (!AdvSimd.Arm64.IsSupported)
+            return Vector128.Create(Vector128.Sum(a.AsSingle()), Vector128.Sum(b.AsSingle()), Vector128.Sum(c.AsSingle()), Vector128.Sum(d.AsSingle()));
+        Vector128<float> ab = AdvSimd.Arm64.AddPairwise(a.AsSingle(), b.AsSingle()), cd = AdvSimd.Arm64.AddPairwise(c.AsSingle(), d.AsSingle());
+        return AdvSimd.Arm64.AddPairwise(ab, cd);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

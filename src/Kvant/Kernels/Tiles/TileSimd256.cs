@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -59,6 +60,12 @@ internal readonly unsafe struct TileSimd256 : ITileSimd<Vector256<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> MultiplyAdd(Vector256<byte> a, Vector256<byte> b) => Avx2.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+
+    public static bool AddsProducts => false;
+
+    public static Vector256<byte> AddProducts(Vector256<byte> sums, int* words, Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) => throw new UnreachableException();
+
+    public static Vector256<byte> AddUnsignedProducts(Vector256<byte> sums, int* words, Vector256<byte> a, Vector256<byte> b, Vector256<byte> c, Vector256<byte> d) => throw new UnreachableException();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> AddBytes(Vector256<byte> a, Vector256<byte> b) => a + b;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -60,6 +61,12 @@ internal readonly unsafe struct TileSimd512 : ITileSimd<Vector512<byte>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> MultiplyAdd(Vector512<byte> a, Vector512<byte> b) => Avx512BW.MultiplyAddAdjacent(a, b.AsSByte()).AsByte();
+
+    public static bool AddsProducts => false;
+
+    public static Vector512<byte> AddProducts(Vector512<byte> sums, int* words, Vector512<byte> a, Vector512<byte> b, Vector512<byte> c, Vector512<byte> d) => throw new UnreachableException();
+
+    public static Vector512<byte> AddUnsignedProducts(Vector512<byte> sums, int* words, Vector512<byte> a, Vector512<byte> b, Vector512<byte> c, Vector512<byte> d) => throw new UnreachableException();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> AddBytes(Vector512<byte> a, Vector512<byte> b) => a + b;

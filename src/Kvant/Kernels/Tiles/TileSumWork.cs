@@ -40,6 +40,9 @@ internal unsafe ref struct TileSumRun
     /// <summary>[four queries, group, tile, query], of <see cref="TileSums.TilesPerRun"/> tiles: what a product of integers is worth.</summary>
     public float* Factors;
 
+    /// <summary>Room for what sums begin with where levels are unsigned, in the order of <see cref="Factors"/>.</summary>
+    public int* Starts;
+
     public float* Accumulators;
 
     /// <summary>Room for levels that are looked up ahead (<see cref="TileShape.LevelBytes"/>).</summary>

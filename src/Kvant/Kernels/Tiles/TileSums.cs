@@ -63,6 +63,7 @@ internal static unsafe class TileSums
         bool looksAhead = work.Shape.LooksAhead(Math.Min(most, work.Queries));
         byte* weights = stackalloc byte[room * groups * RowsPerRun];
         float* factors = stackalloc float[room * groups * TilesPerRun];
+        int* starts = stackalloc int[room * groups * TilesPerRun];
         byte* levels = TileShape.Aligned(stackalloc byte[looksAhead ? TileShape.LevelBytes(TilesPerRun, UnitsAtOnce) : 0]);
         for (int tile = 0; tile < work.Tiles; tile += TilesPerRun)
         {
@@ -77,6 +78,7 @@ internal static unsafe class TileSums
                     Queries = Math.Min(most, work.Queries - done),
                     Weights = weights,
                     Factors = factors,
+                    Starts = starts,
                     Levels = levels,
                     LooksAhead = looksAhead,
                     Accumulators = work.Accumulators + ((nint)done * work.Shape.Dimension),
@@ -121,6 +123,7 @@ internal static unsafe class TileSums
         TileShape shape = work.Shape;
         byte* copies = stackalloc byte[shape.Groups * RowsPerRun];
         float* shares = stackalloc float[shape.Groups * TilesPerRun * QueriesAtOnce];
+        int* starts = stackalloc int[shape.Groups * TilesPerRun * QueriesAtOnce];
         for (; most != 0; most &= most - 1)
         {
             int bit = BitOperations.TrailingZeroCount(most), tile = bit / QueriesAtOnce, query = bit % QueriesAtOnce;
@@ -145,6 +148,7 @@ internal static unsafe class TileSums
                 Queries = 1,
                 Weights = copies,
                 Factors = shares,
+                Starts = starts,
                 LooksAhead = false,
                 Accumulators = work.Accumulators + ((nint)(firstQuery + query) * shape.Dimension),
             });
@@ -224,8 +228,10 @@ internal static unsafe class TileSums
         where TSimd : ITileSimd<TVector>
     {
         // Tables never move.
-        byte* tables = (byte*)Unsafe.AsPointer(ref work.Shape.Table.Signed[0]);
+        byte* tables = (byte*)Unsafe.AsPointer(ref (TSimd.AddsProducts ? work.Shape.Table.Unsigned : work.Shape.Table.Signed)[0]);
         int groups = work.Shape.Groups, unitsPerGroup = work.Shape.Units / groups, unitBytes = TileLayout.UnitBytes(TBits.Bits), tableStride = work.Shape.Table.Stride;
+        if (TSimd.AddsProducts)
+            Begin(work, run);
         for (int g = 0; g < groups; g++)
         {
             byte* group = run.Blocks + work.Shape.ScaleBytes + (g * unitsPerGroup * unitBytes);
@@ -261,6 +267,25 @@ internal static unsafe class TileSums
                         All<TBits, TVector, TSimd>(work, run, units, g, first);
                     else
                         Queries<TCount, TBits, TVector, TSimd>(work, run, units, g, first, 0);
+                }
+            }
+        }
+    }
+
+    // Unsigned levels are too large by the magnitude: sums begin less what that makes of the weights of a tile.
+    private static void Begin(in TileSumWork work, in TileSumRun run)
+    {
+        for (int q = 0; q < run.Queries; q++)
+        {
+            int* starts = run.Starts + (run.FactorsOf(work.Shape, q) - run.Factors);
+            for (int g = 0; g < work.Shape.Groups; g++)
+            {
+                byte* weights = run.WeightsOf(work.Shape, q) + (g * RowsPerRun);
+                for (int tile = 0; tile < run.Tiles; tile++, weights += TileLayout.Rows)
+                {
+                    Vector128<byte> rows = Vector128.Load(weights), others = Vector128.Load(weights + 16);
+                    Vector128<ushort> sums = (Vector128.WidenLower(rows) + Vector128.WidenUpper(rows)) + (Vector128.WidenLower(others) + Vector128.WidenUpper(others));
+                    starts[((g * TilesPerRun) + tile) * QueriesAtOnce] = -work.Shape.Table.Magnitude * Vector128.Sum(sums);
                 }
             }
         }
@@ -307,13 +332,14 @@ internal static unsafe class TileSums
                     out TVector c0, out TVector c1, out TVector c2, out TVector c3, out TVector c4, out TVector c5, out TVector c6, out TVector c7);
                 if (ahead != 0)
                     TileWidth.Fetch(unit + ahead, TBits.Bits);
-                a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
+                int* start = run.Starts + (factors - run.Factors);
+                a0 = TSimd.AddScaled(a0, Dot<TBits, TVector, TSimd>((int*)weights, start, c0, c1, c2, c3, c4, c5, c6, c7), factors[0]);
                 if (TCount.Value > 1)
-                    a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
+                    a1 = TSimd.AddScaled(a1, Dot<TBits, TVector, TSimd>((int*)(weights + perQuery), start + 1, c0, c1, c2, c3, c4, c5, c6, c7), factors[1]);
                 if (TCount.Value > 2)
                 {
-                    a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
-                    a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
+                    a2 = TSimd.AddScaled(a2, Dot<TBits, TVector, TSimd>((int*)(weights + (2 * perQuery)), start + 2, c0, c1, c2, c3, c4, c5, c6, c7), factors[2]);
+                    a3 = TSimd.AddScaled(a3, Dot<TBits, TVector, TSimd>((int*)(weights + (3 * perQuery)), start + 3, c0, c1, c2, c3, c4, c5, c6, c7), factors[3]);
                 }
             }
 
@@ -330,11 +356,13 @@ internal static unsafe class TileSums
 
     // 32 rows of 16 coordinates times the weights of one query.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Dot<TBits, TVector, TSimd>(int* w, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7)
+    private static TVector Dot<TBits, TVector, TSimd>(int* w, int* start, TVector c0, TVector c1, TVector c2, TVector c3, TVector c4, TVector c5, TVector c6, TVector c7)
         where TBits : ITileBits
         where TVector : struct
         where TSimd : ITileSimd<TVector>
     {
+        if (TSimd.AddsProducts)
+            return TSimd.AddUnsignedProducts(TSimd.AddUnsignedProducts(TSimd.Broadcast(start), w, c0, c1, c2, c3), w + 4, c4, c5, c6, c7);
         TVector p0 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w), c0), TSimd.MultiplyAdd(TSimd.Broadcast(w + 1), c1));
         TVector p1 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 2), c2), TSimd.MultiplyAdd(TSimd.Broadcast(w + 3), c3));
         TVector p2 = TSimd.AddShorts(TSimd.MultiplyAdd(TSimd.Broadcast(w + 4), c4), TSimd.MultiplyAdd(TSimd.Broadcast(w + 5), c5));

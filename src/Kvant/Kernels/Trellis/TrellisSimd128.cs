@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Kvant.Kernels;
@@ -39,7 +40,11 @@ internal readonly unsafe struct TrellisSimd128 : ITrellisSimd<Vector128<ushort>>
     public static Vector128<ushort> AddDistance(Vector128<ushort> metrics, Vector128<ushort> number, Vector128<ushort> levels)
     {
         Vector128<short> difference = Vector128.SubtractSaturate(number.AsInt16(), levels.AsInt16());
-        return Vector128.AddSaturate(metrics, Ssse3.IsSupported ? Ssse3.MultiplyHighRoundScale(difference, difference).AsUInt16() : SquarePortable(difference));
+        return Vector128.AddSaturate(
+            metrics,
+            Ssse3.IsSupported ? Ssse3.MultiplyHighRoundScale(difference, difference).AsUInt16()
+            : AdvSimd.IsSupported ? SquareArm(difference)
+            : SquarePortable(difference));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,10 +52,17 @@ internal readonly unsafe struct TrellisSimd128 : ITrellisSimd<Vector128<ushort>>
     {
         if (Sse41.IsSupported)
             return Sse41.MinHorizontal(value)[0];
+        if (AdvSimd.Arm64.IsSupported)
+            return AdvSimd.Arm64.MinAcross(value).ToScalar();
         Vector128<ushort> least = Vector128.Min(value, Vector128.Shuffle(value, Vector128.Create((ushort)4, 5, 6, 7, 0, 1, 2, 3)));
         least = Vector128.Min(least, Vector128.Shuffle(least, Vector128.Create((ushort)2, 3, 0, 1, 6, 7, 4, 5)));
         return Math.Min(least[0], least[1]);
     }
+
+    // The one square that has no room in 15 bits stops one short of itself; taking its lanes, all ones, away adds that one.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> SquareArm(Vector128<short> value) =>
+        (AdvSimd.MultiplyRoundedDoublingSaturateHigh(value, value) - Vector128.Equals(value, Vector128.Create(short.MinValue))).AsUInt16();
 
     /// <summary>The rounded high half of squares where the processor has no instruction for it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -6,6 +6,7 @@ namespace Kvant.Kernels;
 /// <summary>What attention over rows needs of 128-bit registers.</summary>
 internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
 {
+    // Few bytes are loaded as one float or double, whatever they are: those go to a vector register at once, integers by way of another on Arm.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
 
@@ -15,17 +16,17 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> UnscaledHalves(byte* source)
     {
-        Vector128<int> wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsInt16());
+        Vector128<int> wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(double*)source).AsInt16());
         return ((wide << 13) & Vector128.Create(HalfBits.Mask)).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> BrainFloats(byte* source) =>
-        (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsUInt16()) << 16).AsSingle();
+        (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(double*)source).AsUInt16()) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SignedBytes(byte* source) =>
-        Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte())));
+        Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(float*)source).AsSByte())));
 
     // Registers of this width have no shift by lane, so that the fields are shifted before they come here.
     public static FieldConstants<Vector128<float>> Fields(int bits, int bias) => new(
@@ -37,7 +38,7 @@ internal readonly unsafe partial struct Simd128 : IRowSimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Nibbles(byte* source, bool upper, FieldConstants<Vector128<float>> constants)
     {
-        Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsByte())).AsInt32();
+        Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(float*)source).AsByte())).AsInt32();
         return Number(upper ? bytes >>> 4 : bytes, constants);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Kvant.Kernels;
@@ -14,6 +15,13 @@ internal static class SimdSupport
         : Vector256.IsHardwareAccelerated ? SimdWidth.Bits256
         : Vector128.IsHardwareAccelerated ? SimdWidth.Bits128
         : SimdWidth.Scalar;
+
+    /// <summary>The instruction that multiplies bytes in this process, by which Arm's processors differ most; null where there is none.</summary>
+    public static string? ByteProducts { get; } =
+        Dp.IsSupported ? "SDOT"
+        : AdvSimd.Arm64.IsSupported ? "SMULL"
+        : Ssse3.IsSupported ? "PMADDUBSW"
+        : null;
 
     /// <summary>The width in use. Tests set it to run every path in one process: widths that the machine lacks are then
     /// emulated by the runtime, slowly and exactly.</summary>
