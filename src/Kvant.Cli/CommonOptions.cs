@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
 using Kvant.Cli.Files;
+using Kvant.Cli.Pulling;
 using Kvant.Codecs;
 
 namespace Kvant.Cli;
@@ -47,8 +48,17 @@ internal static class CommonOptions
         },
     };
 
-    /// <summary>A model's file; without it the one that ships.</summary>
-    public static Option<string?> Model() => Input("--model", FileUse.Input, "The model (GGUF) of a family that docs/models.md names. Without it: the small one that ships.");
+    /// <summary>A model's file, or the name of one that was pulled; without it the one that ships.</summary>
+    public static Option<string?> Model() => Model("The model (GGUF) of a family that docs/models.md names: a file, or the name of one that 'kvant pull' brought. Without it: the small one that ships.");
+
+    /// <summary>A model's file, or the name of one that was pulled.</summary>
+    public static Option<string?> Model(string description) => new FileOption<string?>("--model", FileUse.Input)
+    {
+        Description = description,
+        HelpName = "FILE|NAME",
+        Resolve = ModelFolder.Resolve,
+        CustomParser = result => ModelFolder.Resolve(result.Tokens[0].Value),
+    };
 
     /// <summary>What a model reads; without it the text that ships.</summary>
     public static Option<string?> Text() => Input("--text", FileUse.Text, "What the model reads, plain text. Without it: the held-out text of the model that ships.");

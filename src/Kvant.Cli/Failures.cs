@@ -1,4 +1,5 @@
 using Kvant.Cli.Output;
+using Kvant.Cli.Pulling;
 
 namespace Kvant.Cli;
 
@@ -10,7 +11,7 @@ internal static class Failures
         UsageException => (Tool.WrongUsage, LowerCase(OneLine(e.Message))),
         OperationCanceledException => (Tool.Interrupted, state.Describe()),
         AggregateException { InnerException: { } inner } => Describe(inner, state),
-        FileNotFoundException { FileName: { } file } => (Tool.Failure, $"the file '{file}' does not exist; check the path"),
+        FileNotFoundException { FileName: { } file } => (Tool.Failure, $"the file '{file}' does not exist; check the path{Pull(file)}"),
         DirectoryNotFoundException => (Tool.Failure, $"{Sentence(e)}; check the path"),
         UnauthorizedAccessException => (Tool.Failure, $"{Sentence(e)}; check that it is a file and its permissions"),
         OutOfMemoryException => (Tool.Failure, "there is not enough memory for this; take fewer rows or tokens"),
@@ -19,6 +20,9 @@ internal static class Failures
         OverflowException => (Tool.Failure, "these sizes together are more bytes than a 64-bit number counts; take fewer layers, heads, numbers or tokens"),
         _ => (Tool.Failure, $"a fault of the tool, please report it: {e.GetType().Name}: {Sentence(e)}"),
     };
+
+    // A name of a model is given as it was written, a path made whole.
+    private static string Pull(string file) => !Path.IsPathRooted(file) && ModelName.Find(file) is not null ? $", or 'kvant pull {file}' if that is a model" : "";
 
     /// <summary>The message as one line that can follow a colon: without a parameter's name, a capital or a full stop.</summary>
     public static string Sentence(Exception e)

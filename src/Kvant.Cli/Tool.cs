@@ -91,6 +91,7 @@ public static class Tool
             new EvaluateVerb().On(terminal),
             new TuneVerb().On(terminal),
             new GenerateVerb().On(terminal),
+            new PullVerb().On(terminal),
             new TraceVerb().On(terminal),
             new MeasureVerb().On(terminal),
             new PlanVerb().On(terminal),

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Output;
+using Kvant.Cli.Pulling;
 using Kvant.Codecs;
 using Kvant.Formats;
 
@@ -111,7 +112,7 @@ public sealed class DocumentCommandTests : IDisposable
         Command command = result.CommandResult.Command;
         foreach (IFileSymbol file in FilesOf(command).Where(f => f.Use != FileUse.Output))
         {
-            if (file.Names(result).FirstOrDefault(name => !(file.Use == FileUse.Policy && CachePreset.Find(name) is not null) && !name.StartsWith("/dev/", StringComparison.Ordinal) && !Exists(name) && !s_brought.Contains(name)) is { } name)
+            if (file.Names(result).FirstOrDefault(name => !(file.Use == FileUse.Policy && CachePreset.Find(name) is not null) && !name.StartsWith("/dev/", StringComparison.Ordinal) && !Exists(name) && !s_brought.Contains(name) && ModelName.Find(name) is null) is { } name)
                 return $"{name} is neither in the repository nor what a reader brings";
         }
 

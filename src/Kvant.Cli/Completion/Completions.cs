@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Completions;
 using Kvant.Caching;
 using Kvant.Cli.Files;
+using Kvant.Cli.Pulling;
 using Kvant.Codecs;
 
 namespace Kvant.Cli.Completion;
@@ -49,6 +50,9 @@ internal static class Completions
 
     private static IEnumerable<(string Word, string Summary)> Values(Option option, string current)
     {
+        // Models that were pulled; before a letter is there the shell names files.
+        if (option is IFileSymbol { Name: "--model" })
+            return current.Length == 0 ? [] : ModelFolder.Names().Select(name => (name, "pulled"));
         if (option is IFileSymbol file)
             return file.Use == FileUse.Policy ? CachePreset.All.Select(p => (p.Name, $"keys {p.Keys}, values {p.Values}")) : [];
         if (option.ValueType == typeof(CodecSpec) || option.ValueType == typeof(CodecSpec[]))

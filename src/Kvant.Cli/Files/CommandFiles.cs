@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Kvant.Caching;
+using Kvant.Cli.Pulling;
 using Kvant.Formats;
 
 namespace Kvant.Cli.Files;
@@ -114,7 +115,13 @@ internal sealed class CommandFiles : IDisposable
     private void AddInput(string path, IFileSymbol symbol)
     {
         if (FileIdentity.Of(path) is not { } file)
+        {
+            // Of a model that was not pulled, it would say that a folder is missing.
+            if (ModelName.Find(path) is not null)
+                throw new FileNotFoundException(null, path);
             return; // The reader says best what is missing.
+        }
+
         if (file.Type != FileType.Regular && !(file.Type == FileType.Pipe && symbol.Use == FileUse.Text))
             throw new IOException($"{path} is {file.Words}; a {(symbol.Use == FileUse.Text ? "file or a pipe" : "file")} is wanted");
         _inputs.Add((file, $"the input {symbol.Name}"));

@@ -13,5 +13,8 @@ internal sealed class FileOption<T>(string name, FileUse use, OutputKind? kind =
 
     public OutputKind? Kind => kind;
 
-    public IEnumerable<string> Names(ParseResult result) => result.GetResult(this)?.Tokens.Select(t => t.Value) ?? [];
+    /// <summary>Which file a word means, where it need not be the name of one.</summary>
+    public Func<string, string> Resolve { get; init; } = static word => word;
+
+    public IEnumerable<string> Names(ParseResult result) => result.GetResult(this)?.Tokens.Select(t => Resolve(t.Value)) ?? [];
 }

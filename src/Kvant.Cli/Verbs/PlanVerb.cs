@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Kvant.Caching;
-using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
@@ -12,7 +11,7 @@ namespace Kvant.Cli.Verbs;
 /// <summary><c>kvant plan</c>: what a model's cache takes with each method.</summary>
 internal sealed class PlanVerb : Verb
 {
-    private readonly Option<string?> _model = CommonOptions.Input("--model", FileUse.Input, "The model (GGUF) whose shape it is, in place of the options for the shape.");
+    private readonly Option<string?> _model = CommonOptions.Model("The model (GGUF) whose shape it is, in place of the options for the shape.");
     private readonly Option<int> _layers = CommonOptions.Number("--layers", 32, 1, 4096, "Layers of the model");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 4096, "Key-value heads in a layer");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a key, and in a value unless --value-dimension is given");

@@ -19,9 +19,10 @@ internal sealed class AtomicFile : IDisposable
     private readonly FileStream _stream;
     private readonly Func<SafeFileHandle, int> _flushFile;
     private readonly Func<string, int> _flushDirectory;
+    private readonly bool _stays;
     private State _state;
 
-    private AtomicFile(string path, Func<SafeFileHandle, int> flushFile, Func<string, int> flushDirectory)
+    private AtomicFile(string path, string? temporary, Func<SafeFileHandle, int> flushFile, Func<string, int> flushDirectory)
     {
         RequireReplaceable(path);
         _target = Path.GetFullPath(path);
@@ -31,8 +32,9 @@ internal sealed class AtomicFile : IDisposable
         if (!Directory.Exists(Folder)) throw new DirectoryNotFoundException($"the folder {Folder} does not exist");
         _flushFile = flushFile;
         _flushDirectory = flushDirectory;
-        _temporary = Path.Combine(Folder, TemporaryName(name));
-        _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
+        _stays = temporary is not null;
+        _temporary = temporary ?? Path.Combine(Folder, TemporaryName(name));
+        _stream = new FileStream(_temporary, _stays ? FileMode.OpenOrCreate : FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1 << 16);
     }
 
     private enum State
@@ -52,11 +54,22 @@ internal sealed class AtomicFile : IDisposable
     public static AtomicFile Create(string path) =>
         OperatingSystem.IsWindows() ? Create(path, FlushWindows, static _ => 0) : Create(path, LibC.FlushFile, LibC.FlushDirectory);
 
+    /// <summary>Goes on with a file that was begun before: what lies under the temporary name is kept, and stays there where it is not committed, for another time.</summary>
+    /// <param name="path">The target; the folder must exist.</param>
+    /// <param name="temporary">A name in the same folder; it need not exist, and nobody else may write there.</param>
+    /// <exception cref="IOException">The temporary file cannot be opened, or the target is a pipe, a device or a socket.</exception>
+    public static AtomicFile Continue(string path, string temporary)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentException.ThrowIfNullOrEmpty(temporary);
+        return OperatingSystem.IsWindows() ? new AtomicFile(path, temporary, FlushWindows, static _ => 0) : new AtomicFile(path, temporary, LibC.FlushFile, LibC.FlushDirectory);
+    }
+
     /// <summary>As <see cref="Create(string)"/> with replaceable flushes, which return an error number or 0.</summary>
     internal static AtomicFile Create(string path, Func<SafeFileHandle, int> flushFile, Func<string, int> flushDirectory)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new AtomicFile(path, flushFile, flushDirectory);
+        return new AtomicFile(path, null, flushFile, flushDirectory);
     }
 
     /// <summary>A hidden name beside a file, for what is not complete yet: the file's own, as far as there is room for it, and a random number.</summary>
@@ -101,6 +114,7 @@ internal sealed class AtomicFile : IDisposable
         {
             // A full disk refuses the buffered rest again; the file is thrown away in any case.
         }
+        if (_stays) return;
         try
         {
             File.Delete(_temporary);

@@ -182,7 +182,8 @@ public sealed class DraftTests : IDisposable
 
     private KvCacheOptions Options(string policy) => _model.CacheOptions(CachePreset.Find(policy) is { } preset
         ? preset.ForLayers(_model.Config.Layers)
-        : LayerPolicy.Uniform(_model.Config.Layers, CodecSpec.Parse(policy), CodecSpec.Parse(policy))) with { Window = Window, Sinks = Sinks };
+        : LayerPolicy.Uniform(_model.Config.Layers, CodecSpec.Parse(policy), CodecSpec.Parse(policy))) with
+    { Window = Window, Sinks = Sinks };
 
     private sealed record Outcome(GeneratedText Text, List<int> Tokens, float[] Logits, byte[] Cache);
 
