@@ -9,6 +9,7 @@ internal sealed record Architecture(string Name)
         new("llama") { RotatesHalves = false },
         new("qwen2") { HasAttentionBias = true },
         new("qwen3") { NormalizesHeads = true },
+        new("qwen3moe") { NormalizesHeads = true, HasExperts = true },
         new("phi3") { FusesProjections = true, RotatesParts = true, HasLongFactors = true, WindowPeriod = 0 },
         new("gemma3")
         {
@@ -46,6 +47,9 @@ internal sealed record Architecture(string Name)
 
     /// <summary>Whether queries, keys and values are rows of one matrix, and gate and up of another.</summary>
     public bool FusesProjections { get; private init; }
+
+    /// <summary>Whether feed-forward parts are experts, of which each token goes through a few.</summary>
+    public bool HasExperts { get; private init; }
 
     /// <summary>Which layers have a sliding window, where the file has one: all but each so-manieth, all where 0; null where nobody knows.</summary>
     public int? WindowPeriod { get; private init; }

@@ -33,8 +33,7 @@ public sealed class Decoder : IDisposable
     private readonly float[] _keys;
     private readonly float[] _values;
     private readonly float[] _mixed;
-    private readonly float[] _gate;
-    private readonly float[] _up;
+    private readonly FeedForward _feedForward;
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="model">An open model.</param>
@@ -62,13 +61,12 @@ public sealed class Decoder : IDisposable
         _mixed = Buffer(config.QueryHeads * config.HeadDimension);
         _keys = Buffer(config.KeyValueHeads * config.HeadDimension);
         _values = Buffer(config.KeyValueHeads * config.HeadDimension);
-        _gate = Buffer(config.FeedForward);
-        _up = Buffer(config.FeedForward);
         _rope = new Rope(model.Turns, _batch);
         _windowRope = model.WindowTurns is { } turns ? new Rope(turns, _batch) : _rope;
         _team = team ?? new WorkerTeam(options.Threads);
         _ownsTeam = team is null;
         _product = new MatrixProduct(_team, model.LongestRow, options.Arithmetic);
+        _feedForward = new FeedForward(model, _product, _batch);
 
         float[] Buffer(int numbers) => new float[checked(_batch * numbers)];
     }
@@ -181,7 +179,9 @@ public sealed class Decoder : IDisposable
         for (int layer = 0; layer < _model.Layers.Count; layer++)
         {
             Attend(layer, count);
-            FeedForward(_model.Layers[layer], count);
+            LayerWeights weights = _model.Layers[layer];
+            _feedForward.Apply(weights, Normalize(weights.FeedForwardNorm, 0, count), _normed, count);
+            AddToStates(weights.DownNorm, count);
         }
     }
 
@@ -209,16 +209,8 @@ public sealed class Decoder : IDisposable
         if (_model.Config.QueryFactor != 1) TensorPrimitives.Multiply(queries, _model.Config.QueryFactor, queries);
         Memory<float> mixed = _mixed.AsMemory(0, queries.Length);
         _attention.Attend(layer, queries, keys, values, mixed.Span);
-        AddToStates(weights.Output, weights.OutputNorm, mixed, count);
-    }
-
-    private void FeedForward(LayerWeights weights, int count)
-    {
-        ReadOnlyMemory<float> normed = Normalize(weights.FeedForwardNorm, 0, count);
-        Span<float> gate = Project(weights.Gate, normed, _gate, count);
-        Span<float> up = Project(weights.Up, normed, _up, count);
-        Gates.Apply(gate, up, _model.Architecture.HasGelu);
-        AddToStates(weights.Down, weights.DownNorm, _up.AsMemory(0, up.Length), count);
+        Project(weights.Output, mixed, _normed, count);
+        AddToStates(weights.OutputNorm, count);
     }
 
     private void Speak(int first, int count, Memory<float> logits)
@@ -239,23 +231,13 @@ public sealed class Decoder : IDisposable
         return _normed.AsMemory(0, count * width);
     }
 
-    private Span<float> Project(Projection projection, ReadOnlyMemory<float> inputs, float[] buffer, int count)
-    {
-        Memory<float> outputs = buffer.AsMemory(0, count * projection.Matrix.Rows);
-        _product.Multiply(projection.Matrix, inputs, outputs);
-        if (projection.Bias is { } bias)
-        {
-            for (Span<float> row = outputs.Span; !row.IsEmpty; row = row[bias.Length..]) TensorPrimitives.Add(row[..bias.Length], bias, row);
-        }
-        return outputs.Span;
-    }
+    private Span<float> Project(Projection projection, ReadOnlyMemory<float> inputs, float[] buffer, int count) => projection.Apply(_product, inputs, buffer, count).Span;
 
-    private void AddToStates(Projection projection, float[]? norm, ReadOnlyMemory<float> inputs, int count)
+    // What is added lies where its part was normalized from, which has been used up.
+    private void AddToStates(float[]? norm, int count)
     {
-        // The norm that this buffer held has been used up.
-        Span<float> change = Project(projection, inputs, _normed, count);
+        Span<float> change = _normed.AsSpan(0, count * _model.Config.Width), states = _states.AsSpan(0, change.Length);
         if (norm is not null) Norms.Apply(change, norm, _model.Config.Epsilon, change);
-        Span<float> states = _states.AsSpan(0, change.Length);
         TensorPrimitives.Add(states, change, states);
     }
 }

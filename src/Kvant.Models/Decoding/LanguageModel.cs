@@ -8,7 +8,7 @@ using Kvant.Models.Weights;
 namespace Kvant.Models.Decoding;
 
 /// <summary>
-/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2, qwen3, phi3 and gemma3, as it lies in a GGUF file. Weights stay in the file, mapped
+/// A transformer of the families llama (Llama, Mistral, SmolLM), qwen2, qwen3, qwen3moe, phi3 and gemma3, as it lies in a GGUF file. Weights stay in the file, mapped
 /// into memory. Any number of decoders may use one model at once; close it after them.
 /// </summary>
 public sealed class LanguageModel : IDisposable

@@ -68,6 +68,18 @@ internal static class MetadataRules
     {
         if (s_understood.Contains(key) || s_harmless.ContainsKey(key)) return;
         if (config.WindowRopeBase is not null && key is "rope.freq_base_swa" or "attention.sliding_window_pattern") return;
+        if (config.Experts > 0 && key is "expert_count" or "expert_used_count" or "expert_feed_forward_length") return;
+        if (config.Experts > 0 && key is "expert_weights_norm")
+        {
+            Require(value, 1);
+            return;
+        }
+        // 1 is the softmax, the only one here.
+        if (config.Experts > 0 && key is "expert_gating_func" or "expert_weights_scale")
+        {
+            Require(value, 0, 1);
+            return;
+        }
         if (config.LogitCap > 0 && key is "final_logit_softcapping") return;
         if (config.Scaling.IsYarn && key is "rope.scaling.yarn_ext_factor" or "rope.scaling.yarn_attn_factor") return;
         if (s_windows.TryGetValue(key, out Func<ModelConfig, double?>? own) && (!config.HasWindows || own(config) is not null))

@@ -7,7 +7,7 @@ public sealed record ModelConfig
 {
     private const float DefaultRopeBase = 10_000;
 
-    /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c>, <c>phi3</c> or <c>gemma3</c>.</summary>
+    /// <summary>The family: <c>llama</c>, <c>qwen2</c>, <c>qwen3</c>, <c>qwen3moe</c>, <c>phi3</c> or <c>gemma3</c>.</summary>
     public required string Architecture { get; init; }
 
     /// <summary>How many layers there are.</summary>
@@ -25,7 +25,7 @@ public sealed record ModelConfig
     /// <summary>How many numbers a query, a key or a value has.</summary>
     public required int HeadDimension { get; init; }
 
-    /// <summary>How many numbers the inner side of the feed-forward part has.</summary>
+    /// <summary>How many numbers the inner side of the feed-forward part has, where there are experts that of one.</summary>
     public required int FeedForward { get; init; }
 
     /// <summary>How many tokens the model was trained on at once. It may read more, worse and worse.</summary>
@@ -67,6 +67,12 @@ public sealed record ModelConfig
     /// <summary>What queries are multiplied by, so that dot products divided by the root of the heads' dimension are the model's scores.</summary>
     internal float QueryFactor { get; private init; } = 1;
 
+    /// <summary>How many experts a layer has; 0 where it has one feed-forward part.</summary>
+    internal int Experts { get; private init; }
+
+    /// <summary>How many of them a token goes through.</summary>
+    internal int ExpertsUsed { get; private init; }
+
     /// <summary>The soft limit of logits: x becomes cap * tanh(x / cap). 0 for none.</summary>
     internal float LogitCap { get; private init; }
 
@@ -94,6 +100,11 @@ public sealed record ModelConfig
         float @base = Optional("rope.freq_base") is { } said ? AboveZero(said) : DefaultRopeBase;
         RopeScaling scaling = RopeScaling.Read(file, family, context, @base);
         int layers = Positive(file.Value($"{name}.block_count")), window = Optional("attention.sliding_window")?.AsCount() ?? 0;
+        int experts = family.HasExperts ? Positive(file.Value($"{name}.expert_count")) : 0, used = family.HasExperts ? Positive(file.Value($"{name}.expert_used_count")) : 0;
+        if (used > experts) throw file.Value($"{name}.expert_used_count").Refuse($"a number up to the {experts} experts", $"{used}");
+        // As llama.cpp: where an expert's size is not said, those that are used are as large as a feed-forward part without experts.
+        int inner = family.HasExperts && Optional("expert_feed_forward_length") is { } each && each.AsCount() > 0 ? each.AsCount() : Positive(file.Value($"{name}.feed_forward_length")) / Math.Max(1, used);
+        if (inner == 0) throw file.Value($"{name}.feed_forward_length").Refuse($"at least 1 for each of the {used} experts that are used", $"{file.Value($"{name}.feed_forward_length")}");
         ModelConfig config = new()
         {
             Architecture = name,
@@ -102,7 +113,9 @@ public sealed record ModelConfig
             QueryHeads = queryHeads,
             KeyValueHeads = keyValueHeads,
             HeadDimension = dimension,
-            FeedForward = Positive(file.Value($"{name}.feed_forward_length")),
+            FeedForward = inner,
+            Experts = experts,
+            ExpertsUsed = used,
             ContextLength = context,
             Epsilon = file.Value($"{name}.attention.layer_norm_rms_epsilon").AsNumber(),
             RopeBase = @base,

@@ -24,7 +24,7 @@ internal static class ModelIdentity
         Parallel.For(0, tensors.Length, i => digests[i] = Digest(file, tensors[i]));
         ModelConfig c = model.Config;
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add(string.Create(CultureInfo.InvariantCulture, $"{c.Architecture} {c.Layers} {c.Width} {c.QueryHeads} {c.KeyValueHeads} {c.HeadDimension} {c.FeedForward} {c.Epsilon:R}"));
+        Add(string.Create(CultureInfo.InvariantCulture, $"{c.Architecture} {c.Layers} {c.Width} {c.QueryHeads} {c.KeyValueHeads} {c.HeadDimension} {c.FeedForward} {c.Epsilon:R}{(c.Experts == 0 ? "" : $" {c.ExpertsUsed} of {c.Experts}")}"));
         for (int i = 0; i < tensors.Length; i++) Add($"{tensors[i]} {Convert.ToHexStringLower(digests[i])}");
         return "sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
 

@@ -58,6 +58,17 @@ internal sealed class TensorSet(GgufFile file)
         return parts;
     }
 
+    /// <summary>Matrices of one shape that lie behind each other in one tensor, without biases.</summary>
+    internal Projection[] Stacked(string name, int columns, int rows, int count)
+    {
+        GgufTensor tensor = file.Tensor(name);
+        if (tensor.Shape.Count != 3 || tensor.Shape[0] != columns || tensor.Shape[1] != rows || tensor.Shape[2] != count)
+            throw new InvalidDataException($"{file.Path}: the tensor {tensor} has another shape than the model's sizes ask for: [{columns}, {rows}, {count}]");
+        _taken.Add(name);
+        WeightMatrix whole = new(file, tensor);
+        return [.. Enumerable.Range(0, count).Select(i => new Projection(whole.Slice(i * rows, rows), null))];
+    }
+
     internal void CheckNoneIsLeft(string architecture)
     {
         foreach (GgufTensor tensor in file.Tensors)

@@ -19,16 +19,16 @@ internal sealed class WeightMatrix
 
     /// <summary>Looks at a tensor as a matrix.</summary>
     /// <param name="file">An open file.</param>
-    /// <param name="tensor">A tensor of that file with one or two dimensions.</param>
-    /// <exception cref="InvalidDataException">The tensor has more dimensions, or a row or column too long for an array.</exception>
+    /// <param name="tensor">A tensor of that file; where it has more than two dimensions, a matrix of all its rows.</param>
+    /// <exception cref="InvalidDataException">The tensor has a row or column too long for an array.</exception>
     public WeightMatrix(GgufFile file, GgufTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(tensor);
         // Bytes of a row are counted in an int, and a product keeps a few rows in single precision.
         const int Longest = 1 << 26;
-        long columns = tensor.Shape[0], rows = tensor.Shape.Count > 1 ? tensor.Shape[1] : 1;
-        if (tensor.Shape.Count > 2 || columns > Longest || rows > int.MaxValue)
+        long columns = tensor.Shape[0], rows = tensor.Shape.Skip(1).Aggregate(1L, static (all, one) => checked(all * one));
+        if (columns > Longest || rows > int.MaxValue)
             throw new InvalidDataException($"{file.Path}: the tensor {tensor} is no matrix of at most {int.MaxValue} rows of at most {Longest} numbers");
         _file = file;
         _tensor = tensor;

@@ -99,7 +99,7 @@ public sealed class DecoderTests
 
     public static TheoryData<string, string> Stored =>
     [
-        .. TensorFormat.All.Select(f => ("llama-tied", f.Name)), .. TinyModels.All.Keys.Where(n => n != "llama-tied").Select(n => (n, "F32")), ("llama", "F16"), ("qwen2", "Q8_0"), ("qwen3", "Q4_K"),
+        .. TensorFormat.All.Select(f => ("llama-tied", f.Name)), .. TinyModels.All.Keys.Where(n => n != "llama-tied").Select(n => (n, "F32")), ("llama", "F16"), ("qwen2", "Q8_0"), ("qwen3", "Q4_K"), ("qwen3moe", "Q4_K"), ("phi3", "Q6_K"), ("gemma3-full", "Q8_0"),
     ];
 
     [Theory, MemberData(nameof(Stored))]

@@ -25,6 +25,7 @@ internal static class TinyModels
         ["qwen2-yarn"] = 54,
         ["qwen3"] = 144,
         ["qwen3-yarn"] = 48,
+        ["qwen3moe"] = 65,
         ["phi3"] = 6,
         ["phi3-long"] = 86,
         ["phi3-window"] = 94,
@@ -44,6 +45,7 @@ internal static class TinyModels
             ("rope.scaling.type", "yarn"), ("rope.scaling.factor", 4f), ("rope.scaling.original_context_length", 128u), ("rope.scaling.attn_factor", 0.9f),
             ("rope.scaling.yarn_beta_fast", 12f), ("rope.scaling.yarn_beta_slow", 2f), ("rope.scaling.yarn_ext_factor", 0.75f),
         ],
+        "qwen3moe" => [("expert_count", 6u), ("expert_used_count", 2u), ("expert_weights_norm", true), ("expert_gating_func", 1u)],
         "phi3" => [("attention.sliding_window", 512u)],
         "phi3-long" => [("rope.scaling.original_context_length", 256u), ("rope.scaling.attn_factor", 1.19f)],
         "phi3-window" => [("rope.scaling.original_context_length", 512u), ("attention.sliding_window", 11u)],
@@ -76,7 +78,7 @@ internal static class TinyModels
         writer.Add($"{architecture}.context_length", 512u);
         writer.Add($"{architecture}.embedding_length", (uint)width);
         writer.Add($"{architecture}.block_count", (uint)layers);
-        writer.Add($"{architecture}.feed_forward_length", (uint)inner);
+        writer.Add($"{architecture}.feed_forward_length", (uint)(family.HasExperts ? 2 * inner : inner));
         writer.Add($"{architecture}.attention.head_count", (uint)QueryHeads);
         writer.Add($"{architecture}.attention.head_count_kv", (uint)KeyValueHeads);
         writer.Add($"{architecture}.attention.key_length", (uint)dimension);
@@ -120,6 +122,15 @@ internal static class TinyModels
             }
             if (family.NormalizesOutputs) Vector(prefix + "post_attention_norm.weight", width, 1.2, 0.4);
             Vector(prefix + "ffn_norm.weight", width, 1, 0.2);
+            if (family.HasExperts)
+            {
+                // Scores that differ, so that no rounding chooses another expert.
+                Matrix(prefix + "ffn_gate_inp", width, 6, 0.5);
+                Matrix(prefix + "ffn_gate_exps", width, inner, 2 / Math.Sqrt(width), 6);
+                Matrix(prefix + "ffn_up_exps", width, inner, 2 / Math.Sqrt(width), 6);
+                Matrix(prefix + "ffn_down_exps", inner, width, 2 / Math.Sqrt(inner), 6);
+                continue;
+            }
             if (!family.FusesProjections) Projection(prefix + "ffn_gate", width, inner, false);
             Projection(prefix + "ffn_up", width, family.FusesProjections ? 2 * inner : inner, false);
             Projection(prefix + "ffn_down", inner, width, false);
@@ -133,10 +144,12 @@ internal static class TinyModels
             if (bias) Vector(tensor + ".bias", rows, 0, 1);
         }
 
-        void Matrix(string tensor, int columns, int rows, double size)
+        void Matrix(string tensor, int columns, int rows, double size, int matrices = 1)
         {
-            if (format is null) writer.AddTensor(tensor + ".weight", Numbers(columns * rows, 0, size), columns, rows);
-            else writer.AddTensor(tensor + ".weight", format, RandomBlocks.CreateOfSize(format, columns * rows, (int)random.NextBits(), size), columns, rows);
+            int count = columns * rows * matrices;
+            long[] shape = matrices == 1 ? [columns, rows] : [columns, rows, matrices];
+            if (format is null) writer.AddTensor(tensor + ".weight", Numbers(count, 0, size), shape);
+            else writer.AddTensor(tensor + ".weight", format, RandomBlocks.CreateOfSize(format, count, (int)random.NextBits(), size), shape);
         }
 
         void Vector(string tensor, int length, double mean, double size) => writer.AddTensor(tensor, Numbers(length, mean, size), length);

@@ -41,13 +41,37 @@ internal sealed class ReferenceDecoder(GgufFile file)
                 double[] mixed = [.. Enumerable.Range(0, heads).SelectMany(h => Attend(queries[token], h, keys, values, h / (heads / shared), token, Window(layer), dimension))];
                 states[token] = Add(states[token], After(Project(mixed, at + "attn_output"), at + "post_attention_norm.weight"));
                 double[] inner = Norm(states[token], at + "ffn_norm.weight");
-                double[][] gated = Parts(inner, at, _architecture == "phi3" ? "ffn_up" : "", ["ffn_gate", "ffn_up"], [Size("feed_forward_length"), Size("feed_forward_length")]);
-                states[token] = Add(states[token], After(Project([.. gated[0].Zip(gated[1], (g, u) => Gate(g) * u)], at + "ffn_down"), at + "post_ffw_norm.weight"));
+                states[token] = Add(states[token], After(_tensors.ContainsKey(at + "ffn_gate_inp.weight") ? Experts(inner, at) : FeedForward(inner, at), at + "post_ffw_norm.weight"));
             }
         }
         double cap = Number("final_logit_softcapping", 0);
         double[] logits = Multiply(_tensors.GetValueOrDefault("output.weight") ?? _tensors["token_embd.weight"], Norm(states[^1], "output_norm.weight"));
         return cap == 0 ? logits : [.. logits.Select(x => cap * Math.Tanh(x / cap))];
+    }
+
+    private double[] FeedForward(double[] inner, string at)
+    {
+        double[][] gated = Parts(inner, at, _architecture == "phi3" ? "ffn_up" : "", ["ffn_gate", "ffn_up"], [Size("feed_forward_length"), Size("feed_forward_length")]);
+        return Project([.. gated[0].Zip(gated[1], (g, u) => Gate(g) * u)], at + "ffn_down");
+    }
+
+    // The few experts with the highest scores, weighted by a softmax over their scores: that over all, divided by its sum over the few, is the same.
+    private double[] Experts(double[] inner, string at)
+    {
+        int count = Size("expert_count"), used = Size("expert_used_count");
+        double[] scores = Project(inner, at + "ffn_gate_inp");
+        int[] best = [.. Enumerable.Range(0, count).OrderByDescending(e => scores[e]).Take(used)];
+        double sum = best.Sum(e => Math.Exp(scores[e] - scores[best[0]]));
+        double[] mixed = new double[inner.Length];
+        foreach (int e in best)
+        {
+            double[] gate = Multiply(One("ffn_gate_exps", e), inner), up = Multiply(One("ffn_up_exps", e), inner);
+            double[] down = Multiply(One("ffn_down_exps", e), [.. gate.Zip(up, (g, u) => Gate(g) * u)]);
+            mixed = Add(mixed, [.. down.Select(x => x * Math.Exp(scores[e] - scores[best[0]]) / sum)]);
+        }
+        return mixed;
+
+        double[] One(string name, int expert) => _tensors[$"{at}{name}.weight"].Chunk(_tensors[$"{at}{name}.weight"].Length / count).ElementAt(expert);
     }
 
     private bool IsGemma => _architecture == "gemma3";
