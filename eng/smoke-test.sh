@@ -86,7 +86,7 @@ json 'map(.codec) == ["plain fp32", "turboquant:bits=4"] and all(.[]; .nsPerToke
 json '.[0].nsPerRow > 0 and .[0].allocatedPerAppend == 0' bench encode --codec turboquant:bits=4 --appends 64 --seconds 0.02
 json 'length == 3 and .[0].ratioToFp32 == 1' bench prefill --tokens 128 --seconds 0.02
 
-json 'map(.codec) == ["fp32", "q8"] and all(.[]; .attentionMilliseconds > 0 and .restMilliseconds > 0)' bench decode --codec q8 --layers 1 --kv-heads 1 --width 64 --feed-forward 64 --tokens 256 --seconds 0.02
+json 'map(.codec) == ["fp32", "q8"] and all(.[]; .attentionMilliseconds > 0 and .restMilliseconds > 0 and .promptTokensPerSecond > 0)' bench decode --codec q8 --layers 1 --kv-heads 1 --width 64 --feed-forward 64 --tokens 256 --prompt 600 --seconds 0.02
 
 # A model writes, and what it keeps is recorded.
 json '.tokens == 200 and .end == "limit" and (.text | length > 200) and .promptTokens > 2 and .ratio > 0.5' generate --prompt 'It was a dark night' --tokens 200

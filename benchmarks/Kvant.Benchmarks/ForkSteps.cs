@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Kvant.Attention;
 using Kvant.Caching;
@@ -7,29 +6,30 @@ using Kvant.Numerics;
 namespace Kvant.Benchmarks;
 
 /// <summary>
-/// Eight forks of one prompt decode side by side on one thread: the median and the slowest of the steps that follow, a token of every fork in every
-/// layer. A step's time is its median over the rounds, so that an interruption of the process does not count.
+/// Eight forks of one prompt decode side by side on one thread, or one sequence of many heads and layers alone: the median and the slowest of the steps that follow, a token of every
+/// sequence in every layer. A step's time is that of the processor, its median over the rounds: what it has to do, without the interruptions of a busy machine.
 /// </summary>
 internal static class ForkSteps
 {
-    private const int Forks = 8;
     private const int Prompt = 500;
     private const int Steps = 100; // three blocks of 32 tokens are closed, and a page ends
     private const int Rounds = 9;
 
-    private static readonly (int Layers, int KvHeads, int QueryHeads, int Dimension)[] s_shapes = [(30, 3, 9, 64), (4, 8, 32, 128), (4, 1, 4, 64)];
+    private static readonly Shape[] s_shapes = [new(8, 30, 3, 9, 64), new(8, 4, 8, 32, 128), new(8, 4, 1, 4, 64), new(1, 32, 8, 32, 128)];
+
+    private sealed record Shape(int Sequences, int Layers, int KvHeads, int QueryHeads, int Dimension);
 
     public static int Run(string[] presets)
     {
-        Console.WriteLine($"{Forks} forks of {Prompt} tokens, {Steps} steps, one thread; milliseconds of a step with attention, and of its appends alone");
-        Console.WriteLine($"{"layers",6}{"heads",7}{"d",5}  {"preset",-10}{"median",9}{"first",9}{"slowest",9}{"ratio",7}   {"appends: median",15}{"slowest",9}{"ratio",7}");
+        Console.WriteLine($"Forks of {Prompt} tokens, {Steps} steps, one thread; milliseconds of a step with attention, and of its appends alone");
+        Console.WriteLine($"{"forks",5}{"layers",7}{"heads",7}{"d",5}  {"preset",-10}{"median",9}{"first",9}{"slowest",9}{"ratio",7}   {"appends: median",15}{"slowest",9}{"ratio",7}");
         foreach (string preset in presets.Length > 0 ? presets : ["balanced"])
         {
-            foreach ((int Layers, int KvHeads, int QueryHeads, int Dimension) shape in s_shapes)
+            foreach (Shape shape in s_shapes)
             {
                 (double[] steps, double[] appends) = Measure(preset, shape);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{shape.Layers,6}{shape.KvHeads,7}{shape.Dimension,5}  {preset,-10}{Interleaved.Median(steps),9:f3}{steps[0],9:f3}{steps[1..].Max(),9:f3}{steps[1..].Max() / Interleaved.Median(steps),7:f2}   {Interleaved.Median(appends),15:f3}{appends[1..].Max(),9:f3}{appends[1..].Max() / Interleaved.Median(appends),7:f2}"));
+                    $"{shape.Sequences,5}{shape.Layers,7}{shape.KvHeads,7}{shape.Dimension,5}  {preset,-10}{Interleaved.Median(steps),9:f3}{steps[0],9:f3}{steps[1..].Max(),9:f3}{steps[1..].Max() / Interleaved.Median(steps),7:f2}   {Interleaved.Median(appends),15:f3}{appends[1..].Max(),9:f3}{appends[1..].Max() / Interleaved.Median(appends),7:f2}"));
             }
         }
 
@@ -37,7 +37,7 @@ internal static class ForkSteps
     }
 
     // Without the first round, which warms up.
-    private static (double[] Steps, double[] Appends) Measure(string preset, (int Layers, int KvHeads, int QueryHeads, int Dimension) shape)
+    private static (double[] Steps, double[] Appends) Measure(string preset, Shape shape)
     {
         var geometry = new CacheGeometry { Layers = shape.Layers, KvHeads = shape.KvHeads, QueryHeads = shape.QueryHeads, KeyDimension = shape.Dimension, ValueDimension = shape.Dimension };
         using var pool = new PagePool();
@@ -51,26 +51,26 @@ internal static class ForkSteps
         double[][] steps = [.. Enumerable.Range(0, Steps).Select(_ => new double[Rounds])], appends = [.. steps.Select(_ => new double[Rounds])];
         for (int round = -1; round < Rounds; round++)
         {
-            KvCache[] forks = [.. Enumerable.Range(0, Forks).Select(_ => prompt.Fork())];
+            KvCache[] forks = [.. Enumerable.Range(0, shape.Sequences).Select(_ => prompt.Fork())];
             for (int step = 0; step < Steps; step++)
             {
                 ReadOnlySpan<float> row = rows.AsSpan((Prompt + step) * token, token);
-                long start = Stopwatch.GetTimestamp(), appending = 0;
+                TimeSpan start = Environment.CpuUsage.TotalTime, appending = default;
                 foreach (KvCache fork in forks)
                 {
                     for (int layer = 0; layer < shape.Layers; layer++)
                     {
-                        long append = Stopwatch.GetTimestamp();
+                        TimeSpan append = Environment.CpuUsage.TotalTime;
                         fork.Append(layer, row, row);
-                        appending += Stopwatch.GetTimestamp() - append;
+                        appending += Environment.CpuUsage.TotalTime - append;
                         attention.Decode(fork, layer, queries, outputs);
                     }
                 }
 
                 if (round < 0)
                     continue;
-                steps[step][round] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-                appends[step][round] = Stopwatch.GetElapsedTime(0, appending).TotalMilliseconds;
+                steps[step][round] = (Environment.CpuUsage.TotalTime - start).TotalMilliseconds;
+                appends[step][round] = appending.TotalMilliseconds;
             }
 
             Array.ForEach(forks, fork => fork.Dispose());

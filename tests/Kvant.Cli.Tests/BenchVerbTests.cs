@@ -82,6 +82,16 @@ public sealed class BenchVerbTests
     }
 
     [Fact]
+    public void DecodeOfAPromptHasItsSpeedToo()
+    {
+        JsonElement[] rows = [.. ToolResult.JsonOf(
+            "bench", "decode", "--layers", "1", "--kv-heads", "1", "--dimension", "64", "--width", "64", "--feed-forward", "64", "--tokens", "60", "--prompt", "600", "--seconds", "0.05",
+            "--policy", "balanced", "--threads", "2").EnumerateArray()];
+        Assert.Equal(1, rows[0].GetProperty("promptRatioToFp32").GetDouble());
+        Assert.All(rows, r => Assert.Equal(r.GetProperty("promptTokensPerSecond").GetDouble(), rows[0].GetProperty("promptTokensPerSecond").GetDouble() * r.GetProperty("promptRatioToFp32").GetDouble(), 1e-6));
+    }
+
+    [Fact]
     public void DecodeLeavesNoModelBehind()
     {
         string[] before = Directory.GetDirectories(Path.GetTempPath(), "kvant-bench-*");

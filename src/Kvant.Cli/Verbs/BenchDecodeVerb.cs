@@ -21,6 +21,7 @@ internal sealed class BenchDecodeVerb : Verb
     private readonly Option<int> _width = CommonOptions.Number("--width", 1024, 32, 1 << 16, "Numbers that describe a token between layers, by 32");
     private readonly Option<int> _feedForward = CommonOptions.Number("--feed-forward", 3072, 32, 1 << 18, "Numbers of the inner side of the feed-forward part, by 32");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 16384, 1, 1 << 20, "Cached tokens");
+    private readonly Option<int> _prompt = CommonOptions.Number("--prompt", 0, 0, 1 << 20, "Tokens of a prompt that the model reads besides, in an empty cache; 0 for none");
     private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
@@ -45,10 +46,16 @@ internal sealed class BenchDecodeVerb : Verb
         Column<DecodeSpeedResult>.OfError("outputError", "output error", r => r.OutputError, minor: true),
     ];
 
+    private static readonly Column<DecodeSpeedResult>[] PromptColumns =
+    [
+        Column<DecodeSpeedResult>.OfReal("promptTokensPerSecond", "prompt/s", "0.0", r => r.PromptTokensPerSecond),
+        Column<DecodeSpeedResult>.OfReal("promptRatioToFp32", "prompt x fp32", "0.00", r => r.PromptRatioToFp32),
+    ];
+
     public BenchDecodeVerb()
         : base("decode", "Measure how fast a whole model decodes with its cache compressed.")
     {
-        foreach (Option option in (Option[])[.. _methods.Options, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _window, _sinks, _arithmetic, _weights, _copyWeights, _threads, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _layers, _dimension, _kvHeads, _group, _width, _feedForward, _tokens, _prompt, _window, _sinks, _arithmetic, _weights, _copyWeights, _threads, _seconds])
             Add(option);
     }
 
@@ -56,7 +63,8 @@ internal sealed class BenchDecodeVerb : Verb
             A model of the given shape is written to a temporary file, with random weights (--weights), and decodes token by token behind
             a cache that is full of random ones. One row per pair of codecs and per policy, the first with 32-bit floats. attention ms: the part of a step that goes
             to the cache, appending included; rest ms: the products with the weights and all else. x fp32: how many times faster than the
-            first row. output error: relative root mean square error of the first layer's attention. All run in turn in one process,
+            first row. output error: relative root mean square error of the first layer's attention. With --prompt, prompt/s: tokens of it
+            in a second, read in parts of 512 into an empty cache (--seconds says how long that goes on, too). All run in turn in one process,
             and medians count. Memory with the defaults: about 2 GB, and 170 MB of disk.
             """;
 
@@ -64,6 +72,7 @@ internal sealed class BenchDecodeVerb : Verb
     [
         "kvant bench decode",
         "kvant bench decode --policy balanced --codec q8 --tokens 4096 --threads 2",
+        "kvant bench decode --policy balanced --codec fp16 --prompt 4096 --threads 2",
         "kvant bench decode --arithmetic exact --weights Q4_K --tokens 256",
     ];
 
@@ -93,6 +102,7 @@ internal sealed class BenchDecodeVerb : Verb
             Width = result.GetValue(_width),
             FeedForward = result.GetValue(_feedForward),
             Tokens = result.GetValue(_tokens),
+            Prompt = result.GetValue(_prompt),
             Window = result.GetValue(_window),
             Sinks = result.GetValue(_sinks),
             Arithmetic = result.GetValue(_arithmetic),
@@ -102,12 +112,13 @@ internal sealed class BenchDecodeVerb : Verb
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };
         // The first row: keys and values of 4 bytes.
-        MemoryNeed.Check($"{speed.Tokens} tokens of {speed.Layers} layers of {speed.KvHeads} heads with {speed.Dimension} numbers", speed.Tokens, speed.Layers, speed.KvHeads, speed.Dimension, 2 * 4);
+        int most = Math.Max(speed.Tokens, speed.Prompt);
+        MemoryNeed.Check($"{most} tokens of {speed.Layers} layers of {speed.KvHeads} heads with {speed.Dimension} numbers", most, speed.Layers, speed.KvHeads, speed.Dimension, 2 * 4);
         IReadOnlyList<DecodeSpeedResult> found = [];
         terminal.WithProgress("measuring", json, done => found = speed.Run(done, terminal.Cancellation));
         if (!json)
             terminal.Out.WriteLine(Processor.Summary);
-        Tables.Write(terminal, json, Columns, found);
+        Tables.Write(terminal, json, speed.Prompt > 0 ? [.. Columns, .. PromptColumns] : Columns, found);
         Tables.WriteLeftOut(terminal, json, leftOut);
     }
 }

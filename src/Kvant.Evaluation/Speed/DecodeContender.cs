@@ -10,6 +10,7 @@ internal sealed class DecodeContender : IDisposable
     private readonly CompressedAttention _inner;
     private readonly TimedAttention _attention;
     private readonly Decoder _decoder;
+    private readonly Decoder? _reader;
     private readonly float[] _logits;
     private readonly List<double> _attentionTimes = [];
 
@@ -26,6 +27,8 @@ internal sealed class DecodeContender : IDisposable
         _attention = new TimedAttention(_inner);
         _decoder = new Decoder(model, _attention, new DecoderOptions { Arithmetic = speed.Arithmetic, Batch = 1, BeyondContext = true }, team);
         _logits = new float[model.VocabularySize];
+        if (speed.Prompt > 0)
+            _reader = new Decoder(model, _inner, new DecoderOptions { Arithmetic = speed.Arithmetic, Batch = Math.Min(speed.Prompt, PromptTurns.Part), BeyondContext = true }, team);
     }
 
     public KvCache Cache { get; }
@@ -44,8 +47,12 @@ internal sealed class DecodeContender : IDisposable
         _attentionTimes.Add(_attention.TakeNanoseconds());
     }
 
+    /// <summary>Reads some tokens of a prompt at once; the cache grows by them.</summary>
+    public void Read(int tokens) => _reader!.Read(new int[tokens]);
+
     public void Dispose()
     {
+        _reader?.Dispose();
         _decoder.Dispose();
         _inner.Dispose();
         Cache.Dispose();

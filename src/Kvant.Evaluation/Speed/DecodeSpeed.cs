@@ -58,6 +58,9 @@ internal sealed record DecodeSpeed
     /// <summary>Cached tokens; each step adds one.</summary>
     public int Tokens { get; init; } = 16384;
 
+    /// <summary>Tokens of a prompt that each model reads besides, in an empty cache; 0 for none.</summary>
+    public int Prompt { get; init; }
+
     /// <summary>Threads that work on a step.</summary>
     public int Threads { get; init; } = 1;
 
@@ -118,16 +121,20 @@ internal sealed record DecodeSpeed
                 Cancellation = cancellation,
             }.Medians([.. contenders.Select(c => new Contender(_ => c.Step()))]);
             double plain = contenders[0].AttentionNanoseconds;
+            long[] bytes = [.. contenders.Select(c => c.Cache.Statistics.TotalBytes)];
+            double[]? prompts = Prompt == 0 ? null : new PromptTurns { Tokens = Prompt, Time = Time * contestants.Length, Cancellation = cancellation }.Run(contenders);
             return [.. contenders.Select((c, i) => new DecodeSpeedResult
             {
                 Codec = contestants[i].Name,
                 Tokens = Tokens,
                 Threads = Threads,
-                CacheBytes = c.Cache.Statistics.TotalBytes,
+                CacheBytes = bytes[i],
                 AttentionMilliseconds = c.AttentionNanoseconds / 1e6,
                 RestMilliseconds = Math.Max(0, medians[i] - c.AttentionNanoseconds) / 1e6,
                 AttentionRatioToFp32 = plain / c.AttentionNanoseconds,
                 RatioToFp32 = medians[0] / medians[i],
+                PromptTokensPerSecond = prompts?[i],
+                PromptRatioToFp32 = prompts?[i] / prompts?[0],
                 OutputError = errors[i],
             })];
         }

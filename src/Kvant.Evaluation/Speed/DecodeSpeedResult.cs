@@ -30,6 +30,12 @@ internal sealed record DecodeSpeedResult
     /// <summary>How many times faster the whole step is than with the codec <c>fp32</c>.</summary>
     public required double RatioToFp32 { get; init; }
 
+    /// <summary>Tokens of a prompt in a second; null where there is none.</summary>
+    public double? PromptTokensPerSecond { get; init; }
+
+    /// <summary>The same as a share of the speed with the codec <c>fp32</c>.</summary>
+    public double? PromptRatioToFp32 { get; init; }
+
     /// <summary>Root mean square error of the first layer's attention, as a share of the root mean square with <c>fp32</c>.</summary>
     public required double OutputError { get; init; }
 }

@@ -37,6 +37,7 @@ internal sealed class AttentionPass
     private int _width; // numbers of an accumulator: those of a key, where values are part of keys
     private int _window;
     private int _count;
+    private int _group; // queries of a token: they see the same
     private int _sinks;
 
     /// <summary>A pass over at most so many queries at once, of any layer.</summary>
@@ -68,11 +69,11 @@ internal sealed class AttentionPass
     /// <summary>Begins anew.</summary>
     /// <param name="shape">The shape of the layer.</param>
     /// <param name="settings">How it attends.</param>
-    /// <param name="count">Queries, of which <see cref="Queries"/> holds the numbers.</param>
+    /// <param name="count">Queries, of which <see cref="Queries"/> holds the numbers: groups that share a key-value head, token by token.</param>
     /// <param name="sinks">Tokens at the beginning that no eviction takes away. A run has sinks or other tokens, never both.</param>
     public void Begin(LayerGeometry shape, AttentionSettings settings, int count, int sinks)
     {
-        (_settings, _count, _sinks, _window) = (settings, count, sinks, shape.SlidingWindow);
+        (_settings, _count, _group, _sinks, _window) = (settings, count, shape.GroupSize, sinks, shape.SlidingWindow);
         (_valueDimension, _width) = (shape.ValueDimension, shape.ValuesInKeys ? shape.KeyDimension : shape.ValueDimension);
         _map = new LogitMap((settings.Scale ?? (float)(1 / Math.Sqrt(shape.KeyDimension))) / settings.Temperature, settings.SoftCap, 0);
         Used(_inBasis).Clear();
@@ -272,7 +273,7 @@ internal sealed class AttentionPass
     private Sight Look(int position, int rows, int dead)
     {
         bool some = false, all = true;
-        for (int q = 0; q < _count; q++)
+        for (int q = 0; q < _count; q += _group)
         {
             (int first, int end) = Range(q, position, rows, dead);
             some |= first < end;

@@ -41,7 +41,7 @@ internal static class FrameScores
         const int Page = RotaryTables.PageRows;
         RotaryTables tables = frame.Tables;
         int rows = scores.Length / queries;
-        for (int q = 0; q < queries; q++)
+        for (int q = 0; q < queries && 2 * tables.Count < frame.Constant.Length; q++)
         {
             float still = slots[(q * stride) + stride - 1];
             if (still != 0)

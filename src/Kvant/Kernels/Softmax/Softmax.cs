@@ -99,11 +99,14 @@ internal static unsafe class Softmax
     public static void Steps(Span<float> scores, in LogitMap map, Span<float> maxima, Span<float> sums, Span<float> factors)
     {
         int rows = scores.Length / maxima.Length, done = 0;
-        if (SimdSupport.Active == SimdWidth.Bits512 && map.Cap == 0 && rows % SoftmaxSimd512.Lanes == 0)
+        if (SimdSupport.Active >= SimdWidth.Bits256 && map.Cap == 0 && rows % SoftmaxSimd512.Lanes == 0)
         {
+            float scale = map.Scale * Log2E;
             fixed (float* s = scores, m = maxima, sum = sums, f = factors)
             {
-                while (done + 4 <= maxima.Length && Four<Vector512<float>, SoftmaxSimd512>(s + ((nint)done * rows), rows, map.Scale * Log2E, m + done, sum + done, f + done))
+                while (done + 4 <= maxima.Length && (SimdSupport.Active == SimdWidth.Bits512
+                    ? Four<Vector512<float>, SoftmaxSimd512>(s + ((nint)done * rows), rows, scale, m + done, sum + done, f + done)
+                    : Four<Vector256<float>, SoftmaxSimd256>(s + ((nint)done * rows), rows, scale, m + done, sum + done, f + done)))
                     done += 4;
             }
         }
