@@ -2,10 +2,17 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using Kvant.Benchmarks;
 
-// `rows` and `sampler` answer in a minute or so, everything interleaved with a plain baseline; `memory` says what pools and forgotten caches
-// take of the system; `steps CODEC TOKENS COUNT` does steps of attention and nothing else; `forks` how even the steps of eight forks are; `vectors THREADS` how fast a query meets vectors on their own; `tokenizer MODEL.gguf TEXT` how fast text becomes tokens; `trellis BITS STARTS SHAKES` trains the tables of the trellis code; `chunks [HOST:PORT]` what stored sequences take and how
-// fast they come back; anything else goes to BenchmarkDotNet.
-// The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
+// rows [SPEC...]               attention over rows beside plain floats
+// sampler                      the choice of a token
+// steps CODEC TOKENS COUNT     steps of attention and nothing else
+// batch [THREADS [FORMAT]]     a step of many sequences beside one of one
+// forks [PRESET...]            how even the steps of eight forks are
+// vectors THREADS              how fast a query meets vectors on their own
+// chunks [HOST:PORT]           what stored sequences take and how fast they come back
+// memory                       what pools and forgotten caches take of the system
+// tokenizer MODEL.gguf TEXT    how fast text becomes tokens
+// trellis BITS STARTS SHAKES   trains the tables of the trellis code
+// Anything else goes to BenchmarkDotNet. The whole of it, attention, encoding and prefill, is measured by `kvant bench`.
 if (args is ["rows", .. string[] specs])
     return RowsComparison.Run(specs);
 if (args is ["steps", string codec, string tokens, string steps])
@@ -20,6 +27,8 @@ if (args is ["tokenizer", string model, string text])
     return TokenizerSpeed.Run(model, text);
 if (args is ["chunks", .. string[] redis])
     return await ChunkSpeed.RunAsync(redis.FirstOrDefault());
+if (args is ["batch", .. string[] batch])
+    return BatchSteps.Run(batch.Length > 0 ? int.Parse(batch[0], CultureInfo.InvariantCulture) : 1, batch.Length > 1 ? batch[1] : "Q4_K");
 if (args is ["sampler"])
     return SamplerComparison.Run();
 if (args is ["trellis", string bits, string starts, string shakes])

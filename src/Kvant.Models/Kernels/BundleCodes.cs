@@ -52,13 +52,15 @@ internal static class BundleCodes
 
     /// <summary>Reads a quarter of a run: words of eight columns, two in each register.</summary>
     /// <param name="codes">The codes of a run.</param>
-    /// <param name="quarter">0 to 3, a constant.</param>
+    /// <param name="half">Which half of the run: 0 or 1.</param>
+    /// <param name="odd">Which quarter of it: 0 or 1, a constant.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Quarter<TVector> Read<TFormat, TVector, TSimd>(ref byte codes, int quarter)
+    internal static Four<TVector> Read<TFormat, TVector, TSimd>(ref byte codes, int half, int odd)
         where TFormat : struct, ICodeFormat
         where TVector : struct
         where TSimd : IPanelSimd<TVector>
     {
+        int quarter = (2 * half) + odd;
         if (TFormat.CodeBits == 8)
         {
             TVector first = Load(ref codes, 2 * quarter), last = Load(ref codes, (2 * quarter) + 1);
@@ -66,12 +68,12 @@ internal static class BundleCodes
         }
 
         TVector nibbles = Load(ref codes, quarter);
-        Quarter<TVector> low = new(TSimd.Field(nibbles, 0, 15), TSimd.Field(nibbles, 4, 15), TSimd.Field(nibbles, 8, 15), TSimd.Field(nibbles, 12, 15));
+        Four<TVector> low = new(TSimd.Field(nibbles, 0, 15), TSimd.Field(nibbles, 4, 15), TSimd.Field(nibbles, 8, 15), TSimd.Field(nibbles, 12, 15));
         if (TFormat.CodeBits == 4) return low;
         // The bits above become 16 and 32.
-        int step = TFormat.CodeBits - 4, at = (quarter * 4 * step % 16) - 4;
+        int step = TFormat.CodeBits - 4, at = step == 2 ? (8 * odd) - 4 : (4 * quarter) - 4;
         short mask = (short)(step == 1 ? 16 : 48);
-        TVector top = Load(ref codes, step == 1 ? 4 : 4 + (quarter / 2));
+        TVector top = Load(ref codes, step == 1 ? 4 : 4 + half);
         return new(
             TSimd.Or(low.A, TSimd.Field(top, at, mask)), TSimd.Or(low.B, TSimd.Field(top, at + step, mask)),
             TSimd.Or(low.C, TSimd.Field(top, at + (2 * step), mask)), TSimd.Or(low.D, TSimd.Field(top, at + (3 * step), mask)));
@@ -81,6 +83,6 @@ internal static class BundleCodes
     }
 }
 
-/// <summary>Words of eight columns, a pair of neighbors in each register.</summary>
-internal readonly record struct Quarter<TVector>(TVector A, TVector B, TVector C, TVector D)
+/// <summary>Four registers: words of eight columns, a pair of neighbors in each, or the sums of four vectors.</summary>
+internal readonly record struct Four<TVector>(TVector A, TVector B, TVector C, TVector D)
     where TVector : struct;

@@ -74,10 +74,27 @@ internal static class BundleProducts
         where TSimd : IPanelSimd<TVector>
     {
         int lanes = TSimd.Lanes, runs = vectors.Runs;
-        Span<float> last = stackalloc float[Vector512<float>.Count];
         for (int row = 0; row < rows; row += lanes, group++)
         {
-            for (int vector = 0; vector < vectors.Count; vector++)
+            int vector = 0;
+            for (; vector + BundleFours.Vectors <= vectors.Count; vector += BundleFours.Vectors)
+            {
+                Four<TVector> sums = default;
+                ref byte piece = ref bundle.Group(group);
+                for (int run = 0; run < runs; run += BundleShape<TFormat>.PieceRuns)
+                {
+                    int count = Math.Min(BundleShape<TFormat>.PieceRuns, runs - run);
+                    BundleFours.Add<TFormat, TVector, TSimd>(ref sums, ref piece, count, vectors, (vector * runs) + run);
+                    piece = ref Unsafe.Add(ref piece, BundleShape<TFormat>.PieceBytes(count, lanes));
+                }
+
+                Store<TVector, TSimd>(sums.A, products[((vector * stride) + row)..], rows - row);
+                Store<TVector, TSimd>(sums.B, products[(((vector + 1) * stride) + row)..], rows - row);
+                Store<TVector, TSimd>(sums.C, products[(((vector + 2) * stride) + row)..], rows - row);
+                Store<TVector, TSimd>(sums.D, products[(((vector + 3) * stride) + row)..], rows - row);
+            }
+
+            for (; vector < vectors.Count; vector++)
             {
                 TVector sum = default;
                 ref byte piece = ref bundle.Group(group);
@@ -89,15 +106,24 @@ internal static class BundleProducts
                     piece = ref Unsafe.Add(ref piece, BundleShape<TFormat>.PieceBytes(count, lanes));
                 }
 
-                Span<float> to = products[((vector * stride) + row)..];
-                if (row + lanes <= rows) TSimd.Store(sum, ref to[0]);
-                else
-                {
-                    TSimd.Store(sum, ref last[0]);
-                    last[..(rows - row)].CopyTo(to);
-                }
+                Store<TVector, TSimd>(sum, products[((vector * stride) + row)..], rows - row);
             }
         }
+    }
+
+    private static void Store<TVector, TSimd>(TVector sums, Span<float> to, int rows)
+        where TVector : struct
+        where TSimd : IPanelSimd<TVector>
+    {
+        if (rows >= TSimd.Lanes)
+        {
+            TSimd.Store(sums, ref to[0]);
+            return;
+        }
+
+        Span<float> last = stackalloc float[Vector512<float>.Count];
+        TSimd.Store(sums, ref last[0]);
+        last[..rows].CopyTo(to);
     }
 
     // A piece whose blocks are runs. A method of its own, for what the runtime inlines in one is limited.
@@ -115,7 +141,7 @@ internal static class BundleProducts
         for (int run = 0; run < runs; run++)
         {
             TVector integers = TSimd.AddIntegers(
-                Half<TFormat, TVector, TSimd>(ref codes, 0, ref numbers, halves), Half<TFormat, TVector, TSimd>(ref codes, 2, ref Unsafe.Add(ref numbers, 16), Unsafe.Add(ref halves, 1)));
+                Half<TFormat, TVector, TSimd>(ref codes, 0, ref numbers, halves), Half<TFormat, TVector, TSimd>(ref codes, 1, ref Unsafe.Add(ref numbers, 16), Unsafe.Add(ref halves, 1)));
             sum = TSimd.AddScaled(sum, integers, TSimd.LoadHalves(ref piece), scale);
             if (TFormat.HasShifts) sum = TSimd.AddProduct(sum, TSimd.LoadHalves(ref Unsafe.Add(ref piece, TSimd.Lanes * sizeof(short))), shift);
             piece = ref Unsafe.Add(ref piece, BundleShape<TFormat>.Factors * TSimd.Lanes * sizeof(short));
@@ -146,7 +172,7 @@ internal static class BundleProducts
         for (int run = 0; run < Runs; run++)
         {
             TVector first = Half<TFormat, TVector, TSimd>(ref codes, 0, ref numbers, halves);
-            TVector last = Half<TFormat, TVector, TSimd>(ref codes, 2, ref Unsafe.Add(ref numbers, 16), Unsafe.Add(ref halves, 1));
+            TVector last = Half<TFormat, TVector, TSimd>(ref codes, 1, ref Unsafe.Add(ref numbers, 16), Unsafe.Add(ref halves, 1));
             if (TFormat.ScalesPerRun == 1) scaled = TSimd.AddScaled(scaled, TSimd.AddIntegers(first, last), TSimd.LoadUnits(ref units), scale);
             else
             {
@@ -172,21 +198,29 @@ internal static class BundleProducts
         if (TFormat.HasShifts) products = TSimd.AddProduct(products, shifted, TSimd.LoadHalves(ref Unsafe.Add(ref piece, TSimd.Lanes * sizeof(short))));
     }
 
-    // The integers of half a run, which begins with a quarter.
+    // The integers of half a run.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Half<TFormat, TVector, TSimd>(ref byte codes, int quarter, ref short numbers, int sumOfNumbers)
+    private static TVector Half<TFormat, TVector, TSimd>(ref byte codes, int half, ref short numbers, int sumOfNumbers)
         where TFormat : struct, ICodeFormat
         where TVector : struct
         where TSimd : IPanelSimd<TVector>
     {
-        int offset = TFormat.Least - TFormat.Offset;
-        TVector sum = offset == 0 ? default : TSimd.Broadcast(offset * sumOfNumbers);
-        sum = Add<TVector, TSimd>(sum, BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, quarter), ref numbers);
-        return Add<TVector, TSimd>(sum, BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, quarter + 1), ref Unsafe.Add(ref numbers, 8));
+        TVector sum = Begin<TFormat, TVector, TSimd>(sumOfNumbers);
+        sum = Add<TVector, TSimd>(sum, BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, half, 0), ref numbers);
+        return Add<TVector, TSimd>(sum, BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, half, 1), ref Unsafe.Add(ref numbers, 8));
     }
 
+    /// <summary>What the offset of the codes takes away from products with numbers of this sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Add<TVector, TSimd>(TVector sum, Quarter<TVector> words, ref short numbers)
+    internal static TVector Begin<TFormat, TVector, TSimd>(int sumOfNumbers)
+        where TFormat : struct, ICodeFormat
+        where TVector : struct
+        where TSimd : IPanelSimd<TVector> =>
+        TFormat.Least == TFormat.Offset ? default : TSimd.Broadcast((TFormat.Least - TFormat.Offset) * sumOfNumbers);
+
+    /// <summary>Adds the products of eight columns with as many numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static TVector Add<TVector, TSimd>(TVector sum, Four<TVector> words, ref short numbers)
         where TVector : struct
         where TSimd : IPanelSimd<TVector>
     {
@@ -197,5 +231,5 @@ internal static class BundleProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ref T At<T>(T[] numbers, int place) => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(numbers), place);
+    internal static ref T At<T>(T[] numbers, int place) => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(numbers), place);
 }

@@ -139,10 +139,10 @@ internal sealed class Panel
             }
 
             if (TFormat.BlockLength == RoundedVectors.Run) piece = ref Unsafe.Add(ref piece, factors);
-            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 0), ref words, rows);
-            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 1), ref Unsafe.Add(ref words, 4 * rows), rows);
-            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 2), ref Unsafe.Add(ref words, 8 * rows), rows);
-            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 3), ref Unsafe.Add(ref words, 12 * rows), rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 0, 0), ref words, rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 0, 1), ref Unsafe.Add(ref words, 4 * rows), rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 1, 0), ref Unsafe.Add(ref words, 8 * rows), rows);
+            Take(BundleCodes.Read<TFormat, TVector, TSimd>(ref codes, 1, 1), ref Unsafe.Add(ref words, 12 * rows), rows);
             words = ref Unsafe.Add(ref words, 16 * rows);
             codes = ref Unsafe.Add(ref codes, BundleShape<TFormat>.RunBytes(lanes));
         }
@@ -152,7 +152,7 @@ internal sealed class Panel
             BundleShape<TFormat>.Units == 0 ? TSimd.LoadHalves(ref factor) : TSimd.Multiply(TSimd.LoadHalves(ref factor), TSimd.LoadUnits(ref unit));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static void Take(Quarter<TVector> quarter, ref float to, int rows)
+        static void Take(Four<TVector> quarter, ref float to, int rows)
         {
             TSimd.Store(Centered(quarter.A), ref to);
             TSimd.Store(Centered(quarter.B), ref Unsafe.Add(ref to, rows));

@@ -129,6 +129,27 @@ public sealed class MatrixProductTests
         }
     }
 
+    // Four at a time, and what is left, in rows and in bundles.
+    [Theory, MemberData(nameof(Codes))]
+    public void AFewVectorsTogetherHaveTheBitsOfEachAlone(string name)
+    {
+        const int most = 7;
+        using Sample sample = new(TensorFormat.Parse(name), 37, 512 + TensorFormat.Parse(name).BlockLength);
+        float[] inputs = sample.Inputs(most);
+        foreach (SimdWidth width in Widths)
+        {
+            foreach (bool bundled in (ReadOnlySpan<bool>)[false, true])
+            {
+                float[] together = sample.Multiply(inputs, 2, Arithmetic.Fast, width, bundled);
+                for (int i = 0; i < most; i++)
+                {
+                    float[] alone = sample.Multiply(inputs[(i * sample.Matrix.Columns)..((i + 1) * sample.Matrix.Columns)], 1, Arithmetic.Fast, width, bundled);
+                    Assert.Equal(alone, together[(i * alone.Length)..((i + 1) * alone.Length)]);
+                }
+            }
+        }
+    }
+
     [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity)]
     public void WhatIsNoNumberStaysNone(float number)
     {
