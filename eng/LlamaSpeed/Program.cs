@@ -8,6 +8,8 @@ using LlamaSpeed;
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 depth Q4_0 2 16384
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 loss MODEL.gguf TEXT.txt 256
 //     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 caches MODEL.gguf TEXT.txt 1024 8 logits.safetensors
+//     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 perplexity MODEL.gguf TEXT.txt 512 4
+//     dotnet run -c Release --project eng/LlamaSpeed -- package/bins/linux-x64 texts MODEL.gguf 100
 // A format's name instead of a file stands for a model of the shape of TinyLlama-1.1B with random weights, written to a temporary file.
 switch (args)
 {
@@ -27,8 +29,16 @@ switch (args)
         Llama.Load(folder);
         CacheLoss.Run(model, text, Number(context), Number(chunks), file.FirstOrDefault());
         break;
+    case [string folder, "perplexity", string model, string text, string context, string chunks]:
+        Llama.Load(folder);
+        Perplexities.Run(model, text, Number(context), Number(chunks));
+        break;
+    case [string folder, "texts", string model, string tokens]:
+        Llama.Load(folder);
+        GreedyTexts.Run(model, Number(tokens));
+        break;
     default:
-        Console.Error.WriteLine("LlamaSpeed LIBRARIES speed FORMAT|MODEL.gguf THREADS PROMPT | LlamaSpeed LIBRARIES depth FORMAT|MODEL.gguf THREADS TOKENS | LlamaSpeed LIBRARIES loss MODEL.gguf TEXT.txt TOKENS | LlamaSpeed LIBRARIES caches MODEL.gguf TEXT.txt CONTEXT CHUNKS [FILE]");
+        Console.Error.WriteLine("LlamaSpeed LIBRARIES speed FORMAT|MODEL.gguf THREADS PROMPT | LlamaSpeed LIBRARIES depth FORMAT|MODEL.gguf THREADS TOKENS | LlamaSpeed LIBRARIES loss MODEL.gguf TEXT.txt TOKENS | LlamaSpeed LIBRARIES caches MODEL.gguf TEXT.txt CONTEXT CHUNKS [FILE] | LlamaSpeed LIBRARIES perplexity MODEL.gguf TEXT.txt CONTEXT CHUNKS | LlamaSpeed LIBRARIES texts MODEL.gguf TOKENS");
         return 2;
 }
 
