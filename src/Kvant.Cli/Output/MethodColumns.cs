@@ -1,5 +1,6 @@
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
+using Kvant.Evaluation.Speed;
 
 namespace Kvant.Cli.Output;
 
@@ -17,7 +18,10 @@ internal static class MethodColumns
     /// <summary>One line for each policy.</summary>
     public static void WritePolicies(Terminal terminal, IEnumerable<(string? Policy, string Keys, string Values)> methods)
     {
-        foreach ((string? policy, string keys, string values) in methods.Where(m => m.Policy is not null))
+        (string? Policy, string Keys, string Values)[] named = [.. methods.Where(m => m.Policy is not null)];
+        foreach ((string? policy, string keys, string values) in named)
             terminal.Out.WriteLine($"{policy}: {ResultSpecs.Short(keys, values)}");
+        if (named.Length > 0 && Processor.Note is { } note)
+            terminal.Out.WriteLine(note);
     }
 }
