@@ -101,18 +101,18 @@ TEXTS = [
 
 
 def tokenizers(libraries, folder, models):
-    """Writes tokens-<name>.json: what llama.cpp makes of TEXTS with the vocabulary of mini.gguf and with bpe.gguf, which it writes too,
-    under the name of every pre-tokenizer."""
+    """Writes tokens-<name>.json: what llama.cpp makes of TEXTS with the vocabulary of mini.gguf, with bpe.gguf, which it writes too,
+    under the name of every pre-tokenizer, and with gemma.gguf and phi3.gguf, which are mini's with the special tokens and rules of those families."""
     import json
     import tempfile
     llama = Llama(libraries)
     write_bpe(folder / "bpe.gguf", "gpt-2", (models.parent / "samples/data/mini-holdout.txt").read_text())
 
-    def write(name, path):
+    def write(name, path, texts=TEXTS):
         model = llama.load(path, vocabulary_only=True)
         vocabulary = llama.vocabulary(model)
         cases = []
-        for text in TEXTS:
+        for text in texts:
             plain, special = llama.tokenize(vocabulary, text, True, False), llama.tokenize(vocabulary, text, False, True)
             cases.append({"text": text, "plain": plain, "special": special, "bytes": b"".join(llama.piece(vocabulary, t, False) for t in special).hex(),
                           "shown": b"".join(llama.piece(vocabulary, t, True) for t in special).hex()})
@@ -120,11 +120,64 @@ def tokenizers(libraries, folder, models):
         (folder / f"tokens-{name}.json").write_text(f"[\n{lines}\n]\n")
 
     write("mini", models / "mini.gguf")
+    for name in ("gemma", "phi3"):
+        write_sentence_pieces(folder / f"{name}.gguf", name, models / "mini.gguf")
+        write(name, folder / f"{name}.gguf", TEXTS + TURNS)
     with tempfile.TemporaryDirectory() as temporary:
         for pre in ("llama-bpe", "qwen2", "smollm", "gpt-2", "default"):
             path = pathlib.Path(temporary) / "bpe.gguf"
             write_bpe(path, pre, (models.parent / "samples/data/mini-holdout.txt").read_text())
             write(pre, path)
+
+
+TURNS = [
+    "<start_of_turn>user\nHi there<end_of_turn>\n<start_of_turn>model\n", "a\n\n\n\nb\n\nc\nd      e   f  g h", "<start_of_turn>  two<end_of_turn>\n\n\n<eos> x",
+    "<s><|user|>\n Hi there <|end|> \n\t<|assistant|>\n", "<|end|>", "<|end|>  ", "x <|endoftext|> y<|system|> z</s> w<s> v<unk> u",
+]
+
+
+def write_sentence_pieces(path, family, mini):
+    """The vocabulary of mini.gguf as gemma or phi3 have theirs: other places and names of the special tokens, runs of spaces and line breaks that are tokens, no space in front."""
+    import struct
+    source = mini.read_bytes()
+
+    def array(key):
+        at = source.index(key.encode()) + len(key) + 4
+        kind, count = struct.unpack_from("<IQ", source, at)
+        at += 12
+        if kind != 8:
+            return list(struct.unpack_from(f"<{count}{'f' if kind == 6 else 'i'}", source, at))
+        out = []
+        for _ in range(count):
+            size = struct.unpack_from("<Q", source, at)[0]
+            out.append(source[at + 8:at + 8 + size].decode())
+            at += 8 + size
+        return out
+
+    tokens, scores, kinds = array("tokenizer.ggml.tokens"), array("tokenizer.ggml.scores"), array("tokenizer.ggml.token_type")
+    if family == "gemma":
+        first, control, defined = ["<pad>", "<eos>", "<bos>", "<unk>"], ["<start_of_turn>", "<end_of_turn>"], ["\n", "\n\n", "\n\n\n", "  ", "   ", "    "]
+        marks = {"bos": 2, "eos": 1, "unknown": 3, "padding": 0}
+        first_kinds = [3, 3, 3, 2]
+    else:
+        first, control, defined = ["<unk>", "<s>", "</s>"], ["<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"], []
+        marks = {"bos": 1, "eos": len(tokens), "unknown": 0, "padding": len(tokens)}
+        first_kinds = [2, 3, 4]
+    tokens, scores, kinds = first + tokens[3:] + control + defined, [0.0] * len(first) + scores[3:] + [0.0] * (len(control) + len(defined)), first_kinds + kinds[3:] + [3] * len(control) + [4] * len(defined)
+    text_of = lambda s: struct.pack("<Q", len(s.encode())) + s.encode()
+    texts = lambda items: struct.pack("<IIQ", 9, 8, len(items)) + b"".join(map(text_of, items))
+    word = lambda s: struct.pack("<I", 8) + text_of(s)
+    entries = {
+        "general.architecture": word("gemma3" if family == "gemma" else "phi3"),
+        "general.name": word("Gemma 3" if family == "gemma" else "Phi3"),
+        "tokenizer.ggml.model": word("llama"),
+        "tokenizer.ggml.tokens": texts(tokens),
+        "tokenizer.ggml.scores": struct.pack(f"<IIQ{len(tokens)}f", 9, 6, len(tokens), *scores),
+        "tokenizer.ggml.token_type": struct.pack(f"<IIQ{len(tokens)}i", 9, 5, len(tokens), *kinds),
+        **{f"tokenizer.ggml.{mark}_token_id": struct.pack("<II", 4, token) for mark, token in marks.items()},
+        "tokenizer.ggml.add_space_prefix": struct.pack("<I?", 7, family != "gemma"),
+    }
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + b"".join(text_of(k) + v for k, v in entries.items()))
 
 
 def write_bpe(path, pre, text):

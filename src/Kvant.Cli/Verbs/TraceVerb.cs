@@ -51,9 +51,9 @@ internal sealed class TraceVerb : Verb
             terminal.WithProgress("recording", json, done => Files.Write(output, staged =>
                 TraceRecorder.Record(model, tokens, staged, type, new DecoderOptions { Threads = result.GetValue(_threads), BeyondContext = true }, done, terminal.Cancellation)));
         }
-        catch (ArgumentException e) when (type == ElementType.F16)
+        catch (ArgumentException e) when (type == ElementType.F16 || !model.CacheGeometry.IsUniform)
         {
-            throw new InvalidDataException($"{path}: {Failures.Sentence(e)}; use --type f32", e);
+            throw new InvalidDataException($"{path}: {Failures.Sentence(e)}{(model.CacheGeometry.IsUniform ? "; use --type f32" : "")}", e);
         }
 
         using Trace written = Trace.Open(output);

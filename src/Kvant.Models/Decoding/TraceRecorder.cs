@@ -16,13 +16,15 @@ public static class TraceRecorder
     /// <param name="options">Threads and batch; null for one thread.</param>
     /// <param name="progress">Is told which share is done, up to 1.</param>
     /// <param name="cancellation">Ends the recording; no file is left.</param>
-    /// <exception cref="ArgumentException">There are no tokens, or a number does not fit F16.</exception>
+    /// <exception cref="ArgumentException">There are no tokens, a number does not fit F16, or the layers of the model differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A token is not in the vocabulary.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Record(LanguageModel model, ReadOnlySpan<int> tokens, string path, ElementType elementType = ElementType.F16, DecoderOptions? options = null, Action<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (tokens.IsEmpty) throw new ArgumentException("no token found, at least one wanted", nameof(tokens));
+        // Before the work, not behind it.
+        if (!model.CacheGeometry.IsUniform) throw new ArgumentException("some layers of the model have a sliding window; those of a trace are alike", nameof(model));
         options ??= new DecoderOptions();
         RecordingAttention recording = Run(model, tokens, options, progress, cancellation);
         CacheGeometry geometry = model.CacheGeometry;

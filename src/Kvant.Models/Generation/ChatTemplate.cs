@@ -36,8 +36,18 @@ public sealed class ChatTemplate
         "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
         "<|im_start|>", "<|im_end|>");
 
+    /// <summary>Gemma: role, line break and trimmed content between two tokens; the assistant is called model, and what the system says stands before the first turn's content.</summary>
+    public static ChatTemplate Gemma { get; } = new("gemma",
+        "{% set system = messages[0].content | trim + '\n\n' if messages and messages[0].role == 'system' else '' %}{% for m in messages if m.role != 'system' %}{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' + (system if loop.first else '') + m.content | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}",
+        "<start_of_turn>", "<end_of_turn>");
+
+    /// <summary>Phi-3: a token for each role, a line break, the content and a token for its end.</summary>
+    public static ChatTemplate Phi3 { get; } = new("phi3",
+        "{% for m in messages %}{{ ('<|user|>' if m.role == 'user' else '<|assistant|>' if m.role == 'assistant' else '<|system|>') + '\n' + m.content + '<|end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}",
+        "<|end|>", "<|user|>", "<|assistant|>");
+
     /// <summary>The families that are known.</summary>
-    public static IReadOnlyList<ChatTemplate> Known { get; } = [Llama3, ChatMl];
+    public static IReadOnlyList<ChatTemplate> Known { get; } = [Llama3, ChatMl, Gemma, Phi3];
 
     /// <summary>The family's name.</summary>
     public string Name { get; }
@@ -92,10 +102,10 @@ public sealed class ChatTemplate
         ArgumentNullException.ThrowIfNull(next);
         if (held is not [.., { Role: "assistant" }]) throw new ArgumentException("the last turn that is held must be the assistant's", nameof(held));
         MarkedText prompt = Write(tokenizer, [.. held.SkipLast(1)], addPrompt: true), before = Write(tokenizer, held, addPrompt: false), whole = Write(tokenizer, [.. held, .. next], addPrompt);
-        int end = LastEnd(tokenizer, before);
+        (int end, int token) = LastEnd(tokenizer, before);
         if (end < prompt.Length || !before.Text.StartsWith(prompt.Text, StringComparison.Ordinal) || !whole.Text.StartsWith(before.Text[..end], StringComparison.Ordinal))
             throw new InvalidDataException($"the chat template ({Name}) writes earlier turns in another way when more follow; encode the whole conversation");
-        return Cut(tokenizer, whole, end);
+        return Cut(tokenizer, whole, end + tokenizer.SpaceBehind(token, whole.Text.AsSpan(end)));
     }
 
     private MarkedText Write(Tokenizer tokenizer, IReadOnlyList<ChatMessage> messages, bool addPrompt)
@@ -126,15 +136,16 @@ public sealed class ChatTemplate
         List<int> tokens = [];
         foreach ((int start, int length, int token) in Controls(tokenizer, text, from))
         {
-            tokens.AddRange(tokenizer.Encode(text.Text[from..start], addBegin: false));
+            tokens.AddRange(tokenizer.Encode(text.Text[Math.Min(from, start)..start], addBegin: false));
             tokens.Add(token);
             from = start + length;
+            from += tokenizer.SpaceBehind(token, text.Text.AsSpan(from));
         }
         return [.. tokens, .. tokenizer.Encode(text.Text[from..], addBegin: false)];
     }
 
-    private static int LastEnd(Tokenizer tokenizer, MarkedText text) =>
-        Controls(tokenizer, text, 0).Where(c => tokenizer.IsEnd(c.Token)).Select(static c => c.Start + c.Length).LastOrDefault(-1);
+    private static (int End, int Token) LastEnd(Tokenizer tokenizer, MarkedText text) =>
+        Controls(tokenizer, text, 0).Where(c => tokenizer.IsEnd(c.Token)).Select(static c => (c.Start + c.Length, c.Token)).LastOrDefault((-1, -1));
 
     // Only what the template wrote is looked at.
     private static IEnumerable<(int Start, int Length, int Token)> Controls(Tokenizer tokenizer, MarkedText text, int from)

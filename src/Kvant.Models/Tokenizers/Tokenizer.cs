@@ -81,6 +81,7 @@ public abstract class Tokenizer
             atStart = found;
             if (found) tokens.Add(token);
             left = left[(start + length)..];
+            if (found) left = left[SpaceBehind(token, left)..];
         }
         return [.. tokens];
     }
@@ -102,6 +103,9 @@ public abstract class Tokenizer
 
     /// <summary>The first special token that is written in a text.</summary>
     internal bool TryFindSpecial(ReadOnlySpan<char> text, out int start, out int length, out int token) => _allSpecial.TryFind(text, out start, out length, out token);
+
+    /// <summary>How many characters of white space behind a special token belong to it and are no text.</summary>
+    internal int SpaceBehind(int token, ReadOnlySpan<char> text) => Vocabulary.EatsSpace(token) ? text.Length - text.TrimStart(" \t\n\v\f\r").Length : 0;
 
     /// <summary>A token's text in the vocabulary.</summary>
     internal string TextOf(int token) => Vocabulary.Text(token);

@@ -7,6 +7,7 @@ namespace Kvant.Models.Tokenizers;
 internal sealed class Vocabulary
 {
     private const string Prefix = "tokenizer.ggml.";
+    private readonly bool _isPhi3;
     private readonly string[] _texts;
     private readonly int[]? _kinds;
     private readonly float[]? _scores;
@@ -32,6 +33,7 @@ internal sealed class Vocabulary
         Unknown = Token("unknown_token_id") ?? Usual(0);
         _kinds = KnownEnds.MakeControl(this, _kinds);
         Ends = KnownEnds.Of(this);
+        _isPhi3 = sentencePiece && file.TryGetValue("general.architecture", out GgufValue? architecture) && architecture.AsText() == "phi3";
 
         int? Usual(int token) => sentencePiece && token < Count ? token : null;
     }
@@ -39,6 +41,9 @@ internal sealed class Vocabulary
     internal GgufFile File { get; }
 
     internal int Count => _texts.Length;
+
+    /// <summary>Whether white space behind a special token belongs to it. In the vocabularies of Phi-3 it does behind most; no file says so, and llama.cpp tells them by the model's name.</summary>
+    internal bool EatsSpace(int token) => _isPhi3 && Text(token) is not ("<unk>" or "<s>" or "<|endoftext|>");
 
     internal int? Begin { get; }
 

@@ -101,6 +101,16 @@ public sealed class WindowTests
         Assert.Contains("nobody knows which layers", Assert.Throws<InvalidDataException>(() => Open("llama", ("llama.attention.sliding_window", 8u)).Dispose()).Message, StringComparison.Ordinal);
     }
 
+    [Theory, MemberData(nameof(Windowed))]
+    public void ATraceOfLayersThatDifferIsRefusedBeforeAnythingIsRead(string name)
+    {
+        using TemporaryFolder folder = new();
+        using LanguageModel model = Open(name);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => TraceRecorder.Record(model, [1, 2], folder.File("trace"), progress: _ => Assert.Fail("it was read")));
+        Assert.Contains("those of a trace are alike", error.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("trace")));
+    }
+
     private static bool HasWindows(string name)
     {
         using LanguageModel model = Open(name);

@@ -40,6 +40,38 @@ public sealed class ChatTemplateTests
     }
 
     [Fact]
+    public void GemmaIsWrittenAsLlamaCppDoes()
+    {
+        Tokenizer tokenizer = TokenizerSamples.Open("gemma");
+        const string text = "<start_of_turn>user\nBe brief.\n\nHello<end_of_turn>\n<start_of_turn>model\nHi.<end_of_turn>\n<start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n";
+        int[] tokens = ChatTemplate.Gemma.Encode(tokenizer, s_messages);
+        Assert.Equal("<bos>" + text, tokenizer.Decode(tokens, showSpecial: true));
+        Assert.Equal(tokenizer.Encode(text, parseSpecial: true), tokens);
+        Assert.Equal(["<end_of_turn>", "<eos>"], Enumerable.Range(0, tokenizer.Count).Where(tokenizer.IsEnd).Select(tokenizer.TextOf).Order());
+    }
+
+    // The line breaks behind tokens are no text: they belong to those.
+    [Fact]
+    public void Phi3IsWrittenAsLlamaCppDoes()
+    {
+        Tokenizer tokenizer = TokenizerSamples.Open("phi3");
+        const string text = "<|system|>\nBe brief.<|end|>\n<|user|>\n Hello <|end|>\n<|assistant|>\nHi.<|end|>\n<|user|>\nBye<|end|>\n<|assistant|>\n";
+        int[] tokens = ChatTemplate.Phi3.Encode(tokenizer, s_messages);
+        Assert.Equal("<s><|system|> Be brief.<|end|><|user|> Hello <|end|><|assistant|> Hi.<|end|><|user|> Bye<|end|><|assistant|>", tokenizer.Decode(tokens, showSpecial: true));
+        Assert.Equal(tokenizer.Encode(text, parseSpecial: true), tokens);
+    }
+
+    [Theory, InlineData("gemma"), InlineData("phi3")]
+    public void ALaterTurnAloneIsThatOfTheWholeConversation(string name)
+    {
+        Tokenizer tokenizer = TokenizerSamples.Open(name);
+        ChatTemplate template = ChatTemplate.Known.Single(t => t.Name == name);
+        int[] whole = template.Encode(tokenizer, s_messages), before = template.Encode(tokenizer, s_messages[..2]), next = template.EncodeNext(tokenizer, s_messages[..3], s_messages[3..]);
+        int[] said = [.. tokenizer.Encode("Hi.", addBegin: false), tokenizer.Find(name == "gemma" ? "<end_of_turn>" : "<|end|>")!.Value];
+        Assert.Equal(whole, (int[])[.. before, .. said, .. next]);
+    }
+
+    [Fact]
     public void WhatPeopleSayCannotForgeControlTokens()
     {
         Tokenizer tokenizer = TokenizerSamples.Open("qwen2");
@@ -54,6 +86,8 @@ public sealed class ChatTemplateTests
     {
         Assert.Equal("chatml", Find("{% for m in messages %}{{'<|im_start|>' + m['role']}}{% endfor %}")!.Name);
         Assert.Equal("llama3", Find("{{ '<|start_header_id|>' + message['role'] }}")!.Name);
+        Assert.Equal("gemma", Find("{{ '<start_of_turn>' + role }}")!.Name);
+        Assert.Equal("phi3", Find("{{ '<|user|>\n' + message['content'] + '<|end|>' }}")!.Name);
         Assert.Null(Find("[INST]"));
         Assert.Null(Find(null));
         Assert.Contains("'tokenizer.chat_template' has the tag 'macro'", Assert.Throws<InvalidDataException>(() => Find("<|im_start|>{% macro x() %}")).Message, StringComparison.Ordinal);

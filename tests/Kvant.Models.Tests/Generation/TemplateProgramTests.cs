@@ -19,7 +19,7 @@ public sealed class TemplateProgramTests
             Assert.Equal((name, golden.GetProperty("text").GetString()), (name, text.Text));
             count++;
         }
-        Assert.Equal(25, count);
+        Assert.Equal(35, count);
     }
 
     [Fact]

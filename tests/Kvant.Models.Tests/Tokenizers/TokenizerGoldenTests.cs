@@ -6,7 +6,7 @@ namespace Kvant.Models.Tests.Tokenizers;
 /// <summary>The same tokens and the same bytes as llama.cpp with the same vocabulary.</summary>
 public sealed class TokenizerGoldenTests
 {
-    public static TheoryData<string> Names => ["mini", "llama-bpe", "qwen2", "smollm", "gpt-2", "default"];
+    public static TheoryData<string> Names => ["mini", "llama-bpe", "qwen2", "smollm", "gpt-2", "default", "gemma", "phi3"];
 
     [Theory, MemberData(nameof(Names))]
     public void TextsBecomeTheTokensOfLlamaCpp(string name)
@@ -40,7 +40,7 @@ public sealed class TokenizerGoldenTests
         foreach (string text in TokenizerSamples.Goldens(name).Select(g => g.GetProperty("text").GetString()!).Append(holdout))
         {
             // SentencePiece cannot tell its sign for a space from a space, and U+2581 stands in one of the texts.
-            if (name == "mini" && text.Contains('\u2581', StringComparison.Ordinal)) continue;
+            if (name is "mini" or "gemma" or "phi3" && text.Contains('\u2581', StringComparison.Ordinal)) continue;
             Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text), showSpecial: false));
         }
     }

@@ -8,11 +8,16 @@ namespace Kvant.Models.Tests.Tokenizers;
 /// <summary>The tokenizers that the goldens were made with, and small ones of our own.</summary>
 internal static class TokenizerSamples
 {
-    /// <summary>"mini" is SentencePiece; other names are pre-tokenizers over one byte-level vocabulary.</summary>
+    /// <summary>"mini" is SentencePiece, and so are "gemma" and "phi3" with the special tokens and rules of those; other names are pre-tokenizers over one byte-level vocabulary.</summary>
     internal static Tokenizer Open(string name)
     {
-        using GgufFile file = GgufFile.Open(name == "mini" ? Models.Tests.Goldens.Model("mini.gguf") : Models.Tests.Goldens.Path("bpe.gguf"));
-        return name == "mini" ? Tokenizer.Read(file) : new BytePairTokenizer(new Vocabulary(file), PreTokenizer.Find(name)!);
+        using GgufFile file = GgufFile.Open(name switch
+        {
+            "mini" => Models.Tests.Goldens.Model("mini.gguf"),
+            "gemma" or "phi3" => Models.Tests.Goldens.Path($"{name}.gguf"),
+            _ => Models.Tests.Goldens.Path("bpe.gguf"),
+        });
+        return name is "mini" or "gemma" or "phi3" ? Tokenizer.Read(file) : new BytePairTokenizer(new Vocabulary(file), PreTokenizer.Find(name)!);
     }
 
     internal static List<JsonElement> Goldens(string name)
