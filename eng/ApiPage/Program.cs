@@ -1,4 +1,5 @@
 using ApiPage;
+using Kvant.Chat;
 using Kvant.Codecs;
 using Kvant.Conversations;
 using Kvant.Conversations.Redis;
@@ -6,4 +7,4 @@ using Kvant.Models.Decoding;
 
 // The page of what users see: dotnet run -c Release --project eng/ApiPage > docs/api.md
 Console.Out.NewLine = "\n";
-Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly));
+Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly));

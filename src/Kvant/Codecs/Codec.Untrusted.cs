@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Kvant.Kernels;
 
@@ -29,7 +28,7 @@ public abstract partial class Codec
     private protected virtual bool IsFinite(ReadOnlySpan<byte> block)
     {
         if (ScalesLead)
-            return TensorPrimitives.IsFiniteAll(MemoryMarshal.Cast<byte, Half>(block[..ScaleBytesPerBlock]));
+            return AreFiniteHalves(block[..ScaleBytesPerBlock]);
         int floats = RowsPerBlock * Dimension;
         float[] rented = ArrayPool<float>.Shared.Rent(floats);
         Span<float> rows = rented.AsSpan(0, floats);
@@ -37,5 +36,12 @@ public abstract partial class Codec
         bool finite = Finiteness.All(rows);
         ArrayPool<float>.Shared.Return(rented);
         return finite;
+    }
+
+    /// <summary>Whether numbers in half precision are finite: the exponent of others is all ones.</summary>
+    private protected static bool AreFiniteHalves(ReadOnlySpan<byte> halves)
+    {
+        ReadOnlySpan<ushort> bits = MemoryMarshal.Cast<byte, ushort>(halves);
+        return !bits.ContainsAnyInRange((ushort)0x7C00, (ushort)0x7FFF) && !bits.ContainsAnyInRange((ushort)0xFC00, (ushort)0xFFFF);
     }
 }

@@ -18,6 +18,8 @@ internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
         Halves.Round(rows, MemoryMarshal.Cast<byte, ushort>(blocks));
     }
 
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => AreFiniteHalves(block);
+
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) =>
         TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(block), rows);
 

@@ -33,6 +33,14 @@ internal abstract class GgmlBlocks : RotatedCodec
     /// <summary>Decodes 32 numbers.</summary>
     protected abstract void DecodeNumbers(ReadOnlySpan<byte> block, Span<float> numbers);
 
+    private protected override bool IsFinite(ReadOnlySpan<byte> block)
+    {
+        bool finite = true;
+        for (int i = 0; i < block.Length; i += _blockBytes)
+            finite &= AreFiniteHalves(block.Slice(i, Fp16.Bytes));
+        return finite;
+    }
+
     protected sealed override void EncodeRotated(Span<float> rows, Span<byte> blocks)
     {
         for (int i = 0; i < rows.Length / BlockLength; i++)

@@ -29,6 +29,9 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
             RoundedCodes.Find<Roundings.Quotient>(rows, 0, scale, -127, 127, codes);
     }
 
+    // No code is larger than 128; what is at the border is decoded.
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => float.IsFinite(128 * BinaryPrimitives.ReadSingleLittleEndian(block)) || base.IsFinite(block);
+
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
     {
         float scale = BinaryPrimitives.ReadSingleLittleEndian(block);

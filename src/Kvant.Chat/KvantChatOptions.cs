@@ -1,0 +1,46 @@
+using Kvant.Caching;
+using Kvant.Conversations.Stores;
+using Kvant.Models.Generation;
+
+namespace Kvant.Chat;
+
+/// <summary>Which model a <see cref="KvantChatClient"/> runs, and how.</summary>
+public sealed record KvantChatOptions
+{
+    private readonly int _threads = Environment.ProcessorCount;
+    private readonly int _caches = 4;
+    private readonly int _maxOutputTokens = 1024;
+    private readonly int _batch = 256;
+
+    /// <summary>The model's file, GGUF; it must say how a conversation is written.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>How keys and values are compressed: a preset (<see cref="CachePreset"/>), or the name of a policy file; <c>balanced</c> unless said.</summary>
+    public string Policy { get; init; } = "balanced";
+
+    /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>
+    public IChunkStore? Store { get; init; }
+
+    /// <summary>Keeps users of one store apart (<see cref="Conversations.PrefixOptions.Tenant"/>). Empty for what all may share.</summary>
+    public string Tenant { get; init; } = "";
+
+    /// <summary>Threads that compute, at least 1; as many as there are processors unless said. Requests at once take turns on them, step by step.</summary>
+    public int Threads { get => _threads; init => _threads = AtLeastOne(value, nameof(Threads)); }
+
+    /// <summary>Tokens of a prompt that are read together, at least 1; 256 unless said. A cancellation waits for that many.</summary>
+    public int Batch { get => _batch; init => _batch = AtLeastOne(value, nameof(Batch)); }
+
+    /// <summary>How many conversations stay in memory when nobody asks anything, those used last, at least 1; 4 unless said. Others come back from the store, or are read again.</summary>
+    public int Caches { get => _caches; init => _caches = AtLeastOne(value, nameof(Caches)); }
+
+    /// <summary>Tokens of an answer at most where a request does not say, at least 1; 1,024 unless said.</summary>
+    public int MaxOutputTokens { get => _maxOutputTokens; init => _maxOutputTokens = AtLeastOne(value, nameof(MaxOutputTokens)); }
+
+    /// <summary>How tokens are chosen where a request does not say; the most likely ones unless said.</summary>
+    public SamplerOptions Sampling { get; init; } = new();
+
+    /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Null for a pool without one.</summary>
+    public PagePool? Pool { get; init; }
+
+    private static int AtLeastOne(int value, string name) => value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, "At least 1 is wanted.");
+}
