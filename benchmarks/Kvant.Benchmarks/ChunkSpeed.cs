@@ -24,8 +24,7 @@ internal static class ChunkSpeed
     /// <param name="redis">The address of a server, too; none for the disk and memory alone.</param>
     public static async Task<int> RunAsync(string? redis)
     {
-        Console.WriteLine("balanced, 4,096 tokens in 16 chunks; bytes by token, and of all stored bytes the share beyond the compressed body; GB/s of the best of 25 rounds, into
-memory of a pool that had it before, and into new memory, which the system clears");
+        Console.WriteLine("balanced, 4,096 tokens in 16 chunks; bytes by token, and of all stored bytes the share beyond the compressed body; GB/s of the best of 25 rounds, into memory of a pool that had it before, and into new memory, which the system clears");
         Console.WriteLine($"{"model",-14}{"fp16",8}{"stored",8}{"smaller",9}{"x body",8}   {"store",-8}{"restore",9}{"new",7}{"CRC-32C",9}{"ms",8}");
         foreach ((string Name, int Layers, int KvHeads, int QueryHeads, int Dimension) shape in s_shapes)
         {

@@ -9,6 +9,7 @@ using Kvant.Benchmarks;
 // forks [PRESET...]            how even the steps of eight forks are
 // vectors THREADS              how fast a query meets vectors on their own
 // chunks [HOST:PORT]           what stored sequences take and how fast they come back
+// shared-prompt MODEL.gguf N   what N conversations on one prompt wait and take
 // memory                       what pools and forgotten caches take of the system
 // tokenizer MODEL.gguf TEXT    how fast text becomes tokens
 // trellis BITS STARTS SHAKES   trains the tables of the trellis code
@@ -29,6 +30,8 @@ if (args is ["chunks", .. string[] redis])
     return await ChunkSpeed.RunAsync(redis.FirstOrDefault());
 if (args is ["batch", .. string[] batch])
     return BatchSteps.Run(batch.Length > 0 ? int.Parse(batch[0], CultureInfo.InvariantCulture) : 1, batch.Length > 1 ? batch[1] : "Q4_K");
+if (args is ["shared-prompt", string chat, string conversations])
+    return await SharedPrompt.RunAsync(chat, int.Parse(conversations, CultureInfo.InvariantCulture));
 if (args is ["sampler"])
     return SamplerComparison.Run();
 if (args is ["trellis", string bits, string starts, string shakes])

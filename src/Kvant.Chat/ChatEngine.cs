@@ -24,6 +24,7 @@ internal sealed class ChatEngine : IAsyncDisposable
     private readonly PrefixStore? _prefixes;
     private readonly Lock _lock = new(), _turn = new();
     private readonly LinkedList<ChatSession> _idle = []; // used last first
+    private readonly HashSet<ChatSession> _busy = []; // requests have them; others may fork what they have read
     private bool _disposed;
 
     public ChatEngine(KvantChatOptions options)
@@ -79,12 +80,12 @@ internal sealed class ChatEngine : IAsyncDisposable
                 return (session, tokens);
             }
 
-            session.Dispose();
-            return (new ChatSession(_model, stored.Cache, tokens.AsSpan(0, stored.RestoredTokens), stored, _team, _turn, _options.Batch), tokens);
+            Drop(session);
+            return (Busy(new ChatSession(_model, stored.Cache, tokens.AsSpan(0, stored.RestoredTokens), stored, _team, _turn, _options.Batch)), tokens);
         }
         catch
         {
-            session.Dispose();
+            Drop(session);
             throw;
         }
     }
@@ -95,6 +96,7 @@ internal sealed class ChatEngine : IAsyncDisposable
         List<ChatSession> gone = [];
         lock (_lock)
         {
+            _busy.Remove(session);
             _idle.AddFirst(session);
             while (_disposed ? _idle.Count > 0 : _idle.Count > _options.Caches)
             {
@@ -105,6 +107,14 @@ internal sealed class ChatEngine : IAsyncDisposable
 
         foreach (ChatSession old in gone)
             old.Dispose();
+    }
+
+    /// <summary>Ends a session that is not whole, or that nobody wants.</summary>
+    public void Drop(ChatSession session)
+    {
+        lock (_lock)
+            _busy.Remove(session);
+        session.Dispose();
     }
 
     /// <summary>Waits until what was said is stored.</summary>
@@ -143,6 +153,7 @@ internal sealed class ChatEngine : IAsyncDisposable
                 {
                     int[] next = _template.EncodeNext(Tokenizer, held, [.. turns.Skip(held.Count)]);
                     _idle.Remove(session);
+                    _busy.Add(session);
                     return (session, [.. session.Tokens, .. next]);
                 }
                 catch (InvalidDataException)
@@ -163,24 +174,49 @@ internal sealed class ChatEngine : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             ChatSession? best = null;
             int known = 0;
-            foreach (ChatSession session in _idle)
+            foreach (ChatSession session in _idle.Concat(_busy))
             {
                 int common = session.CommonPrefix(tokens);
-                if (common > known && (common == session.Tokens.Count || session.Cache.CanTruncate(common)))
+                if (common > known && session.Cache.CanTruncate(common))
                     (best, known) = (session, common);
             }
 
-            if (best is not null && known == best.Tokens.Count)
+            if (best is not null && !_busy.Contains(best) && known == best.Tokens.Count)
             {
                 _idle.Remove(best);
+                _busy.Add(best);
                 return (best, known);
             }
 
             // What others have besides stays theirs.
-            KvCache cache = best is not null && known >= ShortestShared ? best.Cache.Fork() : new KvCache(_cache);
+            KvCache cache = best is not null && known >= ShortestShared ? ForkOf(best, known) : new KvCache(_cache);
             known = Math.Min(known, cache.Length);
-            cache.Truncate(known);
-            return (new ChatSession(_model, cache, tokens[..known], _prefixes?.Follow(cache), _team, _turn, _options.Batch), known);
+            ChatSession fork = new(_model, cache, tokens[..known], _prefixes?.Follow(cache), _team, _turn, _options.Batch);
+            _busy.Add(fork);
+            return (fork, known);
+        }
+    }
+
+    private ChatSession Busy(ChatSession session)
+    {
+        lock (_lock)
+            _busy.Add(session);
+        return session;
+    }
+
+    // A session that reads on may have forgotten meanwhile what its windows would want.
+    private KvCache ForkOf(ChatSession session, int length)
+    {
+        KvCache fork = session.Cache.Fork();
+        try
+        {
+            fork.Truncate(length);
+            return fork;
+        }
+        catch (InvalidOperationException)
+        {
+            fork.Dispose();
+            return new KvCache(_cache);
         }
     }
 

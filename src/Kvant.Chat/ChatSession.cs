@@ -14,7 +14,7 @@ internal sealed class ChatSession : IDisposable
     private readonly Lock _turn;
     private readonly CompressedAttention _attention;
     private readonly Decoder _decoder;
-    private readonly List<int> _tokens;
+    private readonly List<int> _tokens; // others look at it while it grows: under its own lock
 
     /// <summary>A conversation.</summary>
     /// <param name="model">The model.</param>
@@ -33,14 +33,18 @@ internal sealed class ChatSession : IDisposable
 
     public KvCache Cache { get; }
 
-    /// <summary>What the cache holds.</summary>
+    /// <summary>What the cache holds; for those who have the session.</summary>
     public IReadOnlyList<int> Tokens => _tokens;
 
     /// <summary>The turns that the tokens are, the last of them the model's and ended by itself; null where they are not whole turns.</summary>
     public IReadOnlyList<Turn>? Held { get; set; }
 
-    /// <summary>Tokens that both begin with.</summary>
-    public int CommonPrefix(ReadOnlySpan<int> tokens) => CollectionsMarshal.AsSpan(_tokens).CommonPrefixLength(tokens);
+    /// <summary>Tokens that both begin with; the session may be reading meanwhile.</summary>
+    public int CommonPrefix(ReadOnlySpan<int> tokens)
+    {
+        lock (_tokens)
+            return CollectionsMarshal.AsSpan(_tokens).CommonPrefixLength(tokens);
+    }
 
     /// <summary>Reads tokens behind what is there.</summary>
     /// <param name="tokens">At least one, at most a batch.</param>
@@ -56,7 +60,8 @@ internal sealed class ChatSession : IDisposable
                 _decoder.Forward(tokens, logits);
         }
 
-        _tokens.AddRange(tokens);
+        lock (_tokens)
+            _tokens.AddRange(tokens);
         _stored?.Store(CollectionsMarshal.AsSpan(_tokens));
     }
 

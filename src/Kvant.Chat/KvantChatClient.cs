@@ -177,7 +177,7 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
                 if (whole)
                     _engine.Return(session);
                 else
-                    session.Dispose();
+                    _engine.Drop(session);
             }
         }
         finally

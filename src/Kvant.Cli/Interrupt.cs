@@ -14,6 +14,8 @@ internal sealed class Interrupt : IDisposable
 
     private static readonly TimeSpan s_lastWord = TimeSpan.FromMilliseconds(200);
 
+    private static readonly List<Action> s_takers = [];
+
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
     private volatile int _exitCode = Tool.Interrupted;
@@ -25,6 +27,15 @@ internal sealed class Interrupt : IDisposable
     ];
 
     public CancellationToken Token => _source.Token;
+
+    /// <summary>Lets Ctrl-C end something else than the program, until what is returned is disposed.</summary>
+    /// <param name="stop">Ends it.</param>
+    public static IDisposable Take(Action stop)
+    {
+        lock (s_takers)
+            s_takers.Add(stop);
+        return new Taken(stop);
+    }
 
     /// <summary>Runs a command on a thread of its own, so that nothing it does can keep the process.</summary>
     /// <param name="command">Returns the exit code; throws nothing.</param>
@@ -60,8 +71,26 @@ internal sealed class Interrupt : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
+        Action? taker;
+        lock (s_takers)
+            taker = context.Signal == PosixSignal.SIGINT ? s_takers.LastOrDefault() : null;
+        if (taker is not null)
+        {
+            taker();
+            return;
+        }
+
         if (context.Signal == PosixSignal.SIGTERM)
             _exitCode = SignalBase + Terminate;
         _source.Cancel();
+    }
+
+    private sealed class Taken(Action stop) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (s_takers)
+                s_takers.Remove(stop);
+        }
     }
 }

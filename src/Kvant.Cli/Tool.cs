@@ -92,6 +92,7 @@ public static class Tool
             new TuneVerb().On(terminal),
             new GenerateVerb().On(terminal),
             new PullVerb().On(terminal),
+            new ChatVerb().On(terminal),
             new TraceVerb().On(terminal),
             new MeasureVerb().On(terminal),
             new PlanVerb().On(terminal),

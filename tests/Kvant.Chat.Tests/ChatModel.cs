@@ -17,7 +17,7 @@ internal static class ChatModel
     /// <param name="template">The chat template; null for none.</param>
     public static void Write(string path, string? template = Template)
     {
-        using GgufFile shipped = GgufFile.Open(Path.Combine(AppContext.BaseDirectory, "models", "mini.gguf"));
+        using GgufFile shipped = GgufFile.Open(((string[])["models", "data"]).Select(folder => Path.Combine(AppContext.BaseDirectory, folder, "mini.gguf")).First(File.Exists));
         var writer = new GgufWriter();
         foreach ((string key, GgufValue value) in shipped.Metadata)
         {

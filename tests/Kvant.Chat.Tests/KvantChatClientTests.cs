@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Conversations.Stores;
 using Kvant.Models.Generation;
 using Kvant.Tests.Formats;
@@ -106,6 +107,34 @@ public sealed class KvantChatClientTests : IDisposable
         await client.GetResponseAsync(s_question, new() { MaxOutputTokens = 5 });
         ChatResponse other = await client.GetResponseAsync([s_question[0], new(ChatRole.User, "Whence comest thou?")], new() { MaxOutputTokens = 5 });
         Assert.InRange(other.Usage!.CachedInputTokenCount!.Value, 20, other.Usage.InputTokenCount!.Value - 5);
+    }
+
+    [Fact]
+    public async Task ConversationsThatRunShareWhatTheyHaveInCommon()
+    {
+        using var pool = new PagePool();
+        await using KvantChatClient client = new(new() { Model = Model(), Threads = 1, Pool = pool });
+        ChatMessage system = new(ChatRole.System, string.Join(' ', Enumerable.Repeat("And the LORD spake unto Moses, saying, Speak unto the children of Israel", 40)));
+        List<IAsyncEnumerator<ChatResponseUpdate>> running = [];
+        List<long> bytes = [];
+        for (int i = 0; i < 8; i++)
+        {
+            IAsyncEnumerator<ChatResponseUpdate> answer = client.GetStreamingResponseAsync([system, new(ChatRole.User, $"Question {i}")], new() { MaxOutputTokens = 1 + (i == 0 ? 300 : 2) }).GetAsyncEnumerator();
+            Assert.True(await answer.MoveNextAsync());
+            running.Add(answer);
+            bytes.Add(pool.UsedBytes);
+        }
+
+        // The prompt once; each of the others has a window of its own and what it says.
+        Assert.InRange((bytes[^1] - bytes[0]) / (running.Count - 1), 0, bytes[0] / 2);
+        foreach (IAsyncEnumerator<ChatResponseUpdate> answer in running)
+        {
+            UsageDetails? usage = null;
+            while (await answer.MoveNextAsync())
+                usage = answer.Current.Contents.OfType<UsageContent>().SingleOrDefault()?.Details ?? usage;
+            Assert.True(answer == running[0] ? usage!.CachedInputTokenCount == 0 : usage!.InputTokenCount - usage.CachedInputTokenCount < 40, $"{usage!.CachedInputTokenCount} of {usage.InputTokenCount}");
+            await answer.DisposeAsync();
+        }
     }
 
     [Fact]

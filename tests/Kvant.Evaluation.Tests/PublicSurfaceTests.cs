@@ -19,7 +19,7 @@ public sealed class PublicSurfaceTests
         ["Kvant.Conversations"] = ["Kvant"],
         ["Kvant.Conversations.Redis"] = ["Kvant.Conversations"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
-        ["Kvant.Cli"] = ["Kvant.Evaluation", "Kvant.Conversations"],
+        ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Evaluation", "Kvant.Conversations"],
     };
 
     [Fact]

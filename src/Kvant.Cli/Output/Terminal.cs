@@ -20,6 +20,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, Cancellation
     /// <summary>What a model writes goes here: to a file or a pipe as it is, to a terminal as <see cref="Printable"/> text.</summary>
     public TextWriter Text => OutWidth is null ? output : Out;
 
+    /// <summary>Where lines of a conversation come from.</summary>
+    public TextReader In { get; init; } = Console.In;
+
     /// <summary>How far the command has come.</summary>
     public CommandState State { get; } = new();
 

@@ -52,7 +52,9 @@ internal sealed class BlockMeanCodec : CenteredCodec
         ArrayPool<byte>.Shared.Return(rented);
     }
 
-    private protected override bool IsFinite(ReadOnlySpan<byte> block) => Inner.AreFinite(block[.._meanAt]) && Mean.AreFinite(block[_meanAt..]);
+    // Means of rows that a cache takes are far below what overflows when it is turned back; a scale of 32 bits from outside may not be.
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) =>
+        Inner.AreFinite(block[.._meanAt]) && Mean.AreFinite(block[_meanAt..]) && (Mean is not Q8Codec || Q8Codec.IsModest(block[_meanAt..]));
 
     protected override void DecodeInBasis(ReadOnlySpan<byte> block, Span<float> rows)
     {

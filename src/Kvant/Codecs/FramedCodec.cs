@@ -137,7 +137,8 @@ internal sealed class FramedCodec : Codec
         _inner.ReencodePart(scratch.Floats, cut, kept, blocks);
     }
 
-    private protected override bool IsFinite(ReadOnlySpan<byte> block) => _inner.AreFinite(block);
+    // What is multiplied by units must not overflow.
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => _inner.AreFinite(block) && (_inner is not Q8Codec || Q8Codec.IsModest(block));
 
     private protected override void ScoreBlocksAt(
         int firstRow, PreparedQueries prepared, ReadOnlySpan<byte> blocks, Span<float> scores, Arithmetic arithmetic, ReadOnlySpan<byte> upcoming)

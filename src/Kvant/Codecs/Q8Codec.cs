@@ -29,8 +29,16 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
             RoundedCodes.Find<Roundings.Quotient>(rows, 0, scale, -127, 127, codes);
     }
 
+    // Far above what a cache takes, far below what overflows in sums and products.
+    private const float MostModest = 1e30f;
+
+    /// <summary>Whether no number of a block, whoever wrote it, is so large that a codec around this one could make it infinite.</summary>
+    internal static bool IsModest(ReadOnlySpan<byte> block) => Largest(block) <= MostModest;
+
     // No code is larger than 128; what is at the border is decoded.
-    private protected override bool IsFinite(ReadOnlySpan<byte> block) => float.IsFinite(128 * BinaryPrimitives.ReadSingleLittleEndian(block)) || base.IsFinite(block);
+    private protected override bool IsFinite(ReadOnlySpan<byte> block) => float.IsFinite(Largest(block)) || base.IsFinite(block);
+
+    private static float Largest(ReadOnlySpan<byte> block) => 128 * MathF.Abs(BinaryPrimitives.ReadSingleLittleEndian(block));
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows)
     {

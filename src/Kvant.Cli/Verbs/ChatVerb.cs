@@ -1,0 +1,54 @@
+using System.CommandLine;
+using Kvant.Caching;
+using Kvant.Chat;
+using Kvant.Cli.Chats;
+using Kvant.Cli.Output;
+using Kvant.Conversations.Stores;
+
+namespace Kvant.Cli.Verbs;
+
+/// <summary><c>kvant chat</c>: a conversation with a model in the terminal.</summary>
+internal sealed class ChatVerb : Verb
+{
+    private readonly Option<string?> _model = CommonOptions.Model("The model (GGUF): a file, or the name of one that 'kvant pull' brought. It must say how a conversation is written, which the one that ships does not.");
+    private readonly Option<string?> _policy = Policies.Option();
+    private readonly Option<string?> _store = new("--store") { Description = "A folder where the conversation is stored, so that it goes on at once after a restart; made if it is not there.", HelpName = "DIR" };
+    private readonly Option<string?> _system = new("--system") { Description = "What the model is told before the conversation.", HelpName = "TEXT" };
+    private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 1024, 1, int.MaxValue, "Tokens of an answer at most");
+    private readonly SamplingOptions _sampling = new();
+    private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
+
+    public ChatVerb()
+        : base("chat", "Talk with a model, its keys and values compressed and, if you like, stored.")
+    {
+        foreach (Option option in (Option[])[_model, _policy, _store, _system, _tokens, .. _sampling.All, _threads])
+            Add(option);
+    }
+
+    public override string Details => """
+            A line is what you say; the answer comes as the model writes it. Ctrl-C stops the answer, not the program; at the prompt it
+            ends it, and so does the end of the input. /save FILE writes the conversation, /load FILE goes on with one, /stats says what
+            was read, cached and stored, /new begins anew. With --json each answer is an object.
+            """;
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvant chat --model smollm2-135m-instruct.gguf --store kvant-store",
+        "echo \"Why is the sky blue?\" | kvant chat --model smollm2-135m-instruct.gguf --json",
+    ];
+
+    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    {
+        string model = result.GetValue(_model) ?? throw new UsageException("--model is missing: the model that ships knows no conversation");
+        using var client = new KvantChatClient(new()
+        {
+            Model = model,
+            Policy = result.GetValue(_policy) ?? CachePreset.Default.Name,
+            Store = result.GetValue(_store) is { } folder ? new DiskChunkStore(folder) : null,
+            Threads = result.GetValue(_threads),
+            MaxOutputTokens = result.GetValue(_tokens),
+            Sampling = _sampling.Of(result, int.MaxValue),
+        });
+        new ChatLoop(client, terminal, json, result.GetValue(_system)).RunAsync().GetAwaiter().GetResult();
+    }
+}

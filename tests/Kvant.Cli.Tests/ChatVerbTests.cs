@@ -1,0 +1,49 @@
+using Kvant.Chat.Tests;
+using Kvant.Cli.Output;
+
+namespace Kvant.Cli.Tests;
+
+/// <summary>chat, with lines for a person.</summary>
+public sealed class ChatVerbTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void ConversationIsSavedLoadedAndGoesOn()
+    {
+        (string first, string stats) = Talk("In the beginning\n/stats\n/save " + _folder["c.json"] + "\nAnd God said\n/quit\nnever read\n");
+        Assert.Contains("messages are in", stats, StringComparison.Ordinal);
+        Assert.Contains("0 of them cached", stats, StringComparison.Ordinal);
+        Assert.True(first.Length > 40, first);
+        (string again, string loaded) = Talk("/load " + _folder["c.json"] + "\nAnd God said\n");
+        Assert.Contains("2 messages of", loaded, StringComparison.Ordinal);
+        Assert.True(again.Length > 10 && first.EndsWith(again, StringComparison.Ordinal), $"{first}|{again}");
+    }
+
+    [Fact]
+    public void FilesThatAreSomethingElseAreNotReplaced()
+    {
+        File.WriteAllText(_folder["other"], "precious");
+        (_, string errors) = Talk("/save " + _folder["other"] + "\n/load " + _folder["other"] + "\n/load " + _folder["none"] + "\n/what\n");
+        Assert.Contains("is not replaced", errors, StringComparison.Ordinal);
+        Assert.Contains("no conversation of kvant", errors, StringComparison.Ordinal);
+        Assert.Contains("known are /save FILE", errors, StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(_folder["other"]));
+    }
+
+    [Fact]
+    public void ModelMustBeNamed() => ToolResult.Of("chat").AssertFailed(2, "--model is missing");
+
+    private (string Out, string Error) Talk(string lines)
+    {
+        if (!File.Exists(_folder["model.gguf"]))
+            ChatModel.Write(_folder["model.gguf"]);
+        using var stdout = new StringWriter { NewLine = "\n" };
+        using var stderr = new StringWriter { NewLine = "\n" };
+        int code = Tool.Run(["chat", "--model", _folder["model.gguf"], "--store", _folder["store"], "--tokens", "12"], new Terminal(stdout, stderr, TestContext.Current.CancellationToken) { In = new StringReader(lines) });
+        Assert.True(code == 0, stderr.ToString());
+        return (stdout.ToString(), stderr.ToString());
+    }
+}
