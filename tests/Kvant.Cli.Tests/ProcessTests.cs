@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Kvant.Caching;
+using Kvant.Cli.Tests.Pulling;
 using Kvant.Formats;
 
 namespace Kvant.Cli.Tests;
@@ -97,6 +98,39 @@ public sealed class ProcessTests : IDisposable
         Assert.StartsWith("kvant.tune 1 ", File.ReadAllText(_folder["p.json.measured"]), StringComparison.Ordinal);
     }
 
+    // The name of the server is known to the proxy alone, which the environment names.
+    [Fact]
+    public void InterruptedPullGoesOnThroughAProxy()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        byte[] model = File.ReadAllBytes(TempFolder.Model);
+        var end = new TaskCompletionSource();
+        using var proxy = new LoopbackServer(r => LoopbackServer.File(r, model, sends: r.From > 0 || end.Task.IsCompleted ? null : 1_000_000) with { Waits = end.Task });
+        string[] command = ["pull", "http://models.invalid/mini.gguf"];
+        using Process first = Pull();
+        string folder = Path.Combine(_folder["models"], "models.invalid");
+        Assert.True(SpinWait.SpinUntil(() => first.HasExited || (Directory.Exists(folder) && Directory.GetFiles(folder, ".*.part").Any(p => new FileInfo(p).Length == 1_000_000)), Patience));
+        Interrupt(first);
+        Finish(first).AssertFailed(130, "interrupted while pulling mini.gguf", "what has come is kept; pull again to go on");
+        end.SetResult();
+        using Process second = Pull();
+        ToolResult result = Finish(second);
+        Assert.Equal(0, result.ExitCode);
+        Assert.Contains("behind 1.0 MiB that were there", result.Error, StringComparison.Ordinal);
+        Assert.Equal(["mini.gguf"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName));
+        Assert.Equal(model, File.ReadAllBytes(Path.Combine(folder, "mini.gguf")));
+        Assert.All(proxy.Requests, r => Assert.Equal("http://models.invalid/mini.gguf", r.Path));
+
+        Process Pull()
+        {
+            ProcessStartInfo start = StartInfo(command);
+            start.Environment["KVANT_MODELS"] = _folder["models"];
+            start.Environment["http_proxy"] = proxy.Address.AbsoluteUri;
+            start.Environment["no_proxy"] = "";
+            return Process.Start(start)!;
+        }
+    }
+
     [Theory]
     [InlineData("nonsense 2>&-", 2)]
     [InlineData("nonsense 2>/dev/full", 2)]
@@ -147,12 +181,14 @@ public sealed class ProcessTests : IDisposable
         writer.Commit();
     }
 
-    private Process Start(params string[] args) => Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Kvant.Cli.dll"), .. args])
+    private Process Start(params string[] args) => Process.Start(StartInfo(args))!;
+
+    private ProcessStartInfo StartInfo(string[] args) => new("dotnet", [Path.Combine(AppContext.BaseDirectory, "Kvant.Cli.dll"), .. args])
     {
         WorkingDirectory = _folder["."],
         RedirectStandardOutput = true,
         RedirectStandardError = true,
-    })!;
+    };
 
     private static void Interrupt(Process process, string signal = "-INT")
     {
