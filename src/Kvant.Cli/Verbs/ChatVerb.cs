@@ -34,7 +34,7 @@ internal sealed class ChatVerb : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvant chat --model smollm2-135m-instruct.gguf --store kvant-store",
-        "echo \"Why is the sky blue?\" | kvant chat --model smollm2-135m-instruct.gguf --json",
+        "echo \"Why is the sky blue?\" | kvant chat --model MODEL.gguf --json",
     ];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
