@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Kvant.Attention;
 using Kvant.Codecs;
 using Kvant.Kernels;
@@ -20,6 +21,9 @@ internal sealed class MatrixProduct
     // Bytes that a thread takes at once for a few tokens: long against the taking, short against a product.
     private const int ChunkBytes = 1 << 15;
 
+    // A thread takes this part of its share of what is left.
+    private const int Parts = 3;
+
     private readonly WorkerTeam _team;
     private readonly Action<int> _share;
     private readonly int _mostColumns;
@@ -30,7 +34,7 @@ internal sealed class MatrixProduct
     private ReadOnlyMemory<float> _inputs;
     private Memory<float> _outputs;
     private int _tokens;
-    private int _next;
+    private Taken _taken;
 
     /// <summary>Prepares the buffers.</summary>
     /// <param name="team">The threads that share the work.</param>
@@ -78,7 +82,7 @@ internal sealed class MatrixProduct
         if (tokens == 0) return;
         using Turn.Taken turn = _turn.Take(this);
         if (matrix.Format.HasCodes) _rounded?.Round(inputs.Span, matrix.Columns);
-        (_matrix, _inputs, _outputs, _tokens, _next) = (matrix, inputs, outputs, tokens, 0);
+        (_matrix, _inputs, _outputs, _tokens, _taken.Rows) = (matrix, inputs, outputs, tokens, 0);
         _team.Run(_share, alone: (long)matrix.Rows * inputs.Length < FewestShared);
         (_matrix, _inputs, _outputs) = (null, default, default);
     }
@@ -90,24 +94,40 @@ internal sealed class MatrixProduct
         Bundle? bundle = _rounded is not null && matrix.Bundle?.Width == scratch.Panel.Width ? matrix.Bundle : null;
         // Whole groups of rows, so that only the last chunk has a group that is not full.
         int group = bundle?.Lanes ?? DotKernel.Rows, chunk = panel ? scratch.Panel.Rows : Math.Clamp(ChunkBytes / matrix.RowBytes / group, 1, 16) * group;
+        int tokens = _tokens;
+        Memory<float> outputs = _outputs;
+        while (Take(matrix.Rows, chunk) is { Count: > 0 } part)
+        {
+            for (int first = part.First; first < part.First + part.Count; first += chunk)
+            {
+                int count = Math.Min(chunk, part.First + part.Count - first);
+                Span<float> to = outputs.Span[first..];
+                if (bundle is not null)
+                {
+                    if (panel) MultiplyPanel(matrix, bundle, first / group, count, scratch.Panel, to);
+                    else matrix.Format.MultiplyBundle(bundle, first / group, count, _rounded!, to, matrix.Rows);
+                    continue;
+                }
+
+                ReadOnlySpan<byte> rows = matrix.ReadRows(first, count);
+                if (panel) MultiplyPanel(matrix, rows, count, scratch.Panel, to);
+                else if (_rounded is not null && matrix.Format.HasCodes) matrix.Format.MultiplyRows(rows, count, _rounded, to, matrix.Rows, scratch.Floats, scratch.Panel.Width);
+                else if (tokens == 1 || _rounded is not null || EachAlone) MultiplyRows(matrix, rows, count, to);
+                else MultiplyGroups(matrix, rows, count, scratch.Floats, to);
+            }
+        }
+    }
+
+    // The next rows for whoever asks: a part of what is left that shrinks towards the end, so that threads read long stretches, meet at the counter
+    // seldom, and end together all the same.
+    private (int First, int Count) Take(int rows, int chunk)
+    {
         while (true)
         {
-            long first = (Interlocked.Increment(ref _next) - 1) * (long)chunk;
-            if (first >= matrix.Rows) return;
-            int count = (int)Math.Min(chunk, matrix.Rows - first);
-            Span<float> outputs = _outputs.Span[(int)first..];
-            if (bundle is not null)
-            {
-                if (panel) MultiplyPanel(matrix, bundle, (int)first / group, count, scratch.Panel, outputs);
-                else matrix.Format.MultiplyBundle(bundle, (int)first / group, count, _rounded!, outputs, matrix.Rows);
-                continue;
-            }
-
-            ReadOnlySpan<byte> rows = matrix.ReadRows((int)first, count);
-            if (panel) MultiplyPanel(matrix, rows, count, scratch.Panel, outputs);
-            else if (_rounded is not null && matrix.Format.HasCodes) matrix.Format.MultiplyRows(rows, count, _rounded, outputs, matrix.Rows, scratch.Floats, scratch.Panel.Width);
-            else if (_tokens == 1 || _rounded is not null || EachAlone) MultiplyRows(matrix, rows, count, outputs);
-            else MultiplyGroups(matrix, rows, count, scratch.Floats, outputs);
+            int first = Volatile.Read(ref _taken.Rows), left = rows - first;
+            if (left <= 0) return default;
+            int count = Math.Min(left, Math.Max(1, left / (Parts * _team.Size) / chunk) * chunk);
+            if (Interlocked.CompareExchange(ref _taken.Rows, first + count, first) == first) return (first, count);
         }
     }
 
@@ -167,6 +187,14 @@ internal sealed class MatrixProduct
     {
         matrix.Format.MultiplyPanel(panel, bundle, group, count, _rounded!);
         panel.CopyTo(outputs, matrix.Rows, count, _tokens);
+    }
+
+    // On a cache line that nothing else is on: all threads write it, and the fields beside it are read for every chunk.
+    [StructLayout(LayoutKind.Explicit, Size = 128)]
+    private struct Taken
+    {
+        [FieldOffset(64)]
+        public int Rows;
     }
 
     private sealed record Scratch(float[] Floats, Panel Panel);
