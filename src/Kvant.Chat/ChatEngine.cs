@@ -19,6 +19,7 @@ internal sealed class ChatEngine : IAsyncDisposable
     private readonly LanguageModel _model;
     private readonly ChatTemplate _template;
     private readonly KvCacheOptions _cache;
+    private readonly DecoderOptions _decoding;
     private readonly WorkerTeam _team;
     private readonly PagePool? _ownPool;
     private readonly PrefixStore? _prefixes;
@@ -30,6 +31,7 @@ internal sealed class ChatEngine : IAsyncDisposable
     public ChatEngine(KvantChatOptions options)
     {
         _options = options;
+        _decoding = new DecoderOptions { Arithmetic = options.Arithmetic, Batch = options.Batch };
         _model = LanguageModel.Open(options.Model);
         try
         {
@@ -81,7 +83,7 @@ internal sealed class ChatEngine : IAsyncDisposable
             }
 
             Drop(session);
-            return (Busy(new ChatSession(_model, stored.Cache, tokens.AsSpan(0, stored.RestoredTokens), stored, _team, _turn, _options.Batch)), tokens);
+            return (Busy(new ChatSession(_model, stored.Cache, tokens.AsSpan(0, stored.RestoredTokens), stored, _team, _turn, _decoding)), tokens);
         }
         catch
         {
@@ -191,7 +193,7 @@ internal sealed class ChatEngine : IAsyncDisposable
             // What others have besides stays theirs.
             KvCache cache = best is not null && known >= ShortestShared ? ForkOf(best, known) : new KvCache(_cache);
             known = Math.Min(known, cache.Length);
-            ChatSession fork = new(_model, cache, tokens[..known], _prefixes?.Follow(cache), _team, _turn, _options.Batch);
+            ChatSession fork = new(_model, cache, tokens[..known], _prefixes?.Follow(cache), _team, _turn, _decoding);
             _busy.Add(fork);
             return (fork, known);
         }

@@ -23,12 +23,12 @@ internal sealed class ChatSession : IDisposable
     /// <param name="stored">Has the sequence stored as it grows; null for nobody.</param>
     /// <param name="team">Threads that others use in turn.</param>
     /// <param name="turn">Whose turn it is: a team does one step at a time.</param>
-    /// <param name="batch">Tokens that are read together.</param>
-    public ChatSession(LanguageModel model, KvCache cache, ReadOnlySpan<int> tokens, StoredSequence? stored, WorkerTeam team, Lock turn, int batch)
+    /// <param name="options">How tokens are read.</param>
+    public ChatSession(LanguageModel model, KvCache cache, ReadOnlySpan<int> tokens, StoredSequence? stored, WorkerTeam team, Lock turn, DecoderOptions options)
     {
         (Cache, _stored, _turn, _tokens) = (cache, stored, turn, [.. tokens]);
         _attention = new CompressedAttention(cache, team: team);
-        _decoder = new Decoder(model, _attention, new DecoderOptions { Batch = batch }, team);
+        _decoder = new Decoder(model, _attention, options, team);
     }
 
     public KvCache Cache { get; }

@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Conversations.Stores;
 using Kvant.Models.Generation;
 
@@ -38,6 +39,9 @@ public sealed record KvantChatOptions
 
     /// <summary>How tokens are chosen where a request does not say; the most likely ones unless said.</summary>
     public SamplerOptions Sampling { get; init; } = new();
+
+    /// <summary>How weights that are stored in small integers meet vectors: fast unless said, as in <c>kvant generate</c>.</summary>
+    public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
 
     /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Null for a pool without one.</summary>
     public PagePool? Pool { get; init; }

@@ -3,6 +3,7 @@ using Kvant.Caching;
 using Kvant.Chat;
 using Kvant.Cli.Chats;
 using Kvant.Cli.Output;
+using Kvant.Codecs;
 using Kvant.Conversations.Stores;
 
 namespace Kvant.Cli.Verbs;
@@ -16,12 +17,13 @@ internal sealed class ChatVerb : Verb
     private readonly Option<string?> _system = new("--system") { Description = "What the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 1024, 1, int.MaxValue, "Tokens of an answer at most");
     private readonly SamplingOptions _sampling = new();
+    private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
     public ChatVerb()
         : base("chat", "Talk with a model, its keys and values compressed and, if you like, stored.")
     {
-        foreach (Option option in (Option[])[_model, _policy, _store, _system, _tokens, .. _sampling.All, _threads])
+        foreach (Option option in (Option[])[_model, _policy, _store, _system, _tokens, .. _sampling.All, _arithmetic, _threads])
             Add(option);
     }
 
@@ -45,6 +47,7 @@ internal sealed class ChatVerb : Verb
             Model = model,
             Policy = result.GetValue(_policy) ?? CachePreset.Default.Name,
             Store = result.GetValue(_store) is { } folder ? new DiskChunkStore(folder) : null,
+            Arithmetic = result.GetValue(_arithmetic),
             Threads = result.GetValue(_threads),
             MaxOutputTokens = result.GetValue(_tokens),
             Sampling = _sampling.Of(result, int.MaxValue),
