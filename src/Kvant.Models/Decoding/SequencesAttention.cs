@@ -44,10 +44,10 @@ internal sealed class SequencesAttention(LanguageModel model, AttentionSettings?
         for (int i = 0; i < _count; i++) _positions[i] = CompressedAttention.LengthOf(_caches[i]);
     }
 
-    /// <summary>Forgets the caches; what a step that failed left in them goes, too.</summary>
+    /// <summary>Forgets the caches; what a step that failed left in them goes, too. One that was refused left nothing.</summary>
     internal void End(bool failed)
     {
-        for (int i = 0; failed && i < _count; i++) _caches[i].Truncate(_positions[i]);
+        for (int i = 0; failed && i < _count; i++) TakeBack(_caches[i], _positions[i]);
         _caches.AsSpan(0, _count).Clear();
         _count = 0;
     }
@@ -67,4 +67,14 @@ internal sealed class SequencesAttention(LanguageModel model, AttentionSettings?
     }
 
     public void Dispose() => _attention.Dispose();
+
+    private static void TakeBack(KvCache cache, int length)
+    {
+        for (int layer = 0; layer < cache.Geometry.Layers; layer++)
+        {
+            if (cache.LayerLength(layer) == length) continue;
+            cache.Truncate(length);
+            return;
+        }
+    }
 }

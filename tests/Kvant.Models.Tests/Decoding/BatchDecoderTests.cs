@@ -87,6 +87,20 @@ public sealed class BatchDecoderTests : IDisposable
         Assert.Throws<ObjectDisposedException>(() => batch.Step([a], [1], one));
     }
 
+    // A window that has forgotten cannot be cut back to where it stands, and need not be: what is said is what was wrong.
+    [Fact]
+    public void RefusedTokenIsNamedBehindAWindowThatForgets()
+    {
+        using LanguageModel model = Open("gemma3");
+        using BatchDecoder batch = new(model, new DecoderOptions { Batch = 16 });
+        using KvCache cache = Cache(model, "fp16");
+        float[] logits = new float[model.VocabularySize];
+        for (int i = 0; i < 400; i++) batch.Step([cache], [i % 50], logits);
+        Assert.Throws<ArgumentOutOfRangeException>(() => batch.Step([cache], [model.VocabularySize], logits));
+        Assert.Throws<ArgumentException>(() => batch.Step([cache], [1], default));
+        Assert.Equal(400, cache.Length);
+    }
+
     // The second sequence has no memory left in the middle of a step: the first one forgets the token again, too.
     [Fact]
     public void StepThatFailsTakesBackWhatItHadRead()
