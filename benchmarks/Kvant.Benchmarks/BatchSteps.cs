@@ -37,6 +37,7 @@ internal static class BatchSteps
         int[] prompt = [.. Enumerable.Range(0, 64)], tokens = new int[sizes[^1]];
         float[] logits = new float[sizes[^1] * model.VocabularySize];
         foreach (KvCache cache in caches) decoder.Read(cache, prompt);
+        Check(decoder, caches, logits, model.VocabularySize);
         List<double>[] times = [.. sizes.Select(_ => new List<double>())];
         for (int round = 0; round < Rounds; round++)
         {
@@ -60,6 +61,20 @@ internal static class BatchSteps
         }
 
         foreach (KvCache cache in caches) cache.Dispose();
+    }
+
+    // All sequences are alike: whoever stepped alone and those who step together must be told the same, but for the order in which floats add up.
+    private static void Check(BatchDecoder decoder, KvCache[] caches, float[] logits, int vocabulary)
+    {
+        float[] alone = new float[vocabulary];
+        decoder.Step(caches.AsSpan(0, 1), [1], alone);
+        decoder.Step(caches.AsSpan(1), [.. Enumerable.Repeat(1, caches.Length - 1)], logits.AsMemory(vocabulary));
+        float largest = alone.Max(Math.Abs);
+        for (int i = vocabulary; i < logits.Length; i++)
+        {
+            if (!(Math.Abs(logits[i] - alone[i % vocabulary]) <= 1e-2f * largest))
+                throw new InvalidOperationException($"logit {i % vocabulary} of sequence {i / vocabulary} is {logits[i]}; alone it is {alone[i % vocabulary]}");
+        }
     }
 
     private static double Median(List<double> times) => times.Order().ElementAt(times.Count / 2);

@@ -37,6 +37,23 @@ public sealed class MatrixProductTests
         }
     }
 
+    // So many rows that a thread takes several chunks at once, and the last ones alone.
+    [Theory, InlineData("F32"), InlineData("Q4_0"), InlineData("Q6_K")]
+    public void LongStretchesOfRowsAreMultipliedWhole(string name)
+    {
+        using Sample sample = new(TensorFormat.Parse(name), 1501, 256);
+        foreach (SimdWidth width in Widths)
+        {
+            foreach (int tokens in (ReadOnlySpan<int>)[1, 9])
+            {
+                sample.Check(tokens, threads: 1, Arithmetic.Fast, width, bundled: false);
+                sample.Check(tokens, threads: 3, Arithmetic.Fast, width, bundled: true);
+            }
+        }
+
+        sample.Check(1, threads: 2, Arithmetic.Exact, SimdSupport.Widest, bundled: false);
+    }
+
     [Theory, InlineData("F32"), InlineData("F16"), InlineData("BF16"), InlineData("Q4_1"), InlineData("Q8_0")]
     public void RowsThatDoNotFillARegisterOrAPieceAreMultipliedToo(string name)
     {
