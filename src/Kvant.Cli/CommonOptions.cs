@@ -66,7 +66,7 @@ internal static class CommonOptions
     /// <summary>Whether weights are copied for fast products.</summary>
     public static Option<bool> CopyWeights() => new("--copy-weights")
     {
-        Description = "Copy the weights into memory, laid out for this processor: tokens come sooner, and the copy takes as much memory as the weights do.",
+        Description = "Copy the weights into memory, laid out for this processor: tokens of a large model come sooner, and the copy takes as much memory as the weights do.",
     };
 
     /// <summary>How products with weights are computed.</summary>
