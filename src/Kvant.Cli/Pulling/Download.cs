@@ -118,6 +118,8 @@ internal sealed class Download(ModelServer server)
             try
             {
                 await disk.WriteAsync(buffer.AsMemory(0, count), cancellation).ConfigureAwait(false);
+                // What has come is in the file, not in a buffer that ends with the process.
+                await disk.FlushAsync(cancellation).ConfigureAwait(false);
             }
             catch (IOException e) when (e.HResult is DiskFull or QuotaExceeded or DiskFullOnWindows)
             {
