@@ -221,8 +221,8 @@ public sealed partial class KvCache
             int tokens = after.Length - memory.Extent.Length;
             memory.Become(after);
             _changes++;
-            if (_codesAhead)
-                memory.Next.Code(memory, tokens, _scratch);
+            for (int step = 0; _codesAhead && step < memory.Next.Length; step++)
+                memory.Next[step].Code(memory, tokens, _scratch);
             return true;
         }
         finally

@@ -37,23 +37,29 @@ internal readonly ref struct LayerAppend
     /// <summary>Does it.</summary>
     public void Run()
     {
-        // What a codec may refuse, or fail at, comes first and writes nothing that the layer holds already: blocks go behind the body, one
+        // What a codec may refuse, or fail at, comes first and writes nothing that the layer holds already: blocks go behind their steps, one
         // that was cut waits in the scratch.
-        Codec[][]? chosen = _layout.IsCalibrated(_after) && !_layout.IsCalibrated(_before) ? Calibrate() : null;
+        Codec[][][]? chosen = _layout.IsCalibrated(_after) && !_layout.IsCalibrated(_before) ? Calibrate() : null;
 
         // Blocks of evicted rows are not even encoded.
-        int first = Math.Max(_before.BodyRows, _layout.FirstBlockRow(_after));
-        bool wasCut = _before.CutRows > 0 && first == _before.BodyRows && first < _after.BodyRows;
+        int alive = _layout.FirstBlockRow(_after), cut = _before.BodyRows;
+        bool wasCut = _before.KeepsCut && cut >= alive && cut < _after.BodyRows;
         Span<byte> staged = wasCut ? _scratch.Staged(StagedBytes(0) + (_layout.Sides.Length > 1 ? StagedBytes(1) : 0)) : [];
         for (int side = 0; side < _layout.Sides.Length; side++)
         {
             if (wasCut)
                 CloseCutBlock(side, side == 0 ? staged[..StagedBytes(0)] : staged[StagedBytes(0)..]);
-            for (int row = wasCut ? first + _layout.BlockRows : first; row < _after.BodyRows;)
+            for (int step = _layout.Steps.Length - 1; step >= 0; step--)
             {
-                int count = Math.Min(_after.BodyRows - row, RowsAtOnce - (row % RowsAtOnce));
-                CloseBlocks(side, row, row + count, chosen);
-                row += count;
+                int first = Math.Max(Math.Max(_before.End(step), _after.End(step + 1)), alive), end = _after.End(step);
+                if (!wasCut || cut < first || cut >= end)
+                {
+                    Move(step, side, first, end, chosen);
+                    continue;
+                }
+
+                Move(step, side, first, cut, chosen);
+                Move(step, side, cut + _layout.BlockRows, end, chosen);
             }
         }
 
@@ -76,42 +82,59 @@ internal readonly ref struct LayerAppend
         for (int head = 0; head < _layout.Heads; head++)
         {
             Span<byte> place = staged.Slice(head * bytes, bytes);
-            if (_layer.Next.HasCodes(side, head))
-                _layer.NextCodes(side, head).CopyTo(place);
+            if (_layer.Next[0].HasCodes(side, head))
+                _layer.NextCodes(0, side, head).CopyTo(place);
             else
                 _layer.Close(side, head, _before, Gather(side, head, first, end), place);
         }
     }
 
-    private void Install(ReadOnlySpan<byte> staged)
+    private void Install(Span<byte> staged)
     {
+        int step = _layout.StepOf(_after, _before.BodyRows);
         for (int side = 0; side < _layout.Sides.Length; side++)
         {
+            SideLayout kind = _layout.Sides[side];
             for (int head = 0; head < _layout.Heads; head++)
             {
-                Span<byte> place = _layer.Body(side, head, _before.BodyRows, _layout.BlockRows);
-                staged[..place.Length].CopyTo(place);
-                staged = staged[place.Length..];
+                Span<byte> codes = staged[..(int)kind.BlockBytes(_layout.BlockRows)], place = _layer.Body(step, side, head, _before.BodyRows, _layout.BlockRows);
+                Aging.Code(_layer, 0, step, side, head, _before.BodyRows, codes, _scratch.Rows(_layout.BlockRows * kind.Dimension), place);
+                staged = staged[codes.Length..];
             }
         }
     }
 
-    private void CloseBlocks(int side, int first, int end, Codec[][]? chosen)
+    // Rows of the window or of newer steps, in pieces that bound what is rounded at once.
+    private void Move(int step, int side, int first, int end, Codec[][][]? chosen)
+    {
+        for (int row = first; row < end;)
+        {
+            int count = Math.Min(end - row, RowsAtOnce - (row % RowsAtOnce));
+            CloseBlocks(step, side, row, row + count, chosen);
+            row += count;
+        }
+    }
+
+    private void CloseBlocks(int step, int side, int first, int end, Codec[][][]? chosen)
     {
         RoundNew(side, first, end);
         int from = Math.Max(first, FirstNewRow), tokenBytes = _layout.Heads * _layout.Sides[side].RowBytes;
-        _scratch.Closing.Run(_layer, side, first, end, chosen?[side], _scratch.RoundedMemory(Math.Max(0, end - from) * tokenBytes), from, _crew);
+        _scratch.Closing.Run(_layer, step, side, first, end, chosen, _scratch.RoundedMemory(Math.Max(0, end - from) * tokenBytes), from, _crew);
     }
 
-    private Codec[][] Calibrate()
+    // All steps learn from the rows as they came.
+    private Codec[][][] Calibrate()
     {
-        var codecs = new Codec[_layout.Sides.Length][];
-        for (int side = 0; side < codecs.Length; side++)
+        Codec[][][] codecs = Array.ConvertAll(_layout.Steps, step => Array.ConvertAll(step.Sides, _ => new Codec[step.Heads]));
+        for (int side = 0; side < _layout.Sides.Length; side++)
         {
             RoundNew(side, 0, _layout.CalibrationRows);
-            codecs[side] = new Codec[_layout.Heads];
             for (int head = 0; head < _layout.Heads; head++)
-                codecs[side][head] = _layout.Sides[side].Codec.Calibrate(Gather(side, head, 0, _layout.CalibrationRows), side == 0 ? _layer.Queries.ContextOf(head) : null);
+            {
+                ReadOnlySpan<float> rows = Gather(side, head, 0, _layout.CalibrationRows);
+                for (int step = 0; step < codecs.Length; step++)
+                    codecs[step][side][head] = _layout.Steps[step].Sides[side].Codec.Calibrate(rows, side == 0 ? _layer.Queries.ContextOf(head) : null);
+            }
         }
 
         return codecs;

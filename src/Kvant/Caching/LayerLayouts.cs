@@ -58,8 +58,14 @@ internal static class LayerLayouts
             if (eviction.Kept(options.Sinks) < 1)
                 throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {eviction}.", nameof(options));
             CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
-            SideLayout keys = Side(specs.Keys, window, shape.KeyDimension, CodecRole.KeyTiles);
-            return shape.ValuesInKeys ? new(options, shape, eviction, keys) : new(options, shape, eviction, keys, Side(specs.Values, window, shape.ValueDimension, CodecRole.ValueTiles));
+            StepLayout step = new(specs, 0, StepLayout.LargestBlock(Sides(specs)), shape.KvHeads, Sides(specs));
+            return new(options, shape, eviction, step);
+
+            SideLayout[] Sides(LayerSpecs of)
+            {
+                SideLayout keys = Side(of.Keys, window, shape.KeyDimension, CodecRole.KeyTiles);
+                return shape.ValuesInKeys ? [keys] : [keys, Side(of.Values, window, shape.ValueDimension, CodecRole.ValueTiles)];
+            }
         }
 
         SideLayout Side(CodecSpec spec, CodecSpec window, int dimension, CodecRole role) => new(Codec(spec, dimension, role), Codec(window, dimension, CodecRole.Rows));

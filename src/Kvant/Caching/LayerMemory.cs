@@ -10,9 +10,8 @@ namespace Kvant.Caching;
 internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn)
 {
     private NativePage? _front;
-    private NativePage?[] _pages = []; // from page _firstPage on
-    private int _firstPage;
-    private Codec[][] _codecs = Uncalibrated(layout);
+    private BodyPages[] _pages = Array.ConvertAll(layout.Steps, _ => new BodyPages());
+    private Codec[][][] _codecs = Uncalibrated(layout); // [step][side][head]
 
     public LayerLayout Layout => layout;
 
@@ -20,29 +19,26 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
 
     public QueryEnergies Queries { get; private init; } = new(layout);
 
-    /// <summary>What is encoded already of rows that wait.</summary>
-    public NextBlock Next { get; private init; } = new(layout, turn);
+    /// <summary>What is encoded already of rows that wait, and of rows that are about to move to the next step.</summary>
+    public NextBlock[] Next { get; private init; } = NextBlocks(layout, turn);
 
     /// <summary>The same content in the same memory; whoever writes first copies.</summary>
     /// <param name="turn">That of the other layer.</param>
     public LayerMemory Share(double turn)
     {
         _front?.AddUser();
-        foreach (NativePage? page in _pages)
-            page?.AddUser();
         return new(layout, pool, turn)
         {
             _front = _front,
-            _pages = [.. _pages],
-            _firstPage = _firstPage,
+            _pages = Array.ConvertAll(_pages, pages => pages.Share()),
             _codecs = _codecs,
             Extent = Extent,
             Queries = Queries.Copy(),
-            Next = Next.Copy(Extent, turn),
+            Next = [.. Next.Select((next, step) => next.Copy(Extent, TurnOf(turn, step, layout)))],
         };
     }
 
-    public Codec Codec(int side, int head) => _codecs[side][layout.CalibrationRows == 0 ? 0 : head];
+    public Codec Codec(int step, int side, int head) => _codecs[step][side][layout.CalibrationRows == 0 ? 0 : head];
 
     /// <summary>Rows of the sinks.</summary>
     public Span<byte> Sinks(int side, int head, int row, int count)
@@ -59,17 +55,18 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     }
 
     /// <summary>What the codec of a head chose.</summary>
-    public Span<byte> State(int side, int head) => _front!.Slice(layout.StateOffset(side, head), layout.Sides[side].Codec.StateBytes);
+    public Span<byte> State(int step, int side, int head) => _front!.Slice(layout.StateOffset(step, side, head), layout.Steps[step].Sides[side].Codec.StateBytes);
 
-    /// <summary>Where codes of the block that leaves the window next wait (<see cref="NextBlock"/>).</summary>
-    public Span<byte> NextCodes(int side, int head) => _front!.Slice(layout.NextOffset(side, head), (int)layout.Sides[side].BlockBytes(layout.BlockRows));
+    /// <summary>Where codes of the block that moves to a step next wait (<see cref="NextBlock"/>).</summary>
+    public Span<byte> NextCodes(int step, int side, int head) =>
+        _front!.Slice(layout.NextOffset(step, side, head), (int)layout.Steps[step].Sides[side].BlockBytes(layout.BlockRows));
 
-    /// <summary>Whole blocks of the body; all in one page.</summary>
-    public Span<byte> Body(int side, int head, int row, int count)
+    /// <summary>Whole blocks of a step of the body; all in one page.</summary>
+    public Span<byte> Body(int step, int side, int head, int row, int count)
     {
-        SideLayout kind = layout.Sides[side];
-        int page = row / SideLayout.PageRows;
-        return _pages[page - _firstPage]!.Slice(layout.RunOffset(side, head) + kind.BlockBytes(row % SideLayout.PageRows), (int)kind.BlockBytes(count));
+        StepLayout kind = layout.Steps[step];
+        SideLayout stored = kind.Sides[side];
+        return _pages[step][row / SideLayout.PageRows]!.Slice(kind.RunOffset(side, head) + stored.BlockBytes(row % SideLayout.PageRows), (int)stored.BlockBytes(count));
     }
 
     /// <summary>Takes from the pool what this layer must write to and does not have to itself.</summary>
@@ -87,31 +84,39 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     public bool TryReserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
     {
         int before = reserved.Count;
-        (int first, int end) = layout.Pages(after);
-        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, layout.FrontBytes, reserved);
-        for (int page = FirstWritten(first); fits && page < end; page++)
-            fits = !NeedsPage(page, after) || TryRent(page, layout.PageBytes, reserved);
+        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, 0, layout.FrontBytes, reserved);
+        for (int step = 0; fits && step < layout.Steps.Length; step++)
+        {
+            (int first, int end) = layout.Pages(after, step);
+            for (int page = FirstWritten(step, first); fits && page < end; page++)
+                fits = !NeedsPage(step, page, after) || TryRent(page, step, layout.Steps[step].PageBytes, reserved);
+        }
+
         while (!fits && reserved.Count > before)
             pool.Return(reserved.Pop().Memory);
-        if (fits && (first < _firstPage || end > _firstPage + _pages.Length))
-            GrowTable(first, end);
+        for (int step = 0; fits && step < layout.Steps.Length; step++)
+            _pages[step].Grow(layout.Pages(Extent, step), layout.Pages(after, step));
         return fits;
     }
 
     /// <summary>Bytes that <see cref="Reserve"/> would take.</summary>
     public long BytesToReserve(LayerExtent after, bool writesFront)
     {
-        (int first, int end) = layout.Pages(after);
         long bytes = NeedsFront(after, writesFront) ? layout.FrontBytes : 0;
-        for (int page = FirstWritten(first); page < end; page++)
-            bytes += NeedsPage(page, after) ? layout.PageBytes : 0;
+        for (int step = 0; step < layout.Steps.Length; step++)
+        {
+            (int first, int end) = layout.Pages(after, step);
+            for (int page = FirstWritten(step, first); page < end; page++)
+                bytes += NeedsPage(step, page, after) ? layout.Steps[step].PageBytes : 0;
+        }
+
         return bytes;
     }
 
     /// <summary>Puts reserved memory where it belongs, with a copy of what was there.</summary>
     public void Install(Reservation reserved)
     {
-        ref NativePage? place = ref reserved.Page < 0 ? ref _front : ref _pages[reserved.Page - _firstPage];
+        ref NativePage? place = ref reserved.Page < 0 ? ref _front : ref _pages[reserved.Step][reserved.Page];
         if (place is { } old)
         {
             if (reserved.Page < 0)
@@ -127,10 +132,14 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <summary>Makes the extent true: returns pages that it does not hold and drops the codecs' choice with the last row of the body.</summary>
     public void Become(LayerExtent after)
     {
-        (int first, int end) = layout.Pages(after);
-        (int heldFirst, int heldEnd) = layout.Pages(Extent);
-        Return(heldFirst, Math.Min(first, heldEnd));
-        Return(Math.Max(end, heldFirst), heldEnd);
+        for (int step = 0; step < layout.Steps.Length; step++)
+        {
+            (int first, int end) = layout.Pages(after, step);
+            (int heldFirst, int heldEnd) = layout.Pages(Extent, step);
+            _pages[step].Return(heldFirst, Math.Min(first, heldEnd), pool);
+            _pages[step].Return(Math.Max(end, heldFirst), heldEnd, pool);
+        }
+
         if (after.Length == 0 && _front is not null)
         {
             pool.Return(_front);
@@ -141,15 +150,20 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             Queries.Clear();
         if (!layout.IsCalibrated(after) && layout.IsCalibrated(Extent))
             _codecs = Uncalibrated(layout);
-        Next.Follow(after);
+        foreach (NextBlock next in Next)
+            next.Follow(after);
         Extent = after;
     }
 
     /// <summary>Returns pages that were installed for an extent that did not come true.</summary>
     public void Abandon(LayerExtent after)
     {
-        (int first, int end) = layout.Pages(after);
-        Return(Math.Max(first, layout.Pages(Extent).End), end);
+        for (int step = 0; step < layout.Steps.Length; step++)
+        {
+            (int first, int end) = layout.Pages(after, step);
+            _pages[step].Return(Math.Max(first, layout.Pages(Extent, step).End), end, pool);
+        }
+
         if (Extent.Length == 0 && _front is not null)
         {
             pool.Return(_front);
@@ -158,14 +172,17 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     }
 
     /// <summary>Sets the codecs of the heads.</summary>
-    /// <param name="calibrated">[side][head].</param>
-    public void Calibrate(Codec[][] calibrated)
+    /// <param name="calibrated">[step][side][head].</param>
+    public void Calibrate(Codec[][][] calibrated)
     {
         _codecs = calibrated;
-        for (int side = 0; side < layout.Sides.Length; side++)
+        for (int step = 0; step < layout.Steps.Length; step++)
         {
-            for (int head = 0; head < layout.Heads; head++)
-                calibrated[side][head].State.CopyTo(State(side, head));
+            for (int side = 0; side < layout.Sides.Length; side++)
+            {
+                for (int head = 0; head < layout.Heads; head++)
+                    calibrated[step][side][head].State.CopyTo(State(step, side, head));
+            }
         }
     }
 
@@ -177,10 +194,10 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <param name="codes">Receives the codes; not the place of the block, where it was cut.</param>
     public void Close(int side, int head, LayerExtent extent, ReadOnlySpan<float> rows, Span<byte> codes)
     {
-        if (extent.CutRows == 0)
-            Codec(side, head).Encode(rows, codes, extent.BodyRows);
+        if (extent.KeepsCut)
+            Codec(0, side, head).Reencode(rows, Body(0, side, head, extent.BodyRows, layout.BlockRows), extent.CutRows, codes, extent.BodyRows);
         else
-            Codec(side, head).Reencode(rows, Body(side, head, extent.BodyRows, layout.BlockRows), extent.CutRows, codes, extent.BodyRows);
+            Codec(0, side, head).Encode(rows, codes, extent.BodyRows);
     }
 
     /// <summary>Rows of a head as the window stores them, read from the ring or from those that are on their way into it.</summary>
@@ -210,16 +227,17 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <summary>Leaves the table as long as it must be, and no codes of rows that wait.</summary>
     public void Trim()
     {
-        Next.Drop();
-        (int first, int end) = layout.Pages(Extent);
-        (_pages, _firstPage) = (first == end ? [] : _pages.AsSpan(first - _firstPage, end - first).ToArray(), first);
+        foreach (NextBlock next in Next)
+            next.Drop();
+        for (int step = 0; step < layout.Steps.Length; step++)
+            _pages[step].Trim(layout.Pages(Extent, step));
     }
 
     public CacheStatistics Statistics()
     {
         long shared = _front is { Users: > 1 } ? _front.Bytes : 0;
-        foreach (NativePage? page in _pages)
-            shared += page is { Users: > 1 } ? page.Bytes : 0;
+        foreach (BodyPages pages in _pages)
+            shared += pages.SharedBytes;
         return layout.Statistics(Extent, shared);
     }
 
@@ -230,15 +248,19 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         int slot = rows == 0 ? 0 : Extent.BodyRows % layout.RingRows, untilEnd = Math.Min(rows, layout.RingRows - slot); // a ring may have no room at all
         for (int side = 0; side < layout.Sides.Length; side++)
         {
-            int rowBytes = layout.Sides[side].RowBytes, state = layout.IsCalibrated(Extent) ? layout.Sides[side].Codec.StateBytes : 0;
+            int rowBytes = layout.Sides[side].RowBytes;
             for (int head = 0; head < layout.Heads; head++)
             {
                 long ring = layout.RingOffset(side, head);
                 Copy(layout.SinkOffset(side, head), sinks * rowBytes);
                 Copy(ring + ((long)slot * rowBytes), untilEnd * rowBytes);
                 Copy(ring, (rows - untilEnd) * rowBytes);
-                Copy(layout.StateOffset(side, head), state);
-                Copy(layout.NextOffset(side, head), Next.HasCodes(side, head) ? (int)layout.Sides[side].BlockBytes(layout.BlockRows) : 0);
+                for (int step = 0; step < layout.Steps.Length; step++)
+                {
+                    SideLayout kind = layout.Steps[step].Sides[side];
+                    Copy(layout.StateOffset(step, side, head), layout.IsCalibrated(Extent) ? kind.Codec.StateBytes : 0);
+                    Copy(layout.NextOffset(step, side, head), Next[step].HasCodes(side, head) ? (int)kind.BlockBytes(layout.BlockRows) : 0);
+                }
             }
         }
 
@@ -248,43 +270,26 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     private bool NeedsFront(LayerExtent after, bool writesFront) => after.Length > 0 && (_front is null || (writesFront && _front.Users > 1));
 
     // Pages before are full.
-    private int FirstWritten(int first) => Math.Max(first, Extent.BodyRows / SideLayout.PageRows);
+    private int FirstWritten(int step, int first) => Math.Max(first, Extent.End(step) / SideLayout.PageRows);
 
     // One that is not there, or that gets blocks and is shared.
-    private bool NeedsPage(int page, LayerExtent after)
-    {
-        int i = page - _firstPage;
-        return i < 0 || i >= _pages.Length || _pages[i] is not { } held || (held.Users > 1 && after.BodyRows > Extent.BodyRows);
-    }
+    private bool NeedsPage(int step, int page, LayerExtent after) =>
+        _pages[step].Find(page) is not { } held || (held.Users > 1 && after.End(step) > Extent.End(step));
 
-    private bool TryRent(int page, long bytes, Stack<Reservation> reserved)
+    private bool TryRent(int page, int step, long bytes, Stack<Reservation> reserved)
     {
         if (!pool.TryRent(bytes, out NativePage? memory))
             return false;
-        reserved.Push(new(this, page, memory));
+        reserved.Push(new(this, page, step, memory));
         return true;
     }
 
-    private void Return(int first, int end)
-    {
-        for (int page = first; page < end; page++)
-        {
-            pool.Return(_pages[page - _firstPage]!);
-            _pages[page - _firstPage] = null;
-        }
-    }
+    private static NextBlock[] NextBlocks(LayerLayout layout, double turn) =>
+        [.. Enumerable.Range(0, layout.Steps.Length).Select(step => new NextBlock(layout, step, TurnOf(turn, step, layout)))];
 
-    // Twice as long as needed, so that tables are copied ever more rarely; places of evicted pages leave it here.
-    private void GrowTable(int first, int end)
-    {
-        (int heldFirst, int heldEnd) = layout.Pages(Extent);
-        int start = heldEnd > 0 ? heldFirst : first;
-        NativePage?[] table = end - start <= _pages.Length / 2 ? _pages : new NativePage?[Math.Max(4, 2 * (end - start))];
-        Span<NativePage?> held = _pages.AsSpan(heldEnd > 0 ? heldFirst - _firstPage : 0, heldEnd - heldFirst);
-        held.CopyTo(table);
-        table.AsSpan(held.Length).Clear();
-        (_pages, _firstPage) = (table, start);
-    }
+    // Steps at moments that lie apart, as layers do.
+    private static double TurnOf(double turn, int step, LayerLayout layout) => (turn + ((double)step / layout.Steps.Length)) % 1;
 
-    private static Codec[][] Uncalibrated(LayerLayout layout) => Array.ConvertAll(layout.Sides, side => (Codec[])[side.Codec]);
+    private static Codec[][][] Uncalibrated(LayerLayout layout) =>
+        Array.ConvertAll(layout.Steps, step => Array.ConvertAll(step.Sides, side => (Codec[])[side.Codec]));
 }

@@ -31,8 +31,9 @@ internal static class LayerReading
             }
             else if (position < body)
             {
-                taken = Math.Min(Math.Min(end, body) - position, SideLayout.PageRows - (row % SideLayout.PageRows));
-                DecodeBody(layer, side, head, row, rest[..(taken * dimension)]);
+                int step = layout.StepOf(layer.Extent, row), last = Math.Min(end, layout.Sinks + layer.Extent.End(step));
+                taken = Math.Min(last - position, SideLayout.PageRows - (row % SideLayout.PageRows));
+                DecodeBody(layer, step, side, head, row, rest[..(taken * dimension)]);
             }
             else
             {
@@ -48,8 +49,14 @@ internal static class LayerReading
     /// <summary>How many runs there are; the same for every head.</summary>
     public static int RunCount(LayerMemory layer)
     {
-        (int first, int end) = layer.Layout.Pages(layer.Extent);
-        return end - first + (SinkRows(layer) > 0 ? 1 : 0) + WindowParts(layer);
+        int pages = 0;
+        for (int step = 0; step < layer.Layout.Steps.Length; step++)
+        {
+            (int first, int end) = BodyPages(layer, step);
+            pages += end - first;
+        }
+
+        return pages + (SinkRows(layer) > 0 ? 1 : 0) + WindowParts(layer);
     }
 
     /// <summary>A run of a head.</summary>
@@ -58,17 +65,23 @@ internal static class LayerReading
         LayerLayout layout = layer.Layout;
         LayerExtent extent = layer.Extent;
         int values = layout.Sides.Length - 1; // keys where values are part of them
-        (int firstPage, int endPage) = layout.Pages(extent);
-        if (index < endPage - firstPage)
+        for (int step = layout.Steps.Length - 1; step >= 0; step--)
         {
-            int page = firstPage + index, first = Math.Max(layout.FirstBlockRow(extent), page * SideLayout.PageRows);
-            int rows = Math.Min(extent.BodyRows - first, SideLayout.PageRows - (first % SideLayout.PageRows));
+            (int firstPage, int endPage) = BodyPages(layer, step);
+            if (index >= endPage - firstPage)
+            {
+                index -= endPage - firstPage;
+                continue;
+            }
+
+            int page = firstPage + index, first = Math.Max(Math.Max(layout.FirstBlockRow(extent), extent.End(step + 1)), page * SideLayout.PageRows);
+            int rows = Math.Min(extent.End(step) - first, SideLayout.PageRows - (first % SideLayout.PageRows));
             return new()
             {
-                KeyCodec = layer.Codec(0, head),
-                ValueCodec = layer.Codec(values, head),
-                Keys = layer.Body(0, head, first, rows),
-                Values = layer.Body(values, head, first, rows),
+                KeyCodec = layer.Codec(step, 0, head),
+                ValueCodec = layer.Codec(step, values, head),
+                Keys = layer.Body(step, 0, head, first, rows),
+                Values = layer.Body(step, values, head, first, rows),
                 FirstPosition = layout.Sinks + first,
                 FirstRow = first,
                 Rows = rows,
@@ -76,12 +89,19 @@ internal static class LayerReading
             };
         }
 
-        index -= endPage - firstPage;
         if (SinkRows(layer) is > 0 and int sinks && index-- == 0)
             return Plain(layer, 0, sinks, layer.Sinks(0, head, 0, sinks), layer.Sinks(values, head, 0, sinks));
         (int row, int count) = WindowPart(layer, index);
         int slot = row % layout.RingRows;
         return Plain(layer, layout.Sinks + row, count, layer.Ring(0, head, slot, count), layer.Ring(values, head, slot, count));
+    }
+
+    // Pages of a step with rows that are read.
+    private static (int First, int End) BodyPages(LayerMemory layer, int step)
+    {
+        LayerExtent extent = layer.Extent;
+        int first = Math.Max(layer.Layout.FirstBlockRow(extent), extent.End(step + 1)), end = extent.End(step);
+        return first >= end ? (0, 0) : (first / SideLayout.PageRows, ((end - 1) / SideLayout.PageRows) + 1);
     }
 
     private static CacheRun Plain(LayerMemory layer, int position, int rows, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values) => new()
@@ -112,21 +132,21 @@ internal static class LayerReading
     }
 
     // Rows of one page; blocks are decoded whole.
-    private static void DecodeBody(LayerMemory layer, int side, int head, int row, Span<float> numbers)
+    private static void DecodeBody(LayerMemory layer, int step, int side, int head, int row, Span<float> numbers)
     {
-        SideLayout kind = layer.Layout.Sides[side];
+        SideLayout kind = layer.Layout.Steps[step].Sides[side];
         int dimension = kind.Dimension, block = kind.Codec.RowsPerBlock, end = row + (numbers.Length / dimension);
         int first = row - (row % block), last = ((end - 1) / block * block) + block;
-        ReadOnlySpan<byte> blocks = layer.Body(side, head, first, last - first);
+        ReadOnlySpan<byte> blocks = layer.Body(step, side, head, first, last - first);
         if (first == row && last == end)
         {
-            layer.Codec(side, head).Decode(blocks, numbers, first);
+            layer.Codec(step, side, head).Decode(blocks, numbers, first);
             return;
         }
 
         float[] rented = ArrayPool<float>.Shared.Rent((last - first) * dimension);
         Span<float> rows = rented.AsSpan(0, (last - first) * dimension);
-        layer.Codec(side, head).Decode(blocks, rows, first);
+        layer.Codec(step, side, head).Decode(blocks, rows, first);
         rows.Slice((row - first) * dimension, numbers.Length).CopyTo(numbers);
         ArrayPool<float>.Shared.Return(rented);
     }

@@ -34,14 +34,16 @@ internal static class LayerTruncation
             return;
         }
 
+        // The block that is cut: its rows, as many as its step moves at once.
         LayerLayout layout = layer.Layout;
+        int step = layout.StepOf(layer.Extent, after.BodyRows), unit = layout.Steps[step].BlockRows;
         for (int side = 0; side < layout.Sides.Length; side++)
         {
             SideLayout kind = layout.Sides[side];
             for (int head = 0; head < layout.Heads; head++)
             {
-                Span<float> rows = scratch.Block(layout.BlockRows * kind.Dimension);
-                layer.Codec(side, head).Decode(layer.Body(side, head, after.BodyRows, layout.BlockRows), rows, after.BodyRows);
+                Span<float> rows = scratch.Block(unit * kind.Dimension);
+                layer.Codec(step, side, head).Decode(layer.Body(step, side, head, after.BodyRows, unit), rows, after.BodyRows);
                 for (int i = 0; i < after.CutRows; i++)
                 {
                     Keep(kind, rows.Slice(i * kind.Dimension, kind.Dimension), staged[..kind.RowBytes], scratch);

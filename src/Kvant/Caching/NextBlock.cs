@@ -1,13 +1,14 @@
 namespace Kvant.Caching;
 
 /// <summary>
-/// Codes of the block that leaves a layer's window next, made while its rows still wait there: a few at each append, so that none has a whole
-/// block to encode. Nobody sees them before the block leaves, and what is not made by then is encoded then. They lie behind the window (<see cref="LayerMemory.NextCodes"/>), so that
+/// Codes of the block that leaves a layer's window next, or moves from one step of its body to the next, made while its rows still wait there: a few at each append, so that none has a whole
+/// block to encode. Nobody sees them before the block moves, and what is not made by then is encoded then. They lie behind the window (<see cref="LayerMemory.NextCodes"/>), so that
 /// they are counted and forks share them.
 /// </summary>
 /// <param name="layout">The layer.</param>
+/// <param name="step">Where the block moves to: 0 from the window, others from the step before.</param>
 /// <param name="turn">0 to 1: where between two of its parts the layer does its work. Layers and caches of other turns work at other appends.</param>
-internal sealed class NextBlock(LayerLayout layout, double turn)
+internal sealed class NextBlock(LayerLayout layout, int step, double turn)
 {
     private readonly int _parts = layout.Sides.Length * layout.Heads; // keys and values of the first head, then of the next
     private int _row;
@@ -21,26 +22,27 @@ internal sealed class NextBlock(LayerLayout layout, double turn)
     /// <summary>The same codes for a fork.</summary>
     /// <param name="extent">What both layers are.</param>
     /// <param name="turn">The fork's.</param>
-    public NextBlock Copy(LayerExtent extent, double turn) => new(layout, turn)
+    public NextBlock Copy(LayerExtent extent, double turn) => new(layout, step, turn)
     {
         _row = _row,
         _coded = _coded,
         _failed = _failed,
         _firstPart = _coded,
-        _firstAppend = Math.Max(0, layout.CodingAppend(extent)),
+        _firstAppend = Math.Max(0, layout.CodingAppend(extent, step)),
     };
 
     /// <summary>Drops what does not belong to the block that is the next one now, or of whose rows some were cut.</summary>
     public void Follow(LayerExtent extent)
     {
-        if (extent.BodyRows != _row || layout.Rows(extent) < _row + layout.BlockRows)
+        int there = step == 0 ? layout.Rows(extent) : extent.End(step - 1);
+        if (extent.End(step) != _row || there < _row + layout.BlockRows)
         {
             Drop();
-            _row = extent.BodyRows;
+            _row = extent.End(step);
         }
     }
 
-    /// <summary>Whether the codes of the block behind the body are made, one side of a head.</summary>
+    /// <summary>Whether the codes of the block behind the step are made, one side of a head.</summary>
     public bool HasCodes(int side, int head) => (layout.Sides.Length * head) + side < _coded;
 
     /// <summary>Makes the codes that are due after an append.</summary>
@@ -49,12 +51,12 @@ internal sealed class NextBlock(LayerLayout layout, double turn)
     /// <param name="scratch">Buffers.</param>
     public void Code(LayerMemory layer, int tokens, CacheScratch scratch)
     {
-        if (_failed || !layout.MayCode(layer.Extent))
+        if (_failed || layout.CodingAppends(step) == 0 || !layout.MayCode(layer.Extent, step))
             return;
-        int append = layout.CodingAppend(layer.Extent);
+        int append = layout.CodingAppend(layer.Extent, step);
         if (_firstAppend < 0)
             _firstAppend = Math.Max(0, append - tokens);
-        double share = (double)(append - _firstAppend) / (layout.CodingAppends - _firstAppend);
+        double share = (double)(append - _firstAppend) / (layout.CodingAppends(step) - _firstAppend);
         int due = _firstPart + (int)Math.Ceiling((share * (_parts - _firstPart)) - turn);
         try
         {
@@ -76,7 +78,13 @@ internal sealed class NextBlock(LayerLayout layout, double turn)
         (int head, int side) = Math.DivRem(part, layout.Sides.Length);
         SideLayout kind = layout.Sides[side];
         Span<float> rows = scratch.Rows(layout.BlockRows * kind.Dimension);
+        if (step > 0)
+        {
+            Aging.Code(layer, step - 1, step, side, head, _row, layer.Body(step - 1, side, head, _row, layout.BlockRows), rows, layer.NextCodes(step, side, head));
+            return;
+        }
+
         WindowRows.Load(layer.Ring(side, head, _row % layout.RingRows, layout.BlockRows), WindowRows.IsHalf(kind.WindowCodec), rows);
-        layer.Close(side, head, layer.Extent, rows, layer.NextCodes(side, head));
+        layer.Close(side, head, layer.Extent, rows, layer.NextCodes(0, side, head));
     }
 }

@@ -22,7 +22,13 @@ internal sealed class QueryEnergies(LayerLayout layout)
     public int Heads => Tokens > 0 ? layout.Heads : 0;
 
     /// <summary>How many tokens' queries can count; those of sinks do too, for by then as many tokens more have come.</summary>
-    public static int MostTokens(LayerLayout layout) => layout.Sides[0].Codec.LearnsFromQueries ? layout.Sides[0].Codec.CalibrationRows - 1 : 0;
+    public static int MostTokens(LayerLayout layout)
+    {
+        int most = 0;
+        foreach (StepLayout step in layout.Steps)
+            most = Math.Max(most, step.Sides[0].Codec.LearnsFromQueries ? step.Sides[0].Codec.CalibrationRows - 1 : 0);
+        return most;
+    }
 
     /// <summary>Counts queries.</summary>
     /// <param name="position">The position of the first token.</param>

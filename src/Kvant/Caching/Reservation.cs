@@ -6,5 +6,6 @@ namespace Kvant.Caching;
 /// decided is kept and not decided again.</summary>
 /// <param name="Layer">The layer.</param>
 /// <param name="Page">Which page of its body it is for, or -1 for the front.</param>
+/// <param name="Step">Of which step.</param>
 /// <param name="Memory">The memory.</param>
-internal readonly record struct Reservation(LayerMemory Layer, int Page, NativePage Memory);
+internal readonly record struct Reservation(LayerMemory Layer, int Page, int Step, NativePage Memory);

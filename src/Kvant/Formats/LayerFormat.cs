@@ -28,7 +28,7 @@ internal static class LayerFormat
             return [];
         LayerLayout layout = header.Layouts[layer];
         LayerExtent extent = header.Extents[layer];
-        int window = layout.Rows(extent) - extent.BodyRows, blocks = layout.StoredRows(extent) - layout.FirstBlockRow(extent);
+        int window = layout.Rows(extent) - extent.BodyRows;
         List<TensorDeclaration> tensors = [];
         foreach (Section section in Enum.GetValues<Section>())
         {
@@ -36,25 +36,30 @@ internal static class LayerFormat
                 Add("query", type, layout.Shape.QueryHeads, extent.Length, layout.Sides[0].Dimension);
             if (section == Section.Energies && header.Observed[layer] > 0)
                 Add("key.query_energies", ElementType.U8, layout.Heads, (long)sizeof(double) * layout.Sides[0].Dimension);
-            for (int side = 0; side < layout.Sides.Length && section is not (Section.Queries or Section.Energies); side++)
+            bool inSteps = section is Section.State or Section.Blocks;
+            for (int step = 0; step < (inSteps ? layout.Steps.Length : 1) && section is not (Section.Queries or Section.Energies); step++)
             {
-                SideLayout kind = layout.Sides[side];
-                string name = side == 0 ? "key" : "value";
-                ElementType rows = WindowRows.IsHalf(kind.WindowCodec) ? ElementType.F16 : ElementType.F32;
-                switch (section)
+                (int firstRow, int endRow) = layout.StoredRows(extent, step);
+                for (int side = 0; side < layout.Sides.Length; side++)
                 {
-                    case Section.Sinks:
-                        Add($"{name}.sinks", rows, layout.Heads, Math.Min(layout.Sinks, extent.Length), kind.Dimension);
-                        break;
-                    case Section.Window:
-                        Add($"{name}.window", rows, layout.Heads, window, kind.Dimension);
-                        break;
-                    case Section.State:
-                        Add($"{name}.state", ElementType.U8, layout.Heads, layout.IsCalibrated(extent) ? kind.Codec.StateBytes : 0);
-                        break;
-                    default:
-                        Add($"{name}.blocks", ElementType.U8, layout.Heads, blocks / kind.Codec.RowsPerBlock, kind.Codec.BytesPerBlock);
-                        break;
+                    SideLayout kind = layout.Steps[step].Sides[side];
+                    string name = (step == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"ages.{step}.")) + (side == 0 ? "key" : "value");
+                    ElementType rows = WindowRows.IsHalf(kind.WindowCodec) ? ElementType.F16 : ElementType.F32;
+                    switch (section)
+                    {
+                        case Section.Sinks:
+                            Add($"{name}.sinks", rows, layout.Heads, Math.Min(layout.Sinks, extent.Length), kind.Dimension);
+                            break;
+                        case Section.Window:
+                            Add($"{name}.window", rows, layout.Heads, window, kind.Dimension);
+                            break;
+                        case Section.State:
+                            Add($"{name}.state", ElementType.U8, layout.Heads, layout.IsCalibrated(extent) ? kind.Codec.StateBytes : 0);
+                            break;
+                        default:
+                            Add($"{name}.blocks", ElementType.U8, layout.Heads, (endRow - firstRow) / kind.Codec.RowsPerBlock, kind.Codec.BytesPerBlock);
+                            break;
+                    }
                 }
             }
         }
@@ -149,26 +154,35 @@ internal static class LayerFormat
     // file may name two thousand million.
     internal static IEnumerable<Part> Parts(LayerLayout layout, LayerExtent extent, Section section)
     {
-        (int start, int end, int unit) = section switch
+        for (int step = 0; step < (section is Section.State or Section.Blocks ? layout.Steps.Length : 1); step++)
         {
-            Section.Sinks => (0, Math.Min(layout.Sinks, extent.Length), int.MaxValue),
-            Section.Window => (extent.BodyRows, layout.Rows(extent), layout.RingRows),
-            Section.State => (0, layout.IsCalibrated(extent) ? 1 : 0, 1),
-            Section.Blocks => (layout.FirstBlockRow(extent), layout.StoredRows(extent), SideLayout.PageRows),
-            _ => (0, 0, 1),
-        };
-        for (int side = 0; side < layout.Sides.Length && start < end; side++)
-        {
-            if (section == Section.State && layout.Sides[side].Codec.StateBytes == 0)
-                continue;
-            for (int head = 0; head < layout.Heads; head++)
+            (int start, int end, int unit) = section switch
             {
-                for (int row = start, count; row < end; row += count)
+                Section.Sinks => (0, Math.Min(layout.Sinks, extent.Length), int.MaxValue),
+                Section.Window => (extent.BodyRows, layout.Rows(extent), layout.RingRows),
+                Section.State => (0, layout.IsCalibrated(extent) ? 1 : 0, 1),
+                Section.Blocks => Stored(step),
+                _ => (0, 0, 1),
+            };
+            for (int side = 0; side < layout.Sides.Length && start < end; side++)
+            {
+                if (section == Section.State && layout.Steps[step].Sides[side].Codec.StateBytes == 0)
+                    continue;
+                for (int head = 0; head < layout.Heads; head++)
                 {
-                    count = Math.Min(end - row, unit - (row % unit));
-                    yield return new(side, head, section == Section.Window ? row % unit : row, count);
+                    for (int row = start, count; row < end; row += count)
+                    {
+                        count = Math.Min(end - row, unit - (row % unit));
+                        yield return new(side, head, section == Section.Window ? row % unit : row, count, step);
+                    }
                 }
             }
+        }
+
+        (int First, int End, int Unit) Stored(int step)
+        {
+            (int first, int end) = layout.StoredRows(extent, step);
+            return (first, end, SideLayout.PageRows);
         }
     }
 
@@ -176,8 +190,8 @@ internal static class LayerFormat
     {
         Section.Sinks => memory.Sinks(part.Side, part.Head, part.First, part.Count),
         Section.Window => memory.Ring(part.Side, part.Head, part.First, part.Count),
-        Section.State => memory.State(part.Side, part.Head),
-        _ => memory.Body(part.Side, part.Head, part.First, part.Count),
+        Section.State => memory.State(part.Step, part.Side, part.Head),
+        _ => memory.Body(part.Step, part.Side, part.Head, part.First, part.Count),
     };
 
     private static void Restore(LayerMemory memory)
@@ -185,16 +199,19 @@ internal static class LayerFormat
         LayerLayout layout = memory.Layout;
         if (!layout.IsCalibrated(memory.Extent))
             return;
-        var codecs = new Codec[layout.Sides.Length][];
-        for (int side = 0; side < codecs.Length; side++)
+        Codec[][][] codecs = Array.ConvertAll(layout.Steps, step => Array.ConvertAll(step.Sides, _ => new Codec[layout.Heads]));
+        for (int step = 0; step < codecs.Length; step++)
         {
-            codecs[side] = new Codec[layout.Heads];
-            for (int head = 0; head < layout.Heads; head++)
+            for (int side = 0; side < layout.Sides.Length; side++)
             {
-                ReadOnlySpan<byte> state = memory.State(side, head);
-                if (!layout.Sides[side].Codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Shape.Rotary } : CalibrationContext.Unknown))
-                    throw new ArgumentException($"The state of head {head} is turned otherwise than the header says.");
-                codecs[side][head] = layout.Sides[side].Codec.WithState(state);
+                for (int head = 0; head < layout.Heads; head++)
+                {
+                    Codec codec = layout.Steps[step].Sides[side].Codec;
+                    ReadOnlySpan<byte> state = memory.State(step, side, head);
+                    if (!codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Shape.Rotary } : CalibrationContext.Unknown))
+                        throw new ArgumentException($"The state of head {head} is turned otherwise than the header says.");
+                    codecs[step][side][head] = codec.WithState(state);
+                }
             }
         }
 
@@ -212,7 +229,7 @@ internal static class LayerFormat
 
         foreach (Part part in Parts(memory.Layout, memory.Extent, Section.Blocks))
         {
-            if (!memory.Codec(part.Side, part.Head).AreFinite(BytesOf(memory, Section.Blocks, part)))
+            if (!memory.Codec(part.Step, part.Side, part.Head).AreFinite(BytesOf(memory, Section.Blocks, part)))
                 throw new ArgumentException($"{Name(part)}: a block of rows {part.First} to {part.First + part.Count - 1} does not decode to finite numbers.");
         }
     }
@@ -230,6 +247,6 @@ internal static class LayerFormat
 
     private static string Name(Part part) => $"{(part.Side == 0 ? "Keys" : "Values")} of head {part.Head}";
 
-    // State: all of it; sinks and blocks: rows; window: slots.
-    internal readonly record struct Part(int Side, int Head, int First, int Count);
+    // State: all of it; sinks and blocks: rows; window: slots. States and blocks are those of a step.
+    internal readonly record struct Part(int Side, int Head, int First, int Count, int Step = 0);
 }

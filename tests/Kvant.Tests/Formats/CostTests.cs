@@ -116,7 +116,7 @@ public sealed class CostTests : IDisposable
     public void CutOfABlockThatIsNotFiniteEnds()
     {
         using KvCache cache = CacheSamples.Cache(CacheSamples.Options("kivi:group=32|q8", sinks: 0, window: 0), tokens: 64);
-        cache.Layers[0].Body(0, 0, 32, 32).Fill(0xFF); // scales that are NaN
+        cache.Layers[0].Body(0, 0, 0, 32, 32).Fill(0xFF); // scales that are NaN
         cache.Truncate(40);
         float[] key = new float[CacheSamples.KeyDimension], value = new float[CacheSamples.ValueDimension];
         cache.Decode(0, 0, 35, 1, key, value);

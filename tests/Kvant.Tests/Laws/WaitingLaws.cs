@@ -62,7 +62,7 @@ public sealed class WaitingLaws
         late.Trim();
         LayerLayout layout = late.Layers[0].Layout;
         LayerExtent extent = late.Layers[0].Extent;
-        int left = Enumerable.Range(1, FailingCodec.Rows).First(n => layout.AfterAppend(extent, n).BodyRows > extent.BodyRows), shares = Math.Min(left, layout.CodingAppends);
+        int left = Enumerable.Range(1, FailingCodec.Rows).First(n => layout.AfterAppend(extent, n).BodyRows > extent.BodyRows), shares = Math.Min(left, layout.CodingAppends(0));
         Assert.InRange(left, 2, FailingCodec.Rows - 1);
         for (int i = 0; i < left; i++)
             Assert.InRange(CallsOf(() => CacheSamples.Append(late, 1, seed: i)), 0, (Parts + shares - 1) / shares);
@@ -80,7 +80,7 @@ public sealed class WaitingLaws
             bool closes = cache.Layers[0].Layout.AfterAppend(cache.Layers[0].Extent, 1).BodyRows > body;
             byte[] before = cache.Freeze();
             FailingCodec.CallThatFails = 1;
-            if (closes && !cache.Layers[0].Next.HasCodes(1, CacheSamples.Heads - 1))
+            if (closes && !cache.Layers[0].Next[0].HasCodes(1, CacheSamples.Heads - 1))
             {
                 Assert.Throws<NotSupportedException>(() => CacheSamples.Append(cache, 1, seed: i));
                 Assert.Equal(before, cache.Freeze());
