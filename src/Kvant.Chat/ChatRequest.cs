@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvant.Chat.Scheduling;
 using Kvant.Models.Generation;
 using Microsoft.Extensions.AI;
 using Turn = Kvant.Models.Generation.ChatMessage;
@@ -59,6 +60,11 @@ internal sealed record ChatRequest
             },
         };
     }
+
+    /// <summary>The same in tokens.</summary>
+    /// <param name="tokens">The turns.</param>
+    /// <param name="tenant">Who asks.</param>
+    public TextRequest ToText(int[] tokens, string tenant) => new() { Tokens = tokens, Turns = Turns, Sampling = Sampling, MostTokens = MostTokens, Stops = Stops, Tenant = tenant };
 
     private static double? Number(ChatOptions options, string name)
     {

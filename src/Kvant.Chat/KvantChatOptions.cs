@@ -12,6 +12,9 @@ public sealed record KvantChatOptions
     private readonly int _caches = 4;
     private readonly int _maxOutputTokens = 1024;
     private readonly int _batch = 256;
+    private readonly int _running = 16;
+    private readonly int _queue = 1024;
+    private readonly int _stepSequences = 7;
 
     /// <summary>The model's file, GGUF; it must say how a conversation is written.</summary>
     public required string Model { get; init; }
@@ -25,14 +28,29 @@ public sealed record KvantChatOptions
     /// <summary>Keeps users of one store apart (<see cref="Conversations.PrefixOptions.Tenant"/>). Empty for what all may share.</summary>
     public string Tenant { get; init; } = "";
 
-    /// <summary>Threads that compute, at least 1; as many as there are processors unless said. Requests at once take turns on them, step by step.</summary>
+    /// <summary>Threads that compute, at least 1; as many as there are processors unless said.</summary>
     public int Threads { get => _threads; init => _threads = AtLeastOne(value, nameof(Threads)); }
 
-    /// <summary>Tokens of a prompt that are read together, at least 1; 256 unless said. A cancellation waits for that many.</summary>
+    /// <summary>Tokens of a prompt that are read together, at least 1; 256 unless said. A cancellation waits for that many, and so do the next tokens of all answers.</summary>
     public int Batch { get => _batch; init => _batch = AtLeastOne(value, nameof(Batch)); }
 
     /// <summary>How many conversations stay in memory when nobody asks anything, those used last, at least 1; 4 unless said. Others come back from the store, or are read again.</summary>
     public int Caches { get => _caches; init => _caches = AtLeastOne(value, nameof(Caches)); }
+
+    /// <summary>How many requests are answered at once, at least 1; 16 unless said. Others wait.</summary>
+    public int Running { get => _running; init => _running = AtLeastOne(value, nameof(Running)); }
+
+    /// <summary>How many requests may wait, at least 1; 1,024 unless said. More are refused.</summary>
+    public int Queue { get => _queue; init => _queue = AtLeastOne(value, nameof(Queue)); }
+
+    /// <summary>
+    /// How many sequences get their next token in one step, at least 1; 7 unless said, and where more run there are several steps in turn. In fast arithmetic up to 7 get the bits that each would get alone, so that no
+    /// text depends on who else asks; with more the weights are read once for more of them, and floats add up in another order.
+    /// </summary>
+    public int StepSequences { get => _stepSequences; init => _stepSequences = AtLeastOne(value, nameof(StepSequences)); }
+
+    /// <summary>Where sequences are put that have to make room for others (<see cref="Pool"/>), each in a file that only this user can read and that goes with it; the system's folder for such files unless said.</summary>
+    public string Folder { get; init; } = Path.GetTempPath();
 
     /// <summary>Tokens of an answer at most where a request does not say, at least 1; 1,024 unless said.</summary>
     public int MaxOutputTokens { get => _maxOutputTokens; init => _maxOutputTokens = AtLeastOne(value, nameof(MaxOutputTokens)); }
@@ -43,7 +61,8 @@ public sealed record KvantChatOptions
     /// <summary>How weights that are stored in small integers meet vectors: fast unless said, as in <c>kvant generate</c>.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
 
-    /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Null for a pool without one.</summary>
+    /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Where it is short, conversations that nobody asks about are forgotten, requests wait, and answers that have begun
+    /// are put away and go on later with the same text. Null for a pool without a limit.</summary>
     public PagePool? Pool { get; init; }
 
     private static int AtLeastOne(int value, string name) => value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, "At least 1 is wanted.");

@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using Kvant.Caching;
+using Microsoft.Extensions.AI;
+
+namespace Kvant.Chat.Scheduling;
+
+// What a round computes.
+internal sealed partial class Scheduler
+{
+    private long _pieces;
+
+    // One piece of the prompt that has waited longest, so that a short one does not wait for the whole of a long one. Pieces are as long as they are whoever else is there, so that the text does not depend on company.
+    private bool ReadPiece()
+    {
+        Answer? answer = _running.Where(a => a.IsReading && a.Sequence is not null).MinBy(a => a.LastPiece);
+        if (answer is null)
+            return false;
+        Sequence sequence = answer.Sequence!;
+        int at = sequence.Tokens.Length, count = Math.Min(_options.Batch, answer.Prompt.Length - at);
+        bool last = at + count == answer.Prompt.Length;
+        if (!HasRoomToAppend([answer], count))
+            return MakeRoom();
+        answer.LastPiece = ++_pieces;
+        long start = Stopwatch.GetTimestamp();
+        if (!Try([answer], () => _decoder.Read(sequence.Cache, answer.Prompt.AsSpan(at, count), last ? _logits.AsMemory(0, _model.VocabularySize) : default)))
+            return true;
+        sequence.Add(answer.Prompt.AsSpan(at, count));
+        ChatMetrics.Piece(Stopwatch.GetElapsedTime(start));
+        ChatMetrics.Tokens("read", count);
+        if (last)
+        {
+            Try([answer], () =>
+            {
+                answer.BeginWriting(_tokenizer, _model.VocabularySize);
+                answer.Choose(_logits.AsSpan(0, _model.VocabularySize), _tokenizer);
+                ChatMetrics.First(answer.Time);
+            });
+        }
+
+        return true;
+    }
+
+    // A token for each sequence that writes, some of them at a time.
+    private bool Step()
+    {
+        Answer[] writing = [.. _running.Where(a => !a.IsReading && a.Sequence is not null)];
+        long start = Stopwatch.GetTimestamp();
+        bool worked = false;
+        for (int first = 0; first < writing.Length; first += _options.StepSequences)
+            worked |= Step([.. writing.Skip(first).Take(_options.StepSequences).Where(a => a.Sequence is not null)]);
+        if (worked)
+            ChatMetrics.Step(Stopwatch.GetElapsedTime(start));
+        return worked;
+    }
+
+    private bool Step(Answer[] writing)
+    {
+        foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Config.ContextLength))
+            Complete(full, ChatFinishReason.Length);
+        writing = [.. writing.Where(a => a.Sequence is not null)];
+        if (writing.Length == 0)
+            return true;
+        if (!HasRoomToAppend(writing, 1))
+            return MakeRoom();
+        int vocabulary = _model.VocabularySize;
+        KvCache[] caches = [.. writing.Select(a => a.Sequence!.Cache)];
+        int[] tokens = [.. writing.Select(a => a.Next)];
+        if (!Try(writing, () => _decoder.Step(caches, tokens, _logits.AsMemory(0, writing.Length * vocabulary))))
+            return true;
+        for (int i = 0; i < writing.Length; i++)
+        {
+            Answer answer = writing[i];
+            answer.Sequence!.Add([tokens[i]]);
+            if (answer.Finish is { } finish)
+                Complete(answer, finish);
+            else
+                Try([answer], () => answer.Choose(_logits.AsSpan(i * vocabulary, vocabulary), _tokenizer));
+        }
+
+        return true;
+    }
+
+    // What a call does to the answers that it is for; where it fails they do, and nobody else.
+    private bool Try(Answer[] answers, Action call)
+    {
+        try
+        {
+            call();
+            return true;
+        }
+        catch (CacheFullException)
+        {
+            // Somebody else took the room meanwhile; what the call had put into the caches is taken back.
+            MakeRoom();
+        }
+        catch (Exception e)
+        {
+            foreach (Answer answer in answers)
+                Fail(answer, e);
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,109 @@
+using Kvant.Caching;
+using Kvant.Chat.Scheduling;
+using Kvant.Conversations;
+using Kvant.Formats;
+using Kvant.Models.Decoding;
+using Kvant.Models.Generation;
+using Kvant.Models.Tokenizers;
+using Turn = Kvant.Models.Generation.ChatMessage;
+
+namespace Kvant.Chat;
+
+/// <summary>A model that answers many requests at once: what <see cref="KvantChatClient"/> and a server are made of.</summary>
+internal sealed class TextEngine : IAsyncDisposable
+{
+    private readonly KvantChatOptions _options;
+    private readonly LanguageModel _model;
+    private readonly ChatTemplate? _template;
+    private readonly PagePool? _ownPool;
+    private readonly TenantStores _stores;
+    private readonly Scheduler _scheduler;
+    private bool _disposed;
+
+    /// <summary>Opens a model.</summary>
+    /// <param name="options">Which, and how it runs.</param>
+    /// <param name="needsTemplate">Whether a model that says nothing of conversations is refused.</param>
+    public TextEngine(KvantChatOptions options, bool needsTemplate)
+    {
+        _options = options;
+        _model = LanguageModel.Open(options.Model);
+        try
+        {
+            Tokenizer = Tokenizer.Read(_model.File);
+            _template = ChatTemplate.Find(_model.File);
+            if (needsTemplate)
+                RequireTemplate();
+            _ownPool = options.Pool is null ? new PagePool() : null;
+            KvCacheOptions cache = CacheOptions() with { Pool = options.Pool ?? _ownPool };
+            _stores = new TenantStores(options.Store, cache);
+            _ = _stores.Of(options.Tenant); // what does not fit is refused here
+            _scheduler = new Scheduler(_model, Tokenizer, cache, _stores, options, EncodeNext);
+        }
+        catch
+        {
+            _ownPool?.Dispose();
+            _model.Dispose();
+            throw;
+        }
+    }
+
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>Tokens of a sequence at most.</summary>
+    public int Context => _model.Config.ContextLength;
+
+    /// <summary>What the model is called.</summary>
+    public string ModelName => Path.GetFileNameWithoutExtension(_options.Model);
+
+    /// <summary>What the store of prefixes did for the client's tenant; null where there is none.</summary>
+    public PrefixStatistics? Statistics => _stores.Of(_options.Tenant)?.Statistics;
+
+    /// <summary>Turns as the model wants them, in tokens.</summary>
+    /// <exception cref="InvalidDataException">The model says of no known family how a conversation is written, or refuses these turns.</exception>
+    public int[] Encode(IReadOnlyList<Turn> turns) => RequireTemplate().Encode(Tokenizer, turns);
+
+    /// <summary>Has a request answered.</summary>
+    /// <exception cref="PromptTooLongException">The prompt leaves no room for an answer.</exception>
+    /// <exception cref="QueueFullException">Too many requests wait.</exception>
+    public Answer Submit(TextRequest request, CancellationToken cancellation) => request.Tokens.Length < Context
+        ? _scheduler.Submit(request, cancellation)
+        : throw new PromptTooLongException(request.Tokens.Length, Context);
+
+    /// <summary>Waits until what was said is stored.</summary>
+    public Task FlushAsync(CancellationToken cancellation) => _stores.FlushAsync(cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true))
+            return;
+        _scheduler.Dispose();
+        await _stores.DisposeAsync().ConfigureAwait(false);
+        _ownPool?.Dispose();
+        _model.Dispose();
+    }
+
+    private ChatTemplate RequireTemplate() => _template
+        ?? throw new InvalidDataException($"{_options.Model}: the model has no chat template that is known (known: {string.Join(", ", ChatTemplate.Known.Select(t => t.Name))})");
+
+    private int[]? EncodeNext(IReadOnlyList<Turn> held, IReadOnlyList<Turn> next)
+    {
+        try
+        {
+            return _template?.EncodeNext(Tokenizer, held, next);
+        }
+        catch (InvalidDataException)
+        {
+            // A template that writes earlier turns otherwise: only the whole is right.
+            return null;
+        }
+    }
+
+    private KvCacheOptions CacheOptions()
+    {
+        if (CachePreset.Find(_options.Policy) is not null)
+            return KvCacheOptions.Preset(_options.Policy, _model.CacheGeometry) with { Identity = _model.Identity };
+        CachePolicy policy = File.Exists(_options.Policy) ? CachePolicyFile.Load(_options.Policy)
+            : throw new ArgumentException($"'{_options.Policy}' is neither a preset ({string.Join(", ", CachePreset.All.Select(p => p.Name))}) nor a file.");
+        return policy.CreateOptions() with { Geometry = _model.CacheGeometry, Identity = _model.Identity };
+    }
+}
