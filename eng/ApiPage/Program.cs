@@ -3,8 +3,9 @@ using Kvant.Chat;
 using Kvant.Codecs;
 using Kvant.Conversations;
 using Kvant.Conversations.Redis;
+using Kvant.LlamaCpp;
 using Kvant.Models.Decoding;
 
 // The page of what users see: dotnet run -c Release --project eng/ApiPage > docs/api.md
 Console.Out.NewLine = "\n";
-Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly));
+Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(LlamaState).Assembly));

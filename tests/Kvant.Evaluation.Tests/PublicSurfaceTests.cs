@@ -4,6 +4,7 @@ using Kvant.Codecs;
 using Kvant.Conversations;
 using Kvant.Conversations.Redis;
 using Kvant.Evaluation.Experiments;
+using Kvant.LlamaCpp;
 using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.Tests;
@@ -18,6 +19,7 @@ public sealed class PublicSurfaceTests
         ["Kvant.Chat"] = ["Kvant.Conversations", "Kvant.Models"],
         ["Kvant.Conversations"] = ["Kvant"],
         ["Kvant.Conversations.Redis"] = ["Kvant.Conversations"],
+        ["Kvant.LlamaCpp"] = ["Kvant"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
         ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Evaluation", "Kvant.Conversations"],
     };
@@ -35,11 +37,14 @@ public sealed class PublicSurfaceTests
     public void ConversationsHaveFewTypes() => Assert.InRange(((Type[])[typeof(PrefixStore), typeof(RedisChunkStore), typeof(KvantChatClient)]).Sum(t => t.Assembly.GetExportedTypes().Count(e => !e.IsNested)), 1, 23);
 
     [Fact]
+    public void StatesOfLlamaCppHaveFewTypes() => Assert.InRange(typeof(LlamaState).Assembly.GetExportedTypes().Length, 1, 6);
+
+    [Fact]
     public void EvaluationIsTheToolsOwn() => Assert.Empty(typeof(DefaultCodecs).Assembly.GetExportedTypes());
 
     [Fact]
     public void PageOfEveryPublicMemberIsThatOfTheCode() => Assert.True(
-        ApiPage.Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly) == File.ReadAllText(Path.Combine(Repository(), "docs", "api.md")),
+        ApiPage.Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(LlamaState).Assembly) == File.ReadAllText(Path.Combine(Repository(), "docs", "api.md")),
         "docs/api.md is not what the code shows: eng/public-api.sh writes it anew.");
 
     [Fact]
