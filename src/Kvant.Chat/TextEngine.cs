@@ -102,6 +102,8 @@ internal sealed class TextEngine : IAsyncDisposable
     {
         if (CachePreset.Find(_options.Policy) is not null)
             return KvCacheOptions.Preset(_options.Policy, _model.CacheGeometry) with { Identity = _model.Identity };
+        if (_options.Policy.Contains(';', StringComparison.Ordinal))
+            return new KvCacheOptions { Geometry = _model.CacheGeometry, Policy = LayerPolicy.Uniform(_model.CacheGeometry.Layers, LayerSpecs.FromText(_options.Policy)), Identity = _model.Identity };
         CachePolicy policy = File.Exists(_options.Policy) ? CachePolicyFile.Load(_options.Policy)
             : throw new ArgumentException($"'{_options.Policy}' is neither a preset ({string.Join(", ", CachePreset.All.Select(p => p.Name))}) nor a file.");
         return policy.CreateOptions() with { Geometry = _model.CacheGeometry, Identity = _model.Identity };

@@ -6,12 +6,12 @@ using Kvant.Formats;
 
 namespace Kvant.Cli;
 
-/// <summary>The option <c>--policy</c>: the name of a preset, or a file that <c>kvant tune</c> wrote.</summary>
+/// <summary>The option <c>--policy</c>: the name of a preset, a file that <c>kvant tune</c> wrote, or codecs and steps by age (<see cref="LayerSpecs.FromText"/>).</summary>
 internal static class Policies
 {
     private static readonly string s_presets = string.Join(", ", CachePreset.All.Select(p => p.Name));
 
-    private static readonly string s_description = $"A preset ({s_presets}), or a policy file of 'kvant tune'.";
+    private static readonly string s_description = $"A preset ({s_presets}), a policy file of 'kvant tune', or steps by age such as 'quality; 512: balanced; 2048: small'.";
 
     public static Option<string?> Option() => new FileOption<string?>("--policy", FileUse.Policy) { Description = s_description, HelpName = "NAME|FILE" };
 
@@ -29,6 +29,12 @@ internal static class Policies
         {
             KvCacheOptions options = KvCacheOptions.Preset(preset.Name, geometry);
             return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)options.Policy, Sinks = options.Sinks, Window = options.Window };
+        }
+
+        if (IsText(text))
+        {
+            var defaults = new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, Parse(text)) };
+            return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)defaults.Policy, Sinks = defaults.Sinks, Window = defaults.Window };
         }
 
         CachePolicy policy = LoadFile(text);
@@ -49,20 +55,37 @@ internal static class Policies
     {
         if (CachePreset.Find(text) is { } preset)
             return [new NamedPolicy(preset.Name, preset.ForLayers(1))];
+        if (IsText(text))
+            return [new NamedPolicy(text, LayerPolicy.Uniform(1, Parse(text)))];
         CachePolicy policy = LoadFile(text);
         LayerSpecs[] layers = [.. policy.Layers.Where((_, layer) => (policy.Geometry[layer].KeyDimension, policy.Geometry[layer].ValueDimension) == (keyDimension, valueDimension)).Distinct()];
         if (layers.Length == 0)
             throw new InvalidDataException($"{text}: the policy is for keys of {policy.Geometry.KeyDimension} and values of {policy.Geometry.ValueDimension} numbers; here are {keyDimension} and {valueDimension}");
         return layers.Select(layer => new NamedPolicy(
-            layers.Length == 1 ? NameOf(text) : $"{NameOf(text)}, layer {policy.Layers.Index().First(l => l.Item == layer).Index}", LayerPolicy.Uniform(1, layer.Keys, layer.Values)));
+            layers.Length == 1 ? NameOf(text) : $"{NameOf(text)}, layer {policy.Layers.Index().First(l => l.Item == layer).Index}", LayerPolicy.Uniform(1, layer)));
     })];
 
     /// <summary>What reports call it.</summary>
-    public static string NameOf(string text) => Path.GetFileNameWithoutExtension(text);
+    public static string NameOf(string text) => IsText(text) ? text : Path.GetFileNameWithoutExtension(text);
+
+    /// <summary>Whether a value says steps by age instead of naming a preset or a file.</summary>
+    public static bool IsText(string text) => text.Contains(';', StringComparison.Ordinal);
 
     /// <summary>The recommended preset, for commands that are given nothing else; where it does not fit it goes to a list, with its reason.</summary>
     public static string[] Default(int dimension, List<LeftOut> leftOut) =>
         [.. new[] { CachePreset.Default }.Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut, p => p.Name).Select(p => p.Name)];
+
+    private static LayerSpecs Parse(string text)
+    {
+        try
+        {
+            return LayerSpecs.FromText(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
 
     private static CachePolicy LoadFile(string text) => File.Exists(text)
         ? CachePolicyFile.Load(text)

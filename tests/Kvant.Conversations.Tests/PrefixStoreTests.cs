@@ -145,6 +145,7 @@ public sealed class PrefixStoreTests
     [Fact]
     public async Task EvictedTokensCannotBeStored()
     {
+        Assert.Contains("as they age", Assert.Throws<ArgumentException>(() => s_options with { Cache = s_options.Cache with { Policy = LayerPolicy.Uniform(s_options.Cache.Geometry.Layers, LayerSpecs.FromText("q8; 512: q4_0")) } }).Message, StringComparison.Ordinal);
         Assert.Contains("evicts", Assert.Throws<ArgumentException>(() => s_options with { Cache = s_options.Cache with { Eviction = new Eviction.Newest(9) } }).Message, StringComparison.Ordinal);
         Assert.Contains("weights", Assert.Throws<ArgumentException>(() => s_options with { Cache = s_options.Cache with { Identity = null } }).Message, StringComparison.Ordinal);
         await using var prefixes = new PrefixStore(new MemoryChunkStore(1 << 20), s_options);

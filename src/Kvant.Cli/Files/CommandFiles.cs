@@ -47,7 +47,7 @@ internal sealed class CommandFiles : IDisposable
                     throw new UsageException($"{symbol.Name} has an empty name; name a file");
                 if (symbol.Use == FileUse.Output)
                     files.Add(path, symbol.Name, symbol.Kind!, force);
-                else if (symbol.Use != FileUse.Policy || CachePreset.Find(path) is null)
+                else if (symbol.Use != FileUse.Policy || (CachePreset.Find(path) is null && !Policies.IsText(path)))
                     files.AddInput(path, symbol);
             }
         }

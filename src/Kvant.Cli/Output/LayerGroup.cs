@@ -28,6 +28,7 @@ internal sealed record LayerGroup(IReadOnlyList<int> Layers, LayerGeometry Shape
         Column<LayerGroup>.OfSpec("", "values", g => g.Shape.SharedLayer is not null ? "" : g.Shape.ValuesInKeys ? "in the keys" : g.Specs.Values.ToString()),
         Column<LayerGroup>.OfText("keys", "", g => g.Specs.Keys.FullText),
         Column<LayerGroup>.OfText("values", "", g => g.Specs.Values.FullText),
+        Column<LayerGroup>.OfText("ages", "by age", g => string.Join("; ", g.Specs.Ages)),
         Column<LayerGroup>.OfInteger("liveRows", "living tokens", g => g.Statistics.LiveRows, minor: true),
         Column<LayerGroup>.OfInteger("bytes", "bytes", g => CacheColumns.Stored(g.Statistics)),
         Column<LayerGroup>.OfInteger("fp16Bytes", "as fp16", g => g.Statistics.Fp16Bytes, minor: true),

@@ -34,6 +34,7 @@ internal sealed class InspectVerb : Verb
             _ => "none",
         }),
         Column<CacheFile>.OfValue("specs", groups.Count > 1 ? "" : "codecs", f => $"keys {f.Options.Policy[0].Keys}, values {f.Options.Policy[0].Values}", WriteSpecs),
+        Column<CacheFile>.OfText("", groups.Count > 1 || groups[0].Specs.Ages.Count == 0 ? "" : "by age", f => string.Join("; ", f.Options.Policy[0].Ages)),
         Column<CacheFile>.OfValue("layerGroups", "", _ => "", (json, _) => Json.WriteObjects(json, LayerGroup.Columns, groups)),
         Column<CacheFile>.OfInteger("keyBytes", "bytes of keys", f => f.Statistics.KeyCodeBytes + f.Statistics.KeyScaleBytes),
         Column<CacheFile>.OfInteger("valueBytes", "bytes of values", f => f.Statistics.ValueCodeBytes + f.Statistics.ValueScaleBytes),
@@ -51,6 +52,7 @@ internal sealed class InspectVerb : Verb
         Column<LayerRun>.OfInteger("lastLayer", "", r => r.Last),
         Column<LayerRun>.OfText("keys", "", r => r.Specs.Keys.FullText),
         Column<LayerRun>.OfText("values", "", r => r.Specs.Values.FullText),
+        Column<LayerRun>.OfText("ages", "", r => string.Join("; ", r.Specs.Ages)),
     ];
 
     /// <summary>Layers one after the other that have the same codecs.</summary>

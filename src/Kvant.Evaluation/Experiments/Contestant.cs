@@ -11,10 +11,10 @@ internal sealed record Contestant(string? Policy, LayerPolicy Layers)
     public string Name => Policy ?? new LayerSpecs(Layers[0].Keys, Layers[0].Values).ToString();
 
     /// <summary>The same with exact values.</summary>
-    public LayerPolicy KeysOnly => new(Layers.Select(l => l with { Values = ModelExperiment.Exact }));
+    public LayerPolicy KeysOnly => new(Layers.Select(l => l.With(null, ModelExperiment.Exact)));
 
     /// <summary>The same with exact keys.</summary>
-    public LayerPolicy ValuesOnly => new(Layers.Select(l => l with { Keys = ModelExperiment.Exact }));
+    public LayerPolicy ValuesOnly => new(Layers.Select(l => l.With(ModelExperiment.Exact, null)));
 
     public static Contestant Of(LayerSpecs pair, int layers) => new(null, LayerPolicy.Uniform(layers, pair.Keys, pair.Values));
 
@@ -27,8 +27,8 @@ internal sealed record Contestant(string? Policy, LayerPolicy Layers)
         return [.. pairs.Select(p => Of(p, layers)), .. policies.Select(p => new Contestant(p.Name, p.Layers))];
     }
 
-    /// <summary>Bits by number in the compressed body, everything counted.</summary>
-    public double BitsPerValue(CacheGeometry geometry) => Layers.GroupBy(layer => layer).Sum(alike => alike.Count() *
+    /// <summary>Bits by number in the compressed body, everything counted; of the oldest tokens where they are coded again as they age.</summary>
+    public double BitsPerValue(CacheGeometry geometry) => Layers.GroupBy(layer => layer.Oldest).Sum(alike => alike.Count() *
         ((alike.Key.Keys.CreateCodec(geometry.KeyDimension, CodecRole.Keys).BitsPerValue * geometry.KeyDimension)
             + (alike.Key.Values.CreateCodec(geometry.ValueDimension, CodecRole.Values).BitsPerValue * geometry.ValueDimension)) / (geometry.KeyDimension + geometry.ValueDimension)) / Layers.Count;
 

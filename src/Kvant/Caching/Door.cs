@@ -40,8 +40,11 @@ internal static class Door
                 continue;
             for (int head = 0; head < layout.Heads; head++)
             {
-                if (Refusal(kind, floats.Slice(head * kind.Dimension, kind.Dimension), scratch) is { } reason)
-                    throw new ArgumentException($"Token {i} of the batch, head {head}: {reason}", name);
+                foreach (StepLayout step in layout.Steps)
+                {
+                    if (Refusal(step.Sides[side], floats.Slice(head * kind.Dimension, kind.Dimension), scratch) is { } reason)
+                        throw new ArgumentException($"Token {i} of the batch, head {head}: {reason}", name);
+                }
             }
         }
     }

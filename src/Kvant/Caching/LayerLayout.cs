@@ -7,7 +7,6 @@ namespace Kvant.Caching;
 /// </summary>
 internal sealed class LayerLayout
 {
-    private readonly KvCacheOptions _options;
     private readonly long _kept; // of the newest tokens, those that a query may still see; 0 for all
     private readonly long _waiting; // rows that stay in the window when a block leaves it
     private readonly long[] _frontOffsets; // of a head: sinks and ring of keys and of values; then of each step states and codes of its next block
@@ -20,7 +19,7 @@ internal sealed class LayerLayout
     /// <param name="steps">The newest first.</param>
     public LayerLayout(KvCacheOptions options, LayerGeometry shape, Eviction eviction, params StepLayout[] steps)
     {
-        (_options, Shape, Eviction, Steps, Sinks) = (options, shape, eviction, steps, options.Sinks);
+        (Shape, Eviction, Steps, Sinks) = (shape, eviction, steps, options.Sinks);
         _waiting = (long)options.Window + options.DraftTokens;
         RowBytes = Sides.Sum(side => side.RowBytes);
         _kept = shape.SlidingWindow == 0 ? 0 : (long)shape.SlidingWindow + options.DraftTokens;
@@ -149,7 +148,7 @@ internal sealed class LayerLayout
     /// <summary>Appends of one token over which the encoding of a block may be spread: the last ones that find all of its rows, at most as many as it has,
     /// with the one at which it moves.</summary>
     /// <param name="step">Where it moves to.</param>
-    public int CodingAppends(int step) => Steps[step].Age == StepLayout.NoAge && step > 0 ? 0 : (int)Math.Min(BlockRows, AgeOf(step) - AgeOf(step - 1) + 1);
+    public int CodingAppends(int step) => step > 0 && Steps[step].Age == AgeStep.Never ? 0 : (int)Math.Clamp(AgeOf(step) - AgeOf(step - 1) + 1, 0, BlockRows);
 
     /// <summary>The number among <see cref="CodingAppends"/>, from 1 on, of the append that led to an extent; less where it came too early.</summary>
     public int CodingAppend(LayerExtent extent, int step) => (int)(Rows(extent) - extent.End(step) - Math.Max(AgeOf(step), AgeOf(step - 1) + BlockRows - 1));
@@ -223,7 +222,7 @@ internal sealed class LayerLayout
     private LayerExtent Aged(LayerExtent extent)
     {
         StepEnds older = extent.Older;
-        for (int step = 1, newer = extent.BodyRows; step < Steps.Length && Steps[step].Age < StepLayout.NoAge; newer = older[step - 1], step++)
+        for (int step = 1, newer = extent.BodyRows; step < Steps.Length && Steps[step].Age < AgeStep.Never; newer = older[step - 1], step++)
             older[step - 1] = Math.Max(older[step - 1], EndByAge(extent, step, newer));
         return extent.With(older);
     }
@@ -243,7 +242,7 @@ internal sealed class LayerLayout
             int end = extent.End(step);
             if (end < 0 || end > newer || (step >= Steps.Length && end > 0))
                 return false;
-            if (step < Steps.Length && (end % Steps[step].BlockRows != 0 || (Steps[step].Age < StepLayout.NoAge && end < EndByAge(extent, step, newer))))
+            if (step < Steps.Length && (end % Steps[step].BlockRows != 0 || (Steps[step].Age < AgeStep.Never && end < EndByAge(extent, step, newer))))
                 return false;
             newer = end;
         }

@@ -19,9 +19,12 @@ internal static class LayerLayouts
             shape.RequireConsistent(layer, geometry);
             if (shape.SharedLayer is not null)
                 continue;
-            needed.Add((policy[layer].Keys, shape.KeyDimension, CodecRole.Keys));
-            if (!shape.ValuesInKeys)
-                needed.Add((policy[layer].Values, shape.ValueDimension, CodecRole.Values));
+            foreach ((CodecSpec keys, CodecSpec values) in policy[layer].Steps)
+            {
+                needed.Add((keys, shape.KeyDimension, CodecRole.Keys));
+                if (!shape.ValuesInKeys)
+                    needed.Add((values, shape.ValueDimension, CodecRole.Values));
+            }
         }
 
         foreach ((CodecSpec spec, int dimension, CodecRole role) in needed)
@@ -58,13 +61,14 @@ internal static class LayerLayouts
             if (eviction.Kept(options.Sinks) < 1)
                 throw new ArgumentException($"The eviction keeps nothing beside {options.Sinks} sinks: {eviction}.", nameof(options));
             CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
-            StepLayout step = new(specs, 0, StepLayout.LargestBlock(Sides(specs)), shape.KvHeads, Sides(specs));
-            return new(options, shape, eviction, step);
+            if (specs.Ages is [var first, ..] && first.Age <= options.Window)
+                throw new ArgumentException($"The first step by age begins at {first.Age} tokens; it must be more than the window's {options.Window}.", nameof(options));
+            return new(options, shape, eviction, StepsOf(specs, shape.KvHeads, Sides));
 
-            SideLayout[] Sides(LayerSpecs of)
+            SideLayout[] Sides(CodecSpec keySpec, CodecSpec valueSpec)
             {
-                SideLayout keys = Side(of.Keys, window, shape.KeyDimension, CodecRole.KeyTiles);
-                return shape.ValuesInKeys ? [keys] : [keys, Side(of.Values, window, shape.ValueDimension, CodecRole.ValueTiles)];
+                SideLayout keys = Side(keySpec, window, shape.KeyDimension, CodecRole.KeyTiles);
+                return shape.ValuesInKeys ? [keys] : [keys, Side(valueSpec, window, shape.ValueDimension, CodecRole.ValueTiles)];
             }
         }
 
@@ -73,5 +77,23 @@ internal static class LayerLayouts
         // Codecs do not change, so layers share them.
         Codec Codec(CodecSpec spec, int dimension, CodecRole role) =>
             codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);
+    }
+
+    // Blocks of all steps that rows come to by themselves move alike, so that the borders of one are borders of the next; those that calls make may have larger ones.
+    private static StepLayout[] StepsOf(LayerSpecs specs, int heads, Func<CodecSpec, CodecSpec, SideLayout[]> sidesOf)
+    {
+        (CodecSpec Keys, CodecSpec Values)[] all = [.. specs.Steps];
+        SideLayout[][] sides = [.. all.Select(pair => sidesOf(pair.Keys, pair.Values))];
+        int unit = sides.Where((_, step) => AgeOf(step) < AgeStep.Never).Max(of => StepLayout.LargestBlock(of));
+        var steps = new StepLayout[all.Length];
+        for (int step = 0; step < steps.Length; step++)
+        {
+            unit = AgeOf(step) < AgeStep.Never ? unit : Math.Max(unit, StepLayout.LargestBlock(sides[step]));
+            steps[step] = new(new LayerSpecs(all[step].Keys, all[step].Values), AgeOf(step), unit, heads, sides[step], step == 0 ? null : steps[step - 1]);
+        }
+
+        return steps;
+
+        int AgeOf(int step) => step == 0 ? 0 : specs.Ages[step - 1].Age;
     }
 }

@@ -35,6 +35,16 @@ public sealed class LayerPolicy : IReadOnlyList<LayerSpecs>
         return new(Enumerable.Repeat(new LayerSpecs(keys, values), layers));
     }
 
+    /// <summary>The same in every layer.</summary>
+    /// <param name="layers">Number of layers, at least 1.</param>
+    /// <param name="specs">How each is compressed.</param>
+    public static LayerPolicy Uniform(int layers, LayerSpecs specs)
+    {
+        ArgumentNullException.ThrowIfNull(specs);
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 1);
+        return new(Enumerable.Repeat(specs, layers));
+    }
+
     /// <summary>
     /// The same policy with other codecs in the first and last layers, which lose the most from coarse codes.
     /// At most half of the layers on each side, so that no layer counts twice.
@@ -47,7 +57,7 @@ public sealed class LayerPolicy : IReadOnlyList<LayerSpecs>
         ArgumentOutOfRangeException.ThrowIfNegative(boundary);
         int n = Math.Min(boundary, Count / 2);
         return new(_layers.Select((specs, layer) => layer < n || layer >= Count - n
-            ? new LayerSpecs(keys ?? specs.Keys, values ?? specs.Values)
+            ? specs.With(keys, values)
             : specs));
     }
 

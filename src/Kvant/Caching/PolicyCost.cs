@@ -14,15 +14,15 @@ internal static class PolicyCost
     /// <summary>Steps to make each different codec once, at most <see cref="long.MaxValue"/>. Keys and values of the same spec are two: their tables differ.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is outside its range.</exception>
     public static long Steps(IReadOnlyList<LayerSpecs> policy, CacheGeometry geometry) =>
-        policy.Select((layer, i) => (Spec: layer.Keys, Dimension: geometry[i].KeyDimension)).Distinct()
-            .Concat(policy.Select((layer, i) => (Spec: layer.Values, Dimension: geometry[i].ValueDimension)).Distinct())
+        policy.SelectMany((layer, i) => layer.Steps.Select(step => (Spec: step.Keys, Dimension: geometry[i].KeyDimension))).Distinct()
+            .Concat(policy.SelectMany((layer, i) => layer.Steps.Select(step => (Spec: step.Values, Dimension: geometry[i].ValueDimension))).Distinct())
             .Aggregate(0L, (sum, codec) => sum + Math.Min(codec.Spec.StepsToCreate(codec.Dimension), long.MaxValue - sum));
 
     /// <summary>Refuses policies of too many specs, wherever they come from.</summary>
     /// <exception cref="ArgumentException">It has too many.</exception>
     public static void RequireFewSpecs(IEnumerable<LayerSpecs> policy)
     {
-        int specs = policy.SelectMany(layer => (CodecSpec[])[layer.Keys, layer.Values]).Distinct().Count();
+        int specs = policy.SelectMany(layer => layer.Steps).SelectMany(step => (CodecSpec[])[step.Keys, step.Values]).Distinct().Count();
         if (specs > MostSpecs)
             throw new ArgumentException($"The policy has {specs} different specs; at most {MostSpecs} are possible.", nameof(policy));
     }

@@ -5,20 +5,17 @@ namespace Kvant.Caching;
 /// <summary>How rows of one age are stored in the body of a layer: its codecs, and where their blocks lie in a page of 128 rows.</summary>
 internal sealed class StepLayout
 {
-    /// <summary>The age of rows that wait for a call to be coded again and never come by themselves.</summary>
-    public const long NoAge = long.MaxValue;
-
     private readonly long _runBytes; // of a head in a page
     private readonly int[] _codedBy;
 
     /// <summary>A step.</summary>
     /// <param name="specs">Its codecs.</param>
-    /// <param name="age">Rows that are newer than its newest, at least; <see cref="NoAge"/> where nothing moves by itself.</param>
+    /// <param name="age">Rows that are newer than its newest, at least; <see cref="AgeStep.Never"/> where nothing moves by itself.</param>
     /// <param name="blockRows">Rows that move together.</param>
     /// <param name="heads">Key-value heads.</param>
     /// <param name="sides">Keys, then values unless those are part of the keys.</param>
     /// <param name="newer">The step before; null for the newest.</param>
-    public StepLayout(LayerSpecs specs, long age, int blockRows, int heads, SideLayout[] sides, StepLayout? newer = null)
+    public StepLayout(LayerSpecs specs, int age, int blockRows, int heads, SideLayout[] sides, StepLayout? newer = null)
     {
         Number = newer is null ? 0 : newer.Number + 1;
         _codedBy = [Same(specs.Keys, newer?.Specs.Keys) ? newer!._codedBy[0] : Number, Same(specs.Values, newer?.Specs.Values) ? newer!._codedBy[1] : Number];
@@ -37,7 +34,7 @@ internal sealed class StepLayout
     public LayerSpecs Specs { get; }
 
     /// <summary>Rows that are newer than its newest, at least.</summary>
-    public long Age { get; }
+    public int Age { get; }
 
     /// <summary>Rows that move together; a multiple of what younger steps move.</summary>
     public int BlockRows { get; }

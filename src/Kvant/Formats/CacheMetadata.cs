@@ -55,6 +55,15 @@ internal sealed class CacheMetadata
             Add(Key(layer, "first_live"), Text(extent.FirstLive));
             Add(Key(layer, "cut_rows"), Text(extent.CutRows));
             Add(Key(layer, "evicted"), extent.Evicted ? Text(1) : null);
+            Add(Key(layer, "cut_is_lost"), extent.Lost ? Text(1) : null);
+            foreach ((int i, AgeStep step) in options.Policy[layer].Ages.Index())
+            {
+                Add(AgeKey(layer, i + 1, "age"), Text(step.Age));
+                Add(AgeKey(layer, i + 1, "keys"), step.Keys.FullText);
+                Add(AgeKey(layer, i + 1, "values"), step.Values.FullText);
+                Add(AgeKey(layer, i + 1, "rows"), Text(extent.End(i + 1)));
+            }
+
             Add(Key(layer, "observed_queries"), header.Observed[layer] > 0 ? Text(header.Observed[layer]) : null);
         }
 
@@ -116,7 +125,7 @@ internal sealed class CacheMetadata
                 Rotary = RotaryText.Read(_text),
             }),
             Policy = new LayerPolicy(Enumerable.Range(0, layers).Select(layer =>
-                new LayerSpecs(Spec(Key(layer, "keys")), Spec(Key(layer, "values"))) { Eviction = EvictionText.Read(_text, Key(layer, "")) })),
+                new LayerSpecs(Spec(Key(layer, "keys")), Spec(Key(layer, "values"))) { Ages = Ages(layer), Eviction = EvictionText.Read(_text, Key(layer, "")) })),
             Sinks = Number("sinks"),
             Window = Number("window"),
             DraftTokens = Number("draft_tokens"),
@@ -130,7 +139,11 @@ internal sealed class CacheMetadata
         int[] observed = new int[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")), _text.ContainsKey(Key(layer, "evicted")));
+            extents[layer] = new(Number(Key(layer, "tokens")), Number(Key(layer, "body_rows")), Number(Key(layer, "first_live")), Number(Key(layer, "cut_rows")), _text.ContainsKey(Key(layer, "evicted")), _text.ContainsKey(Key(layer, "cut_is_lost")))
+            {
+                // A layer that shares another's rows has that one's steps, whatever its own codecs would be.
+                Older = options.Geometry[layer].SharedLayer is { } owner && owner < layer ? extents[owner].Older : Older(layer, options.Policy[layer].Ages.Count),
+            };
             if (!layouts[layer].IsPossible(extents[layer]))
                 throw new FormatException($"Layer {layer} cannot be {extents[layer]}.");
             if (options.Geometry[layer].SharedLayer is { } source && extents[layer] != extents[source])
@@ -145,6 +158,8 @@ internal sealed class CacheMetadata
 
     private static string Key(int layer, string what) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{what}");
 
+    private static string AgeKey(int layer, int step, string what) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.ages.{step}.{what}");
+
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private string Required(string key) => _text.GetValueOrDefault(key) ?? throw new FormatException($"The metadata '{key}' is missing.");
@@ -152,6 +167,23 @@ internal sealed class CacheMetadata
     private int Number(string key) => int.TryParse(Required(key), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
         ? number
         : throw new FormatException($"The metadata '{key}' is '{_text[key]}'; a whole number from 0 to {int.MaxValue} is wanted.");
+
+    // A step follows the other until one is missing.
+    private AgeStep[] Ages(int layer)
+    {
+        List<AgeStep> ages = [];
+        for (int step = 1; step <= LayerSpecs.MostAges && _text.ContainsKey(AgeKey(layer, step, "age")); step++)
+            ages.Add(new(Number(AgeKey(layer, step, "age")), Spec(AgeKey(layer, step, "keys")), Spec(AgeKey(layer, step, "values"))));
+        return [.. ages];
+    }
+
+    private StepEnds Older(int layer, int steps)
+    {
+        StepEnds ends = default;
+        for (int step = 1; step <= steps; step++)
+            ends[step - 1] = Number(AgeKey(layer, step, "rows"));
+        return ends;
+    }
 
     private CodecSpec Spec(string key) => CodecSpec.Parse(Required(key));
 

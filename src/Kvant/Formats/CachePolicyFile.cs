@@ -11,6 +11,7 @@ public static class CachePolicyFile
 {
     private const string Format = "kvant.policy";
     private const int Version = 1;
+    private const int VersionWithAges = 2;
     private const int MostBytes = 16 << 20;
 
     /// <summary>Writes a policy; the file appears whole or not at all.</summary>
@@ -75,7 +76,7 @@ public static class CachePolicyFile
     {
         json.WriteStartObject();
         json.WriteString("format", Format);
-        json.WriteNumber("version", Version);
+        json.WriteNumber("version", policy.Layers.Any(layer => layer.Ages.Count > 0) ? VersionWithAges : Version);
         if (policy.SourceHash is { } hash)
             json.WriteString("source_sha256", hash);
         json.WriteStartObject("geometry");
@@ -95,6 +96,8 @@ public static class CachePolicyFile
                 json.WriteNumber(key, value);
             json.WriteString("keys", layer.Keys.FullText);
             json.WriteString("values", layer.Values.FullText);
+            if (layer.Ages.Count > 0)
+                WriteAges(json, layer.Ages);
             json.WriteEndObject();
         }
 
@@ -106,13 +109,28 @@ public static class CachePolicyFile
         json.WriteEndObject();
     }
 
+    private static void WriteAges(Utf8JsonWriter json, IEnumerable<AgeStep> ages)
+    {
+        json.WriteStartArray("ages");
+        foreach (AgeStep step in ages)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("age", step.Age);
+            json.WriteString("keys", step.Keys.FullText);
+            json.WriteString("values", step.Values.FullText);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     private static CachePolicy Read(JsonElement json)
     {
         if (!json.TryGetProperty("format", out JsonElement format) || format.GetString() != Format)
             throw new InvalidDataException($"no policy: the field 'format' is not '{Format}'");
         int version = Number(json, "version", 1);
-        if (version != Version)
-            throw new InvalidDataException($"version {version} found, {Version} is known");
+        if (version is not (Version or VersionWithAges))
+            throw new InvalidDataException($"version {version} found, {Version} and {VersionWithAges} are known");
         JsonElement shape = json.GetProperty("geometry");
         var geometry = new CacheGeometry
         {
@@ -122,7 +140,7 @@ public static class CachePolicyFile
             KeyDimension = Number(shape, "key_dimension", 1),
             ValueDimension = Number(shape, "value_dimension", 1),
         };
-        LayerSpecs[] layers = [.. json.GetProperty("layers").EnumerateArray().Select(layer => new LayerSpecs(Spec(layer, "keys"), Spec(layer, "values")))];
+        LayerSpecs[] layers = [.. json.GetProperty("layers").EnumerateArray().Select(Layer)];
         if (layers.Length != geometry.Layers)
             throw new InvalidDataException($"{layers.Length} layers found, {geometry.Layers} wanted by the geometry");
         geometry = LayerGeometryText.Read(Shapes(json.GetProperty("layers")), geometry);
@@ -145,6 +163,12 @@ public static class CachePolicyFile
     private static Dictionary<string, string> Shapes(JsonElement layers) => layers.EnumerateArray().SelectMany((layer, i) => layer.EnumerateObject()
         .Where(field => field.Value.ValueKind == JsonValueKind.Number)
         .Select(field => (Key: string.Create(CultureInfo.InvariantCulture, $"layers.{i}.{field.Name}"), Value: field.Value.GetRawText()))).ToDictionary(field => field.Key, field => field.Value);
+
+    private static LayerSpecs Layer(JsonElement layer) => new(Spec(layer, "keys"), Spec(layer, "values"))
+    {
+        Ages = !layer.TryGetProperty("ages", out JsonElement ages) ? []
+            : [.. ages.EnumerateArray().Select(step => new AgeStep(Number(step, "age", 1), Spec(step, "keys"), Spec(step, "values")))],
+    };
 
     private static CodecSpec Spec(JsonElement layer, string name) => CodecSpec.Parse(layer.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null"));
 

@@ -23,6 +23,7 @@ internal static class CacheTarget
         Freeze(Turned(CacheBytes.Options(2, 8, 0, "q8:frame=balanced", "q8:frame=constant")), tokens: 130),
         Freeze(Turned(CacheBytes.Options(1, 32, 2, "turboquant:bits=2,mean=32,frame=balanced", "fp16")), tokens: 20),
         Freeze(CacheBytes.Options(1, 8, 4, "bf16", "fp32") with { Identity = new CacheIdentity { Weights = "sha256:12" } }, tokens: 6),
+        Freeze(CacheBytes.Options(1, 32, 3, "q8", "q8", sinks: 1) is var options ? options with { Policy = [LayerSpecs.FromText("q8; 30: turboquant:bits=2 / q8; 50: q4_0")] } : options, tokens: 90),
         Mixed(),
     ];
 

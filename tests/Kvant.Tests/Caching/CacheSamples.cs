@@ -23,7 +23,14 @@ internal static class CacheSamples
     public static TheoryData<string> Policies =>
     [
         .. Pairs.Select(p => p.Data), "turboquant:bits=3,code=trellis", "turboquant:bits=1,code=trellis|turboquant:bits=4,code=trellis,scale=leastsquares",
-        .. CachePreset.All.Select(p => p.Name),
+        .. CachePreset.All.Select(p => p.Name), .. Ladders,
+    ];
+
+    /// <summary>Steps by age: short ones, so that small caches have tokens of all; blocks of other sizes, sides that keep their codec, choices from data in one step or in all.</summary>
+    public static string[] Ladders =>
+    [
+        "q8; 100: turboquant:bits=4; 150: turboquant:bits=2", "q8; 71: kivi:bits=4,group=64 / q8", "turboquant:bits=4,mean=32,frame=balanced / q8; 96: turboquant:bits=2,code=trellis,mean=32,frame=balanced / q8; 97: tiny",
+        "outlier / fp16; 128: q8; 129: kivi:group=128; 400: q4_0", "quality; 90: balanced; 200: tiny",
     ];
 
     /// <summary>One of <see cref="Policies"/> for three layers: the pair, then two others that a seed finds; a preset as it is.</summary>
@@ -31,6 +38,12 @@ internal static class CacheSamples
     {
         if (CachePreset.Find(name) is { } preset)
             return preset.ForLayers(3);
+        if (name.Contains(';'))
+        {
+            string other = Ladders[random.Next(Ladders.Length)];
+            return new([LayerSpecs.FromText(name), LayerSpecs.FromText(other), LayerSpecs.FromText(other[..other.IndexOf(';')])]);
+        }
+
         string[] pairs = [.. Pairs.Select(p => p.Data)];
         return new([.. ((string[])[name, pairs[random.Next(pairs.Length)], pairs[random.Next(pairs.Length)]]).Select(pair => pair.Split('|'))
             .Select(specs => new LayerSpecs(CodecSpec.Parse(specs[0]), CodecSpec.Parse(specs[^1])))]);

@@ -33,6 +33,22 @@ public sealed class CachePolicyFileTests : IDisposable
         Assert.Equal(3, cache.Options.Sinks);
     }
 
+    [Fact]
+    public void StepsByAgeSurviveTheRoundTrip()
+    {
+        CachePolicy policy = s_policy with { Layers = new LayerPolicy([LayerSpecs.FromText("q8; 512: q4_0; 2048: turboquant:bits=2 / q4_0"), s_policy.Layers[1]]) };
+        CachePolicyFile.Save(_path, policy);
+        Assert.Equal(policy.Layers, CachePolicyFile.Load(_path).Layers);
+        string text = File.ReadAllText(_path);
+        Assert.Contains("\"version\": 2", text);
+
+        // What reads version 1 alone must not take it for a policy without steps.
+        CachePolicyFile.Save(_path, s_policy);
+        Assert.Contains("\"version\": 1", File.ReadAllText(_path));
+        File.WriteAllText(_path, text.Replace("\"age\": 2048", "\"age\": 512"));
+        Assert.Contains("512 follows 512", Assert.Throws<InvalidDataException>(() => CachePolicyFile.Load(_path)).Message);
+    }
+
     // A windowed layer, one of other heads and dimensions, one that reads its rows, a latent one.
     private static CachePolicy Mixed() => s_policy with
     {

@@ -15,6 +15,7 @@ internal sealed class CacheOracle
     private readonly Eviction _eviction;
     private readonly int _block;
     private readonly int _calibration;
+    private readonly int[] _ages;
     private readonly bool _half;
     private readonly Head[] _heads;
 
@@ -25,17 +26,20 @@ internal sealed class CacheOracle
     {
         (_options, LayerSpecs specs) = (options, options.Policy[layer]);
         (_shape, _eviction, _forgotten) = (options.Geometry[layer], specs.Eviction ?? options.Eviction, []);
-        Codec keys = specs.Keys.CreateCodec(_shape.KeyDimension, CodecRole.KeyTiles);
-        Codec? values = _shape.ValuesInKeys ? null : specs.Values.CreateCodec(_shape.ValueDimension, CodecRole.ValueTiles);
-        _block = Math.Max(keys.RowsPerBlock, values?.RowsPerBlock ?? 1);
-        _calibration = Math.Max(keys.CalibrationRows, values?.CalibrationRows ?? 0);
+        (CodecSpec Keys, CodecSpec Values)[] steps = [(specs.Keys, specs.Values), .. specs.Ages.Select(step => (step.Keys, step.Values))];
+        Codec[] keys = [.. steps.Select(step => step.Keys.CreateCodec(_shape.KeyDimension, CodecRole.KeyTiles))];
+        Codec[] values = _shape.ValuesInKeys ? [] : [.. steps.Select(step => step.Values.CreateCodec(_shape.ValueDimension, CodecRole.ValueTiles))];
+        bool[] sameKeys = [.. steps.Select((step, i) => i > 0 && step.Keys == steps[i - 1].Keys)], sameValues = [.. steps.Select((step, i) => i > 0 && step.Values == steps[i - 1].Values)];
+        _block = keys.Concat(values).Max(codec => codec.RowsPerBlock);
+        _calibration = keys.Concat(values).Max(codec => codec.CalibrationRows);
+        _ages = [.. specs.Ages.Select(step => step.Age)];
         _half = (options.WindowCodec?.Method.Name ?? (specs.Keys.Method.Name == "fp32" || specs.Values.Method.Name == "fp32" ? "fp32" : "fp16")) == "fp16";
-        _heads = [.. Enumerable.Range(0, _shape.KvHeads).Select(_ => new Head(keys, values, _shape.Rotary))];
+        _heads = [.. Enumerable.Range(0, _shape.KvHeads).Select(_ => new Head(keys, values, sameKeys, sameValues, _shape.Rotary))];
     }
 
     private CacheOracle(CacheOracle other)
     {
-        (_options, _shape, _eviction, _block, _calibration, _half) = (other._options, other._shape, other._eviction, other._block, other._calibration, other._half);
+        (_options, _shape, _eviction, _block, _calibration, _ages, _half) = (other._options, other._shape, other._eviction, other._block, other._calibration, other._ages, other._half);
         (Length, _forgotten) = (other.Length, [.. other._forgotten]);
         _heads = [.. other._heads.Select(h => h.Copy())];
     }
@@ -67,6 +71,16 @@ internal sealed class CacheOracle
             {
                 foreach (Head head in _heads)
                     head.Close(_block, _calibration);
+            }
+
+            // What so many are newer than goes down the ladder, block by block.
+            for (int step = 1; step <= _ages.Length; step++)
+            {
+                for (int i = _heads[0].Count(step); i < _heads[0].Count(step - 1) && rows - ((i + 1) * _block) >= _ages[step - 1]; i++)
+                {
+                    foreach (Head head in _heads)
+                        head.Age(i, step);
+                }
             }
 
             if (rows > 0)
@@ -135,28 +149,28 @@ internal sealed class CacheOracle
 
     private delegate float[] Rounding(ReadOnlySpan<float> row);
 
-    private sealed class Head(Codec keys, Codec? values, RotaryEmbedding? rotary)
+    private sealed class Head(Codec[] keys, Codec[] values, bool[] sameKeys, bool[] sameValues, RotaryEmbedding? rotary)
     {
-        private Codec? _chosenKeys;
-        private Codec? _chosenValues;
+        private Codec[] _chosenKeys = [];
+        private Codec[] _chosenValues = [];
 
         public List<(float[] Key, float[] Value)> Sinks { get; private set; } = [];
 
         public List<(float[] Key, float[] Value)> Window { get; private set; } = [];
 
-        public List<(byte[] Keys, byte[] Values)> Blocks { get; private set; } = [];
+        public List<Block> Blocks { get; private set; } = [];
 
-        // Decoded blocks, by their bytes: these never change.
-        private readonly ConditionalWeakTable<byte[], (float[] Key, float[] Value)[]> _decoded = [];
+        // Decoded blocks: these never change.
+        private readonly ConditionalWeakTable<Block, (float[] Key, float[] Value)[]> _decoded = [];
 
-        // The block that was cut, and how many of its rows are left in the window.
-        private (byte[] Keys, byte[] Values) _cut;
+        // The block that was cut, and how many of its rows are left in the window. Of use to the newest step alone.
+        private Block? _cut;
 
         public int Left { get; private set; }
 
-        public bool IsCalibrated => Blocks.Count > 0 || Left > 0;
+        public bool IsCalibrated => Blocks.Count > 0 || (Left > 0 && _cut is not null);
 
-        public Head Copy() => new(keys, values, rotary)
+        public Head Copy() => new(keys, values, sameKeys, sameValues, rotary)
         {
             Sinks = [.. Sinks],
             Window = [.. Window],
@@ -167,25 +181,37 @@ internal sealed class CacheOracle
             _chosenValues = _chosenValues,
         };
 
+        /// <summary>Blocks of a step and of all that are older.</summary>
+        public int Count(int step) => Blocks.Count(block => block.Step >= step);
+
         public void Close(int rows, int calibration)
         {
             if (!IsCalibrated)
             {
-                _chosenKeys = keys.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary });
-                _chosenValues = values?.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]);
+                _chosenKeys = [.. keys.Select(codec => codec.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary }))];
+                _chosenValues = [.. values.Select(codec => codec.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]))];
             }
 
             float[] blockKeys = [.. Window.Take(rows).SelectMany(r => r.Key)], blockValues = [.. Window.Take(rows).SelectMany(r => r.Value)];
             int first = Blocks.Count * rows;
-            Blocks.Add((Encode(_chosenKeys!, blockKeys, _cut.Keys, first), _chosenValues is null ? [] : Encode(_chosenValues, blockValues, _cut.Values, first)));
+            Blocks.Add(new(0, Encode(_chosenKeys[0], blockKeys, _cut?.Keys, first), values.Length == 0 ? [] : Encode(_chosenValues[0], blockValues, _cut?.Values, first)));
             Window.RemoveRange(0, rows);
-            Left = 0;
+            (Left, _cut) = (0, null);
         }
 
-        private byte[] Encode(Codec codec, float[] rows, byte[] cut, int first)
+        /// <summary>Decodes a block and codes it for the next step; a side whose codec stays the same keeps its bytes.</summary>
+        public void Age(int block, int step)
+        {
+            (float[] Key, float[] Value)[] rows = Decode(block);
+            Block old = Blocks[block];
+            byte[] newKeys = sameKeys[step] ? old.Keys : Encode(_chosenKeys[step], [.. rows.SelectMany(r => r.Key)], null, block * rows.Length);
+            Blocks[block] = new(step, newKeys, values.Length == 0 || sameValues[step] ? old.Values : Encode(_chosenValues[step], [.. rows.SelectMany(r => r.Value)], null, block * rows.Length));
+        }
+
+        private byte[] Encode(Codec codec, float[] rows, byte[]? cut, int first)
         {
             byte[] block = new byte[rows.Length / codec.Dimension / codec.RowsPerBlock * codec.BytesPerBlock];
-            if (Left == 0)
+            if (Left == 0 || cut is null)
                 codec.Encode(rows, block, first);
             else
                 codec.Reencode(rows, cut, Left, block, first);
@@ -199,9 +225,9 @@ internal sealed class CacheOracle
             Left = Math.Min(Left, rows);
         }
 
-        public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block].Keys, _ =>
+        public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block], found =>
         {
-            float[][] decodedKeys = Rows(_chosenKeys!, Blocks[block].Keys), decodedValues = _chosenValues is null ? [.. decodedKeys.Select(_ => (float[])[])] : Rows(_chosenValues, Blocks[block].Values);
+            float[][] decodedKeys = Rows(_chosenKeys[found.Step], found.Keys), decodedValues = values.Length == 0 ? [.. decodedKeys.Select(_ => (float[])[])] : Rows(_chosenValues[found.Step], found.Values);
             return [.. decodedKeys.Zip(decodedValues)];
 
             float[][] Rows(Codec codec, byte[] bytes)
@@ -215,7 +241,8 @@ internal sealed class CacheOracle
         public void Cut(int rows, int block, bool evicted, Rounding round)
         {
             Window.Clear();
-            (_cut, Left) = (Blocks[rows / block], evicted ? 0 : rows % block);
+            Block cut = Blocks[rows / block];
+            (_cut, Left) = (cut.Step == 0 ? cut : null, evicted ? 0 : rows % block);
             if (rows % block > 0)
             {
                 Window.AddRange(Decode(rows / block).Take(rows % block)
@@ -224,5 +251,7 @@ internal sealed class CacheOracle
 
             Blocks.RemoveRange(rows / block, Blocks.Count - (rows / block));
         }
+
+        public sealed record Block(int Step, byte[] Keys, byte[] Values);
     }
 }
