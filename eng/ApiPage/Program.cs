@@ -5,7 +5,8 @@ using Kvant.Conversations;
 using Kvant.Conversations.Redis;
 using Kvant.LlamaCpp;
 using Kvant.Models.Decoding;
+using Kvant.Serving;
 
 // The page of what users see: dotnet run -c Release --project eng/ApiPage > docs/api.md
 Console.Out.NewLine = "\n";
-Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(LlamaState).Assembly));
+Console.Write(Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(KvantServing).Assembly, typeof(LlamaState).Assembly));

@@ -52,6 +52,12 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <summary>Tokens of a sequence at most.</summary>
     public int Context => _model.Config.ContextLength;
 
+    /// <summary>Whether the model says how a conversation is written.</summary>
+    public bool HasTemplate => _template is not null;
+
+    /// <summary>Memory of all caches, in bytes.</summary>
+    public long UsedBytes => (_options.Pool ?? _ownPool!).UsedBytes;
+
     /// <summary>What the model is called.</summary>
     public string ModelName => Path.GetFileNameWithoutExtension(_options.Model);
 

@@ -14,7 +14,7 @@ internal sealed class Interrupt : IDisposable
 
     private static readonly TimeSpan s_lastWord = TimeSpan.FromMilliseconds(200);
 
-    private static readonly List<Action> s_takers = [];
+    private static readonly List<(Action Stop, bool AlsoTermination)> s_takers = [];
 
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _registrations;
@@ -30,10 +30,11 @@ internal sealed class Interrupt : IDisposable
 
     /// <summary>Lets Ctrl-C end something else than the program, until what is returned is disposed.</summary>
     /// <param name="stop">Ends it.</param>
-    public static IDisposable Take(Action stop)
+    /// <param name="alsoTermination">Whether a request to terminate does, too.</param>
+    public static IDisposable Take(Action stop, bool alsoTermination = false)
     {
         lock (s_takers)
-            s_takers.Add(stop);
+            s_takers.Add((stop, alsoTermination));
         return new Taken(stop);
     }
 
@@ -73,7 +74,7 @@ internal sealed class Interrupt : IDisposable
         context.Cancel = true;
         Action? taker;
         lock (s_takers)
-            taker = context.Signal == PosixSignal.SIGINT ? s_takers.LastOrDefault() : null;
+            taker = s_takers.LastOrDefault(t => context.Signal == PosixSignal.SIGINT || t.AlsoTermination).Stop;
         if (taker is not null)
         {
             taker();
@@ -90,7 +91,7 @@ internal sealed class Interrupt : IDisposable
         public void Dispose()
         {
             lock (s_takers)
-                s_takers.Remove(stop);
+                s_takers.RemoveAll(t => t.Stop == stop);
         }
     }
 }

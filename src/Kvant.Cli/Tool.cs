@@ -93,6 +93,7 @@ public static class Tool
             new GenerateVerb().On(terminal),
             new PullVerb().On(terminal),
             new ChatVerb().On(terminal),
+            new ServeVerb().On(terminal),
             new TraceVerb().On(terminal),
             new MeasureVerb().On(terminal),
             new PlanVerb().On(terminal),

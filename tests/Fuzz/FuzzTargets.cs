@@ -9,6 +9,6 @@ internal static class FuzzTargets
     internal static IReadOnlyList<FuzzTarget> All { get; } =
     [
         SafetensorsTarget.Target, NpyTarget.Target, TraceTarget.Target, CacheTarget.Target, ChunkTarget.Target, PolicyTarget.Target, SpecTarget.Target,
-        LlamaStateTarget.Target, LlamaFileTarget.Target, GgufTarget.Target, TokenizerTarget.Target, TemplateTarget.Target, ModelTarget.Target,
+        LlamaStateTarget.Target, LlamaFileTarget.Target, GgufTarget.Target, TokenizerTarget.Target, TemplateTarget.Target, ModelTarget.Target, RequestTarget.Target,
     ];
 }

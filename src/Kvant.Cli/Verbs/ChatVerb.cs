@@ -13,7 +13,7 @@ internal sealed class ChatVerb : Verb
 {
     private readonly Option<string?> _model = CommonOptions.Model("The model (GGUF): a file, or the name of one that 'kvant pull' brought. It must say how a conversation is written, which the one that ships does not.");
     private readonly Option<string?> _policy = Policies.Option();
-    private readonly Option<string?> _store = new("--store") { Description = "A folder where the conversation is stored, so that it goes on at once after a restart; made if it is not there.", HelpName = "DIR" };
+    private readonly Option<string?> _store = ChunkStores.Option();
     private readonly Option<string?> _system = new("--system") { Description = "What the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 1024, 1, int.MaxValue, "Tokens of an answer at most");
     private readonly SamplingOptions _sampling = new();
@@ -39,19 +39,23 @@ internal sealed class ChatVerb : Verb
         "echo \"Why is the sky blue?\" | kvant chat --model MODEL.gguf --json",
     ];
 
-    protected override void Run(ParseResult result, Terminal terminal, bool json)
+    protected override void Run(ParseResult result, Terminal terminal, bool json) => RunAsync(result, terminal, json).GetAwaiter().GetResult();
+
+    private async Task RunAsync(ParseResult result, Terminal terminal, bool json)
     {
         string model = result.GetValue(_model) ?? throw new UsageException("--model is missing: the model that ships knows no conversation");
+        IChunkStore? store = await ChunkStores.OpenAsync(result.GetValue(_store), limit: null).ConfigureAwait(false);
+        await using var closing = store as IAsyncDisposable;
         using var client = new KvantChatClient(new()
         {
             Model = model,
             Policy = result.GetValue(_policy) ?? CachePreset.Default.Name,
-            Store = result.GetValue(_store) is { } folder ? new DiskChunkStore(folder) : null,
+            Store = store,
             Arithmetic = result.GetValue(_arithmetic),
             Threads = result.GetValue(_threads),
             MaxOutputTokens = result.GetValue(_tokens),
             Sampling = _sampling.Of(result, int.MaxValue),
         });
-        new ChatLoop(client, terminal, json, result.GetValue(_system)).RunAsync().GetAwaiter().GetResult();
+        await new ChatLoop(client, terminal, json, result.GetValue(_system)).RunAsync().ConfigureAwait(false);
     }
 }
