@@ -100,6 +100,35 @@ public sealed class TileTests
         }
     }
 
+    // Groups of three heads, of six and of seven are as common as those of four.
+    [Theory]
+    [MemberData(nameof(TiledSpecs))]
+    public void EachQueryGetsWhatItGetsAlone(string spec)
+    {
+        const int Dimension = 64;
+        Codec keys = CodecCases.Create(spec, Dimension, CodecRole.KeyTiles), values = CodecCases.Create(spec, Dimension, CodecRole.ValueTiles);
+        float[] rows = TestRows.Gaussian(7 * TileLayout.Rows, Dimension, seed: 21);
+        byte[] keyBlocks = CodecCases.Encode(keys, rows), valueBlocks = CodecCases.Encode(values, rows);
+        Widths.AtEach(() =>
+        {
+            foreach (float peak in (float[])[0, 1000])
+            {
+                (float[] Scores, float[] Sums)[] alone = [.. Enumerable.Range(0, 9).Select(q => Attend(keys, values, keyBlocks, valueBlocks, 1, peak, q))];
+                for (int queries = 2; queries <= alone.Length; queries++)
+                {
+                    (float[] scores, float[] sums) = Attend(keys, values, keyBlocks, valueBlocks, queries, peak);
+                    for (int q = 0; q < queries; q++)
+                    {
+                        AssertClose(alone[q].Scores, scores[(q * alone[q].Scores.Length)..][..alone[q].Scores.Length], $"{spec}, query {q} of {queries}: scores");
+                        AssertClose(alone[q].Sums, sums[(q * Dimension)..][..Dimension], $"{spec}, query {q} of {queries}, peak {peak}: sums");
+                    }
+                }
+            }
+
+            return 0;
+        });
+    }
+
     [Theory]
     [MemberData(nameof(TiledSpecs))]
     public void IntegersAddLittleToWhatTheCodesLose(string spec)
@@ -167,16 +196,16 @@ public sealed class TileTests
         _ => (((unit[at] >> 6) | (unit[64 + at] >> 6 << 2) | (unit[128 + at] >> 6 << 4)) >> ((register - 6) * 3)) & 7,
     };
 
-    private static (float[] Scores, float[] Sums) Attend(Codec keys, Codec values, byte[] keyBlocks, byte[] valueBlocks, int queries, float peak = 0)
+    private static (float[] Scores, float[] Sums) Attend(Codec keys, Codec values, byte[] keyBlocks, byte[] valueBlocks, int queries, float peak = 0, int firstQuery = 0)
     {
         int rows = keyBlocks.Length / keys.BytesPerBlock * keys.RowsPerBlock;
         PreparedQueries prepared = keys.CreatePreparedQueries(queries);
-        keys.Prepare(TestRows.Gaussian(queries, keys.Dimension, seed: 4), prepared);
+        keys.Prepare(TestRows.Gaussian(firstQuery + queries, keys.Dimension, seed: 4).AsSpan(firstQuery * keys.Dimension), prepared);
         float[] scores = new float[queries * rows];
         keys.Score(prepared, keyBlocks, scores, Arithmetic.Fast, keyBlocks);
-        float[] weights = [.. TestRows.Gaussian(queries, rows, seed: 5).Select(MathF.Exp)], sums = new float[queries * values.Dimension];
+        float[] weights = [.. TestRows.Gaussian(firstQuery + queries, rows, seed: 5)[(firstQuery * rows)..].Select(MathF.Exp)], sums = new float[queries * values.Dimension];
         for (int q = 0; q < queries && peak > 0; q++)
-            weights[(q * rows) + (q * 13 % rows)] = peak;
+            weights[(q * rows) + ((firstQuery + q) * 13 % rows)] = peak;
         values.Accumulate(weights, valueBlocks, sums, Arithmetic.Fast, valueBlocks);
         return (scores, sums);
     }

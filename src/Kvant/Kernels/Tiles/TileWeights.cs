@@ -39,6 +39,7 @@ internal static unsafe class TileWeights
     {
         int most = 0;
         float* products = stackalloc float[4 * TileSums.RowsPerRun];
+        float* worths = stackalloc float[4 * TileSums.TilesPerRun];
         float* weights = work.Weights + ((nint)query * work.Stride) + (tile * TileLayout.Rows);
         TileShape shape = work.Shape;
         for (int g = 0; g < shape.Groups; g++)
@@ -52,6 +53,7 @@ internal static unsafe class TileWeights
                 TileBytes = work.BlockStride,
                 Tiles = tiles,
                 Products = products,
+                Worths = worths,
                 Integers = integers + (g * TileSums.RowsPerRun),
                 IntegerStride = shape.Groups * TileSums.RowsPerRun,
                 Factors = factors + (g * TileSums.TilesPerRun * TileSums.QueriesAtOnce),
@@ -176,7 +178,7 @@ internal static unsafe class TileWeights
         where TSimd : ITileSimd<TVector>
     {
         int lanes = TSimd.Bytes / sizeof(float), tiles = part.Tiles;
-        float* products = part.Products + (query * TileSums.RowsPerRun), worths = part.Factors + query, carries = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Carries)); // constants never move
+        float* products = part.Products + (query * TileSums.RowsPerRun), worths = part.Worths + query, carries = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Carries)); // constants never move
         byte* to = part.Integers + (query * part.IntegerStride);
         TVector kept = TSimd.Zero;
         inverses += query;
@@ -194,12 +196,12 @@ internal static unsafe class TileWeights
         return kept;
     }
 
-    // For four queries: notes what an integer of a tile is worth where neighbors sum up to as much, and its inverse.
+    // Notes what an integer of a tile is worth where neighbors sum up to as much, and its inverse, for four queries, as many as there are.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Step(in Part part, int tile, Vector128<float> largest, float* inverses)
     {
         Vector128<float> limit = Vector128.Create(part.Limit), worth = largest / limit;
-        worth.Store(part.Factors + (4 * tile));
+        worth.Store(part.Worths + (4 * tile));
         ((limit / largest) & Vector128.GreaterThan(largest, Vector128.Create(Nothing))).Store(inverses);
         return worth;
     }
@@ -216,8 +218,15 @@ internal static unsafe class TileWeights
         int most = 0;
         for (int tile = 0; tile < part.Tiles; tile++)
         {
-            Vector128<float> worth = Vector128.Load(part.Factors + (4 * tile));
-            (worth * (share * Vector128.Create(part.Units[tile]))).Store(part.Factors + (4 * tile));
+            Vector128<float> worth = Vector128.Load(part.Worths + (4 * tile)), factors = worth * (share * Vector128.Create(part.Units[tile]));
+            // Beside those of the queries at hand lie others'.
+            float* to = part.Factors + (TileSums.QueriesAtOnce * tile);
+            if (part.Queries == TileSums.QueriesAtOnce)
+                factors.Store(to);
+            else if (part.Queries == 2)
+                factors.GetLower().Store(to);
+            else
+                *to = factors[0];
             Vector128<float> much = Vector128.GreaterThan(sums[tile], half) | (Vector128.GreaterThan(sums[tile], quarter) & Vector128.GreaterThan(worth, few));
             most |= (int)much.ExtractMostSignificantBits() << (4 * tile);
         }
@@ -235,6 +244,9 @@ internal static unsafe class TileWeights
         public int TileBytes;
         public int Tiles;
         public float* Products;
+
+        /// <summary>[tile, four queries]: what an integer of a tile is worth.</summary>
+        public float* Worths;
         public byte* Integers;
         public int IntegerStride;
         public float* Factors;
