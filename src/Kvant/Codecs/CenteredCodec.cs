@@ -32,7 +32,12 @@ internal abstract class CenteredCodec : Codec
     /// <param name="create">Makes the codec of the residuals; it needs no calibration.</param>
     public static Func<CodecSpec, int, CodecRole, Codec> Around(Func<CodecSpec, int, CodecRole, Codec> create) => (spec, dimension, role) =>
     {
-        Codec inner = create(spec, dimension, role), mean = spec["meanbits"] == "16" ? new Fp16Codec(dimension) : new Q8Codec(dimension);
+        Codec inner = create(spec, dimension, role), mean = spec["meanbits"] switch
+        {
+            "16" => new Fp16Codec(dimension),
+            "8" => new Q8Codec(dimension),
+            _ => new Q4Codec(dimension),
+        };
         return spec["mean"] switch
         {
             "0" => inner,
@@ -94,15 +99,14 @@ internal abstract class CenteredCodec : Codec
     /// <param name="products">Receives the products.</param>
     protected void ScoreStored(PreparedQueries prepared, ReadOnlySpan<byte> stored, int stride, int count, Span<float> products)
     {
+        RowRun run = Stored(stored, stride, count);
         if (Mean is Fp16Codec)
-        {
-            RowScores.Compute<HalfRows>(new RowRun(stored, stride, count), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
-            return;
-        }
-
-        RowScores.Compute<ByteRows>(new RowRun(stored[sizeof(float)..], stride, count), Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
-        for (int i = 0; i < prepared.Count * count; i++)
-            products[i] *= ScaleOf(stored, i % count * stride);
+            RowScores.Compute<HalfRows>(run, Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
+        else if (Mean is Q8Codec)
+            RowScores.Compute<ByteRows>(run, Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
+        else
+            RowScores.Compute<SignedField4Rows>(run, Dimension, prepared.Slots, prepared.Length, prepared.Count, products, count);
+        Scale(products, stored, stride, count, prepared.Count);
     }
 
     /// <summary>Adds stored means, weighted by the sums of their rows' weights, [query, mean], to the accumulators of the queries.</summary>
@@ -114,15 +118,14 @@ internal abstract class CenteredCodec : Codec
     protected void AccumulateStored(Span<float> sums, ReadOnlySpan<byte> stored, int stride, int count, Span<float> accumulators)
     {
         int queries = accumulators.Length / Dimension;
+        Scale(sums, stored, stride, count, queries);
+        RowRun run = Stored(stored, stride, count);
         if (Mean is Fp16Codec)
-        {
-            RowSums.Add<HalfRows>(new RowRun(stored, stride, count), 0, Dimension, sums, count, queries, accumulators, Dimension);
-            return;
-        }
-
-        for (int i = 0; i < queries * count; i++)
-            sums[i] *= ScaleOf(stored, i % count * stride);
-        RowSums.Add<ByteRows>(new RowRun(stored[sizeof(float)..], stride, count), 0, Dimension, sums, count, queries, accumulators, Dimension);
+            RowSums.Add<HalfRows>(run, 0, Dimension, sums, count, queries, accumulators, Dimension);
+        else if (Mean is Q8Codec)
+            RowSums.Add<ByteRows>(run, 0, Dimension, sums, count, queries, accumulators, Dimension);
+        else
+            RowSums.Add<SignedField4Rows>(run, 0, Dimension, sums, count, queries, accumulators, Dimension);
     }
 
     /// <summary>query . mean of every prepared query and decoded mean: [query, mean].</summary>
@@ -147,7 +150,17 @@ internal abstract class CenteredCodec : Codec
             TensorPrimitives.Add(rows.Slice(i, Dimension), mean, rows.Slice(i, Dimension));
     }
 
-    private static float ScaleOf(ReadOnlySpan<byte> stored, int at) => BinaryPrimitives.ReadSingleLittleEndian(stored[at..]);
+    // numbers[q, mean] times the scale of the mean, where it has one.
+    private void Scale(Span<float> numbers, ReadOnlySpan<byte> stored, int stride, int count, int queries)
+    {
+        if (Mean is Q4Codec)
+            RowScales.Weigh(stored, 0, stride, count, numbers, count, queries, numbers, count);
+        for (int i = 0; Mean is Q8Codec && i < queries * count; i++)
+            numbers[i] *= BinaryPrimitives.ReadSingleLittleEndian(stored[(i % count * stride)..]);
+    }
+
+    // The numbers of stored means, behind their scales.
+    private RowRun Stored(ReadOnlySpan<byte> stored, int stride, int count) => new(stored[Mean.ScaleBytesPerBlock..], stride, count);
 
     private RowRun Rows(ReadOnlySpan<float> means, ReadOnlySpan<byte> upcoming) =>
         new(MemoryMarshal.AsBytes(means), sizeof(float) * Dimension, means.Length / Dimension) { Upcoming = upcoming };

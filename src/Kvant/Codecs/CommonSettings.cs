@@ -25,7 +25,7 @@ internal static class CommonSettings
         "mean", "0", ["0", "32", "64", "128", "head", "auto"], "rows whose mean is subtracted; head = that of the first 128 for all; auto = if it pays; 0 = none").AddedLater();
 
     /// <summary>How the mean is stored.</summary>
-    public static CodecSetting MeanBits { get; } = CodecSetting.Choice("meanbits", "16", ["16", "8"], "bits per number of the mean").AddedLater();
+    public static CodecSetting MeanBits { get; } = CodecSetting.Choice("meanbits", "16", ["16", "8", "4"], "bits per number of the mean").AddedLater();
 
     /// <summary>What is learnt of a head; see <see cref="FramedCodec.Around"/>.</summary>
     public static CodecSetting Frame { get; } = CodecSetting.Choice(

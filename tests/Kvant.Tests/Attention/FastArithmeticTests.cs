@@ -51,6 +51,46 @@ public sealed class FastArithmeticTests
         Assert.True(added <= Tolerances.IntegerArithmetic, $"{spec}: integers add {added:P2} to the output error.");
     }
 
+    // Groups of three heads, of six and of seven are as common as those of four.
+    [Theory]
+    [InlineData("turboquant:bits=4")]
+    [InlineData("turboquant:bits=2,code=trellis,mean=32,meanbits=4,frame=balanced")]
+    [InlineData("kivi:bits=4")]
+    [InlineData("q4_0:mean=32,meanbits=8")]
+    [InlineData("q8:frame=constant")]
+    [InlineData("fp16")]
+    public void HeadsOfAGroupOfAnySizeGetWhatEachGetsAlone(string spec)
+    {
+        const int Dimension = 64, Largest = 9, New = 3;
+        CacheGeometry one = AttentionCases.Geometry(kvHeads: 1, group: 1, keys: Dimension, values: Dimension);
+        (float[] keys, float[] values) = AttentionCases.Rows(one, New, seed: 5);
+        float[] queries = AttentionCases.Queries(AttentionCases.Geometry(kvHeads: 1, group: Largest), seed: 6, New);
+        float[][] alone = [.. Enumerable.Range(0, Largest).Select(head => Attend(head, 1))];
+        for (int group = 2; group <= Largest; group++)
+        {
+            float[] together = Attend(0, group);
+            for (int token = 0; token < New + 1; token++)
+            {
+                for (int head = 0; head < group; head++)
+                    AttentionCases.AssertOutput([.. alone[head][(token * Dimension)..][..Dimension]], together.AsSpan(((token * group) + head) * Dimension, Dimension), $"{spec}, head {head} of {group}, token {token}", Tolerances.Attention);
+            }
+        }
+
+        // Some tokens of a prompt, then the last of them once more, for a few heads of the largest group.
+        float[] Attend(int first, int heads)
+        {
+            CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 1, group: heads, keys: Dimension, values: Dimension);
+            float[] some = [.. Enumerable.Range(0, New).SelectMany(token => queries[(((token * Largest) + first) * Dimension)..][..(heads * Dimension)])];
+            using var cache = new KvCache(AttentionCases.Options(geometry, spec));
+            AttentionCases.Append(cache, 400, seed: 7);
+            using var attention = new CacheAttention(geometry, new() { Arithmetic = Arithmetic.Fast });
+            float[] outputs = new float[(New + 1) * heads * Dimension];
+            attention.Prefill(cache, 0, some, keys, values, outputs.AsSpan(..^(heads * Dimension)));
+            attention.Decode(cache, 0, some.AsSpan(^(heads * Dimension)..), outputs.AsSpan(^(heads * Dimension)..));
+            return outputs;
+        }
+    }
+
     private static float[][] Truths(CacheGeometry geometry, double logitDeviation)
     {
         using var lossless = new KvCache(AttentionCases.Options(geometry, "fp32", sinks: 0, window: 0));

@@ -40,6 +40,7 @@ public sealed class CenteredTests
     [InlineData("64", 16, 0.25)]
     [InlineData("128", 16, 0.125)]
     [InlineData("128", 8, 0.064453125)]
+    [InlineData("32", 4, 0.12890625)]
     [InlineData("head", 16, 0)]
     public void BitsOfTheMeanAreCounted(string mean, int bits, double more)
     {
@@ -139,6 +140,7 @@ public sealed class CenteredTests
     [InlineData("turboquant:bits=3,mean=64", 30, 0.067)]
     [InlineData("turboquant:bits=3,mean=128", 30, 0.084)]
     [InlineData("turboquant:bits=3,mean=32,meanbits=8", 30, 0.0666)]
+    [InlineData("turboquant:bits=3,mean=32,meanbits=4", 30, 0.577)]
     [InlineData("turboquant:bits=3,mean=64,meanbits=8", 30, 0.0692)]
     [InlineData("turboquant:bits=3,mean=128,meanbits=8", 30, 0.0845)]
     [InlineData("turboquant:bits=3,mean=head", 30, 11.44)]
@@ -163,6 +165,8 @@ public sealed class CenteredTests
     [InlineData("turboquant:bits=3", 1, 0.1343)]
     [InlineData("turboquant:bits=3,mean=32", 1, 0.0672)]
     [InlineData("turboquant:bits=3,mean=128,meanbits=8", 1, 0.0697)]
+    [InlineData("turboquant:bits=3,mean=32,meanbits=8", 1, 0.0680)]
+    [InlineData("turboquant:bits=3,mean=32,meanbits=4", 1, 0.0703)]
     [InlineData("turboquant:bits=3,mean=head", 1, 0.1218)]
     [InlineData("turboquant:bits=3,mean=auto", 1, 0.1218)]
     public void DivergenceIsAsThePageSays(string spec, double factor, double expected) =>

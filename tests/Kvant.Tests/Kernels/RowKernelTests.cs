@@ -12,7 +12,7 @@ public sealed class RowKernelTests
     private static readonly int[] s_rows = [0, 1, 3, 4, 5, 17, 128, 129];
     private static readonly int[] s_queries = [1, 2, 5, 8, 16];
 
-    public static TheoryData<string> Formats => ["single", "half", "bfloat16", "byte", "4 bits", "2 bits", "q8_0", "q4_0"];
+    public static TheoryData<string> Formats => ["single", "half", "bfloat16", "byte", "4 bits", "4 bits, signed", "2 bits", "q8_0", "q4_0"];
 
     [Theory]
     [MemberData(nameof(Formats))]
@@ -25,6 +25,7 @@ public sealed class RowKernelTests
             case "bfloat16": Check<BrainFloatRows>(format, 1, d => 2 * d, (row, c) => BitConverter.Int32BitsToSingle(MemoryMarshal.Cast<byte, ushort>(row)[c] << 16)); break;
             case "byte": Check<ByteRows>(format, 1, d => d, (row, c) => (sbyte)row[c]); break;
             case "4 bits": Check<Field4Rows>(format, 1, d => (d + 1) / 2, (row, c) => (row[c / 2] >> (c % 2 * 4)) % 16); break;
+            case "4 bits, signed": Check<SignedField4Rows>(format, 1, d => (d + 1) / 2, (row, c) => ((row[c / 2] >> (c % 2 * 4)) % 16) - 8); break;
             case "2 bits": Check<Field2Rows>(format, 1, d => (d + 3) / 4, (row, c) => (row[c / 4] >> (c % 4 * 2)) % 4); break;
             case "q8_0": Check<GgmlByteRows>(format, 32, d => d / 32 * 34, (row, c) => (sbyte)row[(c / 32 * 34) + 2 + (c % 32)]); break;
             default: Check<GgmlNibbleRows>(format, 32, d => d / 32 * 18, (row, c) => ((row[(c / 32 * 18) + 2 + (c % 16)] >> (c % 32 / 16 * 4)) % 16) - 8); break;
