@@ -68,6 +68,7 @@ internal sealed class BlockMeanCodec : CenteredCodec
     {
         int count = blocks.Length / BytesPerBlock;
         using var scratch = new AlignedScratch(prepared.Count * count);
+        FetchMeans(upcoming);
         ScoreStored(prepared, blocks[_meanAt..], BytesPerBlock, count, scratch.Floats);
         Inner.ScoreSpacedPart(prepared, Residuals(blocks), scores, arithmetic, upcoming);
         Segments.Add(scores, RowsPerBlock, scratch.Floats);
@@ -78,6 +79,7 @@ internal sealed class BlockMeanCodec : CenteredCodec
     {
         int count = blocks.Length / BytesPerBlock, queries = accumulators.Length / Dimension;
         using var scratch = new AlignedScratch(queries * count);
+        FetchMeans(upcoming);
         Inner.AccumulateSpacedPart(weights, Residuals(blocks), accumulators, arithmetic, upcoming);
         Segments.Sum(weights, RowsPerBlock, scratch.Floats);
         AccumulateStored(scratch.Floats, blocks[_meanAt..], BytesPerBlock, count, accumulators);
@@ -103,6 +105,9 @@ internal sealed class BlockMeanCodec : CenteredCodec
             return false; // less another's mean a row does not fit
         }
     }
+
+    // The inner codec fetches its own part of what comes next.
+    private void FetchMeans(ReadOnlySpan<byte> upcoming) => Prefetch.Some(upcoming.IsEmpty ? upcoming : upcoming[_meanAt..], BytesPerBlock, Mean.BytesPerBlock);
 
     private SpacedBlocks Residuals(ReadOnlySpan<byte> blocks) => new(blocks, _meanAt, BytesPerBlock);
 }
