@@ -21,6 +21,7 @@ public sealed class PublicSurfaceTests
         ["Kvant.Conversations"] = ["Kvant"],
         ["Kvant.Conversations.Redis"] = ["Kvant.Conversations"],
         ["Kvant.LlamaCpp"] = ["Kvant"],
+        ["Kvant.LLamaSharp"] = ["Kvant.Conversations", "Kvant.LlamaCpp"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
         ["Kvant.Serving"] = ["Kvant.Chat"],
         ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis"],

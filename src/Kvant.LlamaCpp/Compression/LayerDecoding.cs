@@ -21,16 +21,17 @@ internal sealed class LayerDecoding(WorkerTeam team)
     private int _next;
 
     /// <summary>Decodes all tokens of a segment to where their cells are.</summary>
-    /// <param name="cache">The layer.</param>
+    /// <param name="cache">The cache.</param>
+    /// <param name="layer">Which of its layers.</param>
     /// <param name="segment">Its cells.</param>
     /// <param name="rows">How the state stores them.</param>
     /// <param name="transposed">Whether values lie number by number.</param>
     /// <param name="cells">Cells of the stream.</param>
     /// <param name="keys">Receives the keys, [cell, number].</param>
     /// <param name="values">Receives the values.</param>
-    public void Run(KvCache cache, Segment segment, LayerRows rows, bool transposed, int cells, byte[] keys, byte[] values)
+    public void Run(KvCache cache, int layer, Segment segment, LayerRows rows, bool transposed, int cells, byte[] keys, byte[] values)
     {
-        (_layer, _segment, _rows, _transposed, _cells, _keys, _values, _next) = (cache.Layers[0], segment, rows, transposed, cells, keys, values, -1);
+        (_layer, _segment, _rows, _transposed, _cells, _keys, _values, _next) = (cache.Layers[layer], segment, rows, transposed, cells, keys, values, -1);
         cache.EnterRead();
         try
         {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.LlamaCpp.States;
@@ -125,7 +124,7 @@ internal sealed class StateCompression
             foreach (SegmentCache segment in segments)
             {
                 ReadOnlySpan<byte> k = segment.Segment.Gather(keys, (int)rows.KeyBytes, ref keyBuffer), v = segment.Segment.Gather(values, (int)rows.ValueBytes, ref valueBuffer);
-                layers.Add(segment.Compress(number, Tokens(rows.KeyType, k), Tokens(rows.ValueType, v), pool, team));
+                layers.Add(segment.Compress(number, CacheRows.Rows(rows.KeyType, k), CacheRows.Rows(rows.ValueType, v), pool, team));
             }
         }
         catch (ArgumentException)
@@ -145,7 +144,4 @@ internal sealed class StateCompression
         _state.Reader.Read(offset, buffer.AsSpan(0, (int)length));
         return buffer.AsSpan(0, (int)length);
     }
-
-    private static TokenRows Tokens(GgmlType type, ReadOnlySpan<byte> rows) =>
-        type == GgmlType.F32 ? MemoryMarshal.Cast<byte, float>(rows) : type == GgmlType.F16 ? MemoryMarshal.Cast<byte, Half>(rows) : TokenRows.BFloat16(MemoryMarshal.Cast<byte, ushort>(rows));
 }

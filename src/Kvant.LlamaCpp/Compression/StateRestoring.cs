@@ -131,7 +131,7 @@ internal sealed class StateRestoring(LlamaStateFile file, StateTarget target, Ca
             using KvCache cache = segments[s].Read(index, bytes, pool, file.Name);
             if (s == 0)
                 Reserve(cells, wanted);
-            decoding.Run(cache, segments[s].Segment, wanted, transposed, cells, _keys, _values);
+            decoding.Run(cache, 0, segments[s].Segment, wanted, transposed, cells, _keys, _values);
         }
     }
 
