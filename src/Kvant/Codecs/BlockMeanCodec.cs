@@ -106,8 +106,8 @@ internal sealed class BlockMeanCodec : CenteredCodec
         }
     }
 
-    // The inner codec fetches its own part of what comes next.
-    private void FetchMeans(ReadOnlySpan<byte> upcoming) => Prefetch.Some(upcoming.IsEmpty ? upcoming : upcoming[_meanAt..], BytesPerBlock, Mean.BytesPerBlock);
+    // The inner codec fetches its own part of what comes next, which may be rows of another kind and any number of bytes.
+    private void FetchMeans(ReadOnlySpan<byte> upcoming) => Prefetch.Some(upcoming[Math.Min(_meanAt, upcoming.Length)..], BytesPerBlock, Mean.BytesPerBlock);
 
     private SpacedBlocks Residuals(ReadOnlySpan<byte> blocks) => new(blocks, _meanAt, BytesPerBlock);
 }
