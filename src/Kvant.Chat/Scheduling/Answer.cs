@@ -121,6 +121,7 @@ internal sealed class Answer : IDisposable
         _cancelled.Unregister(); // never waits, for it is called by the thread that a cancellation wakes
         Sequence?.Dispose();
         Frozen?.Dispose();
+        (Sequence, Frozen) = (null, null);
     }
 
     private void Hand(string piece)

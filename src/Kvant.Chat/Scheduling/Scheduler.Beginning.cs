@@ -13,11 +13,11 @@ internal sealed partial class Scheduler
         for (int i = 0; i < _waiting.Count && _running.Count < _options.Running && !_running.Exists(a => a.Frozen is not null);)
         {
             Answer answer = _waiting[i];
-            int[] body = answer.Request.Tokens[..^1]; // the last token is read in any case: its logits are wanted
+            ReadOnlyMemory<int> body = answer.Request.Tokens.AsMemory(0, answer.Request.Tokens.Length - 1); // the last token is read in any case: its logits are wanted
             if (TakeNext(answer))
                 continue;
-            (Sequence? best, int known) = _memory.Longest(answer.Request.Tenant, body, Busy);
-            if (IsBeingRead(answer, body, known))
+            (Sequence? best, int known) = _memory.Longest(answer.Request.Tenant, body.Span, Busy);
+            if (IsBeingRead(answer, body.Span, known))
                 i++; // others may go first meanwhile
             else if (HasRoomFor(answer, known, best) is not { } has)
                 continue; // all is different now
@@ -62,7 +62,7 @@ internal sealed partial class Scheduler
         return false;
     }
 
-    private void Restore(Answer answer, PrefixStore prefixes, int[] body)
+    private void Restore(Answer answer, PrefixStore prefixes, ReadOnlyMemory<int> body)
     {
         answer.Restoring = Task.Run(() => prefixes.RestoreAsync(body, answer.Cancellation), CancellationToken.None);
         answer.Restoring.ContinueWith(_ => _wake.Set(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);

@@ -39,11 +39,16 @@ internal sealed partial class Scheduler
         return has;
     }
 
-    // Whether a request may begin, beside the prompts that are being read; null where it failed, or others were forgotten for it.
+    // What those that are in memory need next: the rest of a prompt, or a token, which may want copies of pages that they share.
+    private long Promised() => _running.Where(a => a.Sequence is not null)
+        .Sum(a => a.Sequence!.Cache.BytesToAppend(a.IsReading ? a.Prompt.Length - a.Sequence.Tokens.Length + 1 : 1));
+
+    // Whether a request may begin, beside those that are in memory; null where it failed, or others were forgotten for it.
     private bool? HasRoomFor(Answer answer, int known, Sequence? best)
     {
         int tokens = answer.Request.Tokens.Length;
-        if (!IsLimited || HasRoom(Estimate(known, tokens + 1) + _running.Where(a => a is { IsReading: true, Sequence: not null }).Sum(a => Estimate(a.Sequence!.Tokens.Length, a.Prompt.Length + 1)), best))
+        // A fork has sinks and a window of its own.
+        if (!IsLimited || HasRoom(Estimate(known, tokens + 1) + (known > 0 ? Estimate(0, 1) : 0) + Promised(), best))
         {
             _shortSince = null;
             return true;
@@ -113,16 +118,20 @@ internal sealed partial class Scheduler
             FrozenSequence frozen = answer.Frozen!;
             bool alone = !_running.Exists(a => a.Sequence is not null);
             // Room for some tokens more, so that it is not put away at once again.
-            if (!HasRoom(Estimate(0, frozen.Length + _options.Batch)) && !alone)
+            if (!HasRoom(Estimate(0, frozen.Length + _options.Batch) + Promised()) && !alone)
                 return;
             try
             {
                 answer.Sequence = frozen.Thaw(_pool, cache => _memory.Follow(answer.Request.Tenant, cache));
                 answer.Frozen = null;
                 frozen.Dispose();
+                _shortSince = null;
             }
             catch (CacheFullException e)
             {
+                // It takes more than was thought: rows that wait after a cut, for one.
+                if (_memory.ForgetOldest(except: null))
+                    continue;
                 if (alone && !HasPatience())
                     Fail(answer, e);
                 return;

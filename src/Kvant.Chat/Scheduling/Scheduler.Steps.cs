@@ -12,18 +12,34 @@ internal sealed partial class Scheduler
     // One piece of the prompt that has waited longest, so that a short one does not wait for the whole of a long one. Pieces are as long as they are whoever else is there, so that the text does not depend on company.
     private bool ReadPiece()
     {
-        Answer? answer = _running.Where(a => a.IsReading && a.Sequence is not null).MinBy(a => a.LastPiece);
-        if (answer is null)
-            return false;
+        bool madeRoom = false;
+        while (_running.Where(a => a.IsReading && a.Sequence is not null).MinBy(a => a.LastPiece) is { } answer)
+        {
+            int count = Math.Min(_options.Batch, answer.Prompt.Length - answer.Sequence!.Tokens.Length);
+            if (HasRoomToAppend([answer], count))
+            {
+                ReadPiece(answer, count);
+                return true;
+            }
+
+            // Whoever is put away for it may be itself: then another's turn is now, or none would ever come.
+            if (!MakeRoom())
+                return madeRoom;
+            madeRoom = true;
+        }
+
+        return madeRoom;
+    }
+
+    private void ReadPiece(Answer answer, int count)
+    {
         Sequence sequence = answer.Sequence!;
-        int at = sequence.Tokens.Length, count = Math.Min(_options.Batch, answer.Prompt.Length - at);
+        int at = sequence.Tokens.Length;
         bool last = at + count == answer.Prompt.Length;
-        if (!HasRoomToAppend([answer], count))
-            return MakeRoom();
         answer.LastPiece = ++_pieces;
         long start = Stopwatch.GetTimestamp();
         if (!Try([answer], () => _decoder.Read(sequence.Cache, answer.Prompt.AsSpan(at, count), last ? _logits.AsMemory(0, _model.VocabularySize) : default)))
-            return true;
+            return;
         sequence.Add(answer.Prompt.AsSpan(at, count));
         ChatMetrics.Piece(Stopwatch.GetElapsedTime(start));
         ChatMetrics.Tokens("read", count);
@@ -36,8 +52,6 @@ internal sealed partial class Scheduler
                 ChatMetrics.First(answer.Time);
             });
         }
-
-        return true;
     }
 
     // A token for each sequence that writes, some of them at a time.
@@ -58,10 +72,16 @@ internal sealed partial class Scheduler
         foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Config.ContextLength))
             Complete(full, ChatFinishReason.Length);
         writing = [.. writing.Where(a => a.Sequence is not null)];
+        // Whoever is left makes its step now: before the next round brings anybody back.
+        while (writing.Length > 0 && !HasRoomToAppend(writing, 1))
+        {
+            if (!MakeRoom())
+                return false;
+            writing = [.. writing.Where(a => a.Sequence is not null)];
+        }
+
         if (writing.Length == 0)
             return true;
-        if (!HasRoomToAppend(writing, 1))
-            return MakeRoom();
         int vocabulary = _model.VocabularySize;
         KvCache[] caches = [.. writing.Select(a => a.Sequence!.Cache)];
         int[] tokens = [.. writing.Select(a => a.Next)];

@@ -95,21 +95,35 @@ internal sealed partial class Scheduler : IDisposable
     {
         while (!_stop.IsCancellationRequested)
         {
-            while (_arrivals.TryDequeue(out Answer? arrival))
-                _waiting.Add(arrival);
-            RemoveCancelled();
-            BringBack();
-            Begin();
-            bool worked = ReadPiece();
-            worked |= Step();
-            if (!worked)
-                _wake.WaitOne(IsShort ? PollMilliseconds : Timeout.Infinite);
+            try
+            {
+                if (!Round())
+                    _wake.WaitOne(IsShort ? PollMilliseconds : Timeout.Infinite);
+            }
+            catch (Exception e)
+            {
+                // A fault of ours: nobody knows whose sequence is whole, and the others still want answers.
+                foreach (Answer answer in (Answer[])[.. _running])
+                    Fail(answer, e);
+            }
         }
 
         while (_arrivals.TryDequeue(out Answer? arrival))
             _waiting.Add(arrival);
         foreach (Answer answer in (Answer[])[.. _waiting, .. _running])
             Fail(answer, new OperationCanceledException());
+    }
+
+    // False where there was nothing to do.
+    private bool Round()
+    {
+        while (_arrivals.TryDequeue(out Answer? arrival))
+            _waiting.Add(arrival);
+        RemoveCancelled();
+        BringBack();
+        Begin();
+        bool worked = ReadPiece();
+        return Step() || worked;
     }
 
     private void RemoveCancelled()

@@ -69,6 +69,26 @@ public sealed class ShortMemoryTests : IDisposable
         Assert.Equal(wanted, (await Task.WhenAll(prompts.Select(p => little.Ask(p, 30).End))).Select(e => e.Text));
     }
 
+    [Theory]
+    [InlineData(5)]
+    [InlineData(8)]
+    [InlineData(9)]
+    public async Task SequencesThatShareAPromptFinishWhereOneHasHardlyRoom(int quarters)
+    {
+        // What they share is copied as they go on: each needs more than it takes at first, and whoever comes back shares nothing.
+        string common = Asking.Long(300);
+        using var free = new PagePool();
+        await using (TextEngine engine = Asking.Engine(_folder, o => o with { Pool = free, Caches = 1 }))
+            await engine.Ask(common, 60).End;
+        using var pool = new PagePool(free.AllocatedBytes * quarters / 4);
+        await using TextEngine little = Asking.Engine(_folder, o => o with { Pool = pool, Batch = 16 });
+        Answer first = little.Ask(common, 200);
+        await first.Pieces.WaitToReadAsync();
+        AnswerEnd[] ends = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => little.Ask($"{common} {_questions[i % 6]} {i}", 20 + (i * 17 % 200)).End)).WaitAsync(TimeSpan.FromSeconds(30));
+        // With room for one alone nothing can be shared.
+        Assert.True(quarters < 8 || ends.Count(e => e.Cached > 100) >= 3, string.Join(' ', ends.Select(e => e.Cached)));
+    }
+
     [Fact]
     public async Task WhatIsTooLargeForAllOfItIsRefusedOrCut()
     {

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Globalization;
+using Kvant.Attention;
+using Kvant.Caching;
+using Kvant.Chat;
+using Kvant.Codecs;
+using Kvant.Models.Decoding;
+using Kvant.Models.Generation;
+using Kvant.Models.Tokenizers;
+using Microsoft.Extensions.AI;
+
+namespace Kvant.Benchmarks.Serving;
+
+/// <summary>What one user waits for, through the client that many may use at once, beside a generator that nobody shares, in turn: the first token of a prompt, and those behind it.</summary>
+internal static class OneUser
+{
+    private const int Rounds = 15;
+    private const int Tokens = 48;
+
+    public static async Task<int> RunAsync(string path, int threads)
+    {
+        await using KvantChatClient client = new(new() { Model = path, Threads = threads, Caches = 1 });
+        using LanguageModel model = LanguageModel.Open(path);
+        Tokenizer tokenizer = Tokenizer.Read(model.File);
+        ChatTemplate template = ChatTemplate.Find(model.File) ?? throw new InvalidDataException("the model knows no conversation");
+        List<double> first = [], firstAlone = [], each = [], eachAlone = [];
+        for (int round = 0; round < Rounds; round++)
+        {
+            // None begins as another does.
+            string question = $"{round * 7919}: " + string.Join(' ', Enumerable.Range(0, 60).Select(i => (i * i * (round + 3)) % 977)) + " Tell a long story.";
+            List<double> times = [];
+            long start = Stopwatch.GetTimestamp();
+            await foreach (ChatResponseUpdate part in client.GetStreamingResponseAsync(question, new ChatOptions { MaxOutputTokens = Tokens }))
+                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            first.Add(times[0]);
+            each.Add((times[^3] - times[0]) / (times.Count - 3));
+            using KvCache cache = new(KvCacheOptions.Preset("balanced", model.CacheGeometry));
+            using WorkerTeam team = new(threads);
+            using CompressedAttention attention = new(cache, team: team);
+            using TextGenerator generator = new(model, tokenizer, attention, new DecoderOptions { Batch = 256, Arithmetic = Arithmetic.Fast }, team: team);
+            times.Clear();
+            start = Stopwatch.GetTimestamp();
+            generator.Read(template.Encode(tokenizer, [new("user", question)]));
+            generator.Write(Tokens, _ => times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+            firstAlone.Add(times[0]);
+            eachAlone.Add((times[^2] - times[0]) / (times.Count - 2));
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"first token: {Median(first):f1} ms through the client, {Median(firstAlone):f1} ms alone; ratio of rounds {Ratio(first, firstAlone):f3}"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"each other: {Median(each):f2} ms through the client, {Median(eachAlone):f2} ms alone; ratio of rounds {Ratio(each, eachAlone):f3}"));
+        return 0;
+    }
+
+    private static double Median(IEnumerable<double> times) => times.Order().ElementAt(Rounds / 2);
+
+    private static double Ratio(List<double> a, List<double> b) => Median(a.Zip(b, (x, y) => x / y));
+}
