@@ -26,7 +26,7 @@ internal static class TenantTimes
             KvCacheOptions cache = KvCacheOptions.Preset("balanced", opened.CacheGeometry) with { Identity = opened.Identity, Pool = pool };
             DiskChunkStore store = new(folder.FullName);
             await using PrefixStore first = new(store, new PrefixOptions { Cache = cache, Tenant = "first" }), second = new(store, new PrefixOptions { Cache = cache, Tenant = "second" });
-            int[] known = Sequence(opened, 0);
+            int[] known = Sequence(opened, 0), unknown = Sequence(opened, 1);
             using (BatchDecoder decoder = new(opened, new DecoderOptions { Batch = 256, Threads = 2 }))
             using (KvCache written = new(cache))
             {
@@ -42,7 +42,7 @@ internal static class TenantTimes
                 // In another order each time, so that what the one leaves in caches of the machine helps no particular other.
                 foreach (int which in Enumerable.Range(0, 3).OrderBy(_ => random.Next()))
                 {
-                    int[] tokens = which == 2 ? Sequence(opened, 1 + round) : known;
+                    int[] tokens = which == 2 ? unknown : known;
                     long start = Stopwatch.GetTimestamp();
                     using StoredSequence found = await (which == 0 ? first : second).RestoreAsync(tokens);
                     double micros = Stopwatch.GetElapsedTime(start).TotalMicroseconds;

@@ -7,28 +7,46 @@ namespace Kvant.Chat.Scheduling;
 // What a round computes.
 internal sealed partial class Scheduler
 {
+    // A short piece costs at least such a part of a whole one: so many of them fit into a round.
+    private const int ShortPieces = 4;
+
     private long _pieces;
 
-    // One piece of the prompt that has waited longest, so that a short one does not wait for the whole of a long one. Pieces are as long as they are whoever else is there, so that the text does not depend on company.
-    private bool ReadPiece()
+    // Pieces of as many tokens as one whole piece has.
+    private bool ReadPieces()
     {
-        bool madeRoom = false;
+        bool worked = false;
+        for (int left = _options.Batch; left > 0;)
+        {
+            int count = ReadPiece(ref worked);
+            if (count == 0)
+                break;
+            left -= Math.Max(count, _options.Batch / ShortPieces);
+        }
+
+        return worked;
+    }
+
+    // One piece of the prompt that has waited longest, so that a short one does not wait for the whole of a long one. Pieces are as long as they are whoever else is there, so that the text does not depend on company.
+    private int ReadPiece(ref bool worked)
+    {
         while (_running.Where(a => a.IsReading && a.Sequence is not null).MinBy(a => a.LastPiece) is { } answer)
         {
             int count = Math.Min(_options.Batch, answer.Prompt.Length - answer.Sequence!.Tokens.Length);
             if (HasRoomToAppend([answer], count))
             {
+                worked = true;
                 ReadPiece(answer, count);
-                return true;
+                return count;
             }
 
             // Whoever is put away for it may be itself: then another's turn is now, or none would ever come.
             if (!MakeRoom())
-                return madeRoom;
-            madeRoom = true;
+                return 0;
+            worked = true;
         }
 
-        return madeRoom;
+        return 0;
     }
 
     private void ReadPiece(Answer answer, int count)

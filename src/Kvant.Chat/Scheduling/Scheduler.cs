@@ -9,7 +9,7 @@ using Turn = Kvant.Models.Generation.ChatMessage;
 namespace Kvant.Chat.Scheduling;
 
 /// <summary>
-/// Many answers at once on one model. A thread of its own goes round: requests begin as places and memory allow, one piece of one prompt is read, all sequences that write get one token. So nobody's tokens stop for longer
+/// Many answers at once on one model. A thread of its own goes round: requests begin as places and memory allow, one piece of a prompt is read, or some short ones, and all sequences that write get one token. So nobody's tokens stop for longer
 /// than a piece takes, and a cancellation is seen at every token.
 /// </summary>
 /// <remarks>Between two rounds everything is whole: that is when sequences come, go, are forked and put away. Only that thread touches them, so there are no locks.</remarks>
@@ -122,7 +122,7 @@ internal sealed partial class Scheduler : IDisposable
         RemoveCancelled();
         BringBack();
         Begin();
-        bool worked = ReadPiece();
+        bool worked = ReadPieces();
         return Step() || worked;
     }
 
