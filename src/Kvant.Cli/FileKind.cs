@@ -11,4 +11,13 @@ internal static class FileKind
         Span<byte> magic = stackalloc byte[4];
         return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("GGUF"u8);
     }
+
+    /// <summary>Whether the file says that it is a compressed cache: the first of its metadata does.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static bool IsCache(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        Span<byte> start = stackalloc byte[64];
+        return start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)].IndexOf("\"kvant.cache\""u8) > 0;
+    }
 }

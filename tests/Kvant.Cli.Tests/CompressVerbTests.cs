@@ -55,6 +55,26 @@ public sealed class CompressVerbTests : IDisposable
     }
 
     [Fact]
+    public void CacheFileIsCompressedOnceMore()
+    {
+        Compress("q8", "q8");
+        ToolResult.JsonOf("compress", _folder["cache.kvant"], "-o", _folder["smaller.kvant"], "--keys", "turboquant:bits=2", "--values", "q8", "--tokens", "64");
+        using CacheFile before = CacheFile.Open(_folder["cache.kvant"]), after = CacheFile.Open(_folder["smaller.kvant"]);
+        Assert.Equal((before.Tokens, before.QueryHeads), (after.Tokens, after.QueryHeads));
+        Assert.Equal(before.Source, after.Source);
+        Assert.Equal(64 * before.Options.Geometry.Layers, after.Statistics.RecodedRows);
+        Assert.InRange(after.Length, 0, before.Length - 1);
+        ToolResult.JsonOf("decompress", _folder["smaller.kvant"], "-o", _folder["decoded.safetensors"]);
+        using Trace source = Trace.Open(TempFolder.Trace), decoded = Trace.Open(_folder["decoded.safetensors"]);
+        float[] a = new float[source.Tokens * source.KeyDimension], b = new float[a.Length];
+        source.ReadQueries(1, 0, a);
+        decoded.ReadQueries(1, 0, b);
+        Assert.Equal(a, b);
+        Assert.Contains("turboquant", ToolResult.JsonOf("inspect", _folder["smaller.kvant"]).GetProperty("specs")[0].GetProperty("ages").GetString());
+        Assert.Contains("--tokens", ToolResult.Of("compress", TempFolder.Trace, "-o", _folder["other.kvant"], "--policy", "balanced", "--tokens", "64").Error);
+    }
+
+    [Fact]
     public void BoundaryLayersHaveTheirOwnCodecs()
     {
         string coarse = CodecSpec.Parse("turboquant:bits=2").FullText;

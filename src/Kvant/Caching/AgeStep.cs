@@ -9,12 +9,22 @@ namespace Kvant.Caching;
 /// <param name="Values">The codec of values from then on.</param>
 public sealed record AgeStep(int Age, CodecSpec Keys, CodecSpec Values)
 {
-    /// <summary>The age of a step that no token reaches by itself.</summary>
+    /// <summary>The age of a step that takes tokens as the cache fills (<see cref="KvCacheOptions.MemoryLimit"/>), and none without a limit; <c>full</c> in text.</summary>
+    public const int WhenFull = int.MaxValue - 1;
+
+    /// <summary>The age of a step that no token reaches by itself: <see cref="KvCache.Recode"/> makes such steps; <c>never</c> in text.</summary>
     public const int Never = int.MaxValue;
 
     /// <summary>Tokens that are newer, 1 or more.</summary>
     public int Age { get; } = Age >= 1 ? Age : throw new ArgumentOutOfRangeException(nameof(Age), Age, "A step begins at an age of at least 1 token.");
 
     /// <summary>As it is written in a policy: <c>512: keys / values</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Age}: {new LayerSpecs(Keys, Values)}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{(Age == Never ? "never" : Age == WhenFull ? "full" : Age)}: {new LayerSpecs(Keys, Values)}");
+
+    /// <summary>Reads an age as <see cref="ToString"/> writes it.</summary>
+    internal static bool TryParseAge(ReadOnlySpan<char> text, out int age)
+    {
+        age = text is "never" ? Never : text is "full" ? WhenFull : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
+        return age >= 1;
+    }
 }

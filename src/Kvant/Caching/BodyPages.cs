@@ -63,6 +63,18 @@ internal sealed class BodyPages
         }
     }
 
+    /// <summary>Returns all that are there.</summary>
+    public void ReturnAll(PagePool pool)
+    {
+        foreach (NativePage? page in _pages)
+        {
+            if (page is not null)
+                pool.Return(page);
+        }
+
+        _pages = [];
+    }
+
     /// <summary>Leaves the table as long as it must be.</summary>
     public void Trim((int First, int End) held) =>
         (_pages, _first) = (held.First == held.End ? [] : _pages.AsSpan(held.First - _first, held.End - held.First).ToArray(), held.First);

@@ -14,6 +14,9 @@ public sealed record CacheStatistics
     /// the windows but those that a cut (<see cref="KvCache.Truncate"/>) brought back from a compressed block.</summary>
     public required long ExactRows { get; init; }
 
+    /// <summary>Of <see cref="LiveRows"/> those that were coded again after they left the window: as they aged (<see cref="LayerSpecs.Ages"/>), or by <see cref="KvCache.Recode"/>.</summary>
+    public required long RecodedRows { get; init; }
+
     /// <summary>Bytes of codes of keys. A block that was cut counts whole until it is closed again.</summary>
     public required long KeyCodeBytes { get; init; }
 
@@ -65,6 +68,7 @@ public sealed record CacheStatistics
             LiveRows = all.Sum(s => s.LiveRows),
             WindowRows = all.Sum(s => s.WindowRows),
             ExactRows = all.Sum(s => s.ExactRows),
+            RecodedRows = all.Sum(s => s.RecodedRows),
             KeyCodeBytes = all.Sum(s => s.KeyCodeBytes),
             KeyScaleBytes = all.Sum(s => s.KeyScaleBytes),
             ValueCodeBytes = all.Sum(s => s.ValueCodeBytes),

@@ -8,7 +8,7 @@ public sealed partial class KvCache
     /// <param name="keys">Keys, with rotary embeddings where the model has them.</param>
     /// <param name="values">As many values; empty where values are part of keys (<see cref="LayerGeometry.ValuesInKeys"/>).</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
-    /// <exception cref="CacheFullException">The pool's limit leaves no room.</exception>
+    /// <exception cref="CacheFullException">The pool's limit, or the cache's own with all tokens at its floor, leaves no room.</exception>
     public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true, crew: null);
 
     /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
@@ -20,7 +20,7 @@ public sealed partial class KvCache
     public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null);
 
     /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
-    /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then.</summary>
+    /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then; but for <see cref="KvCacheOptions.MemoryLimit"/>, which each layer has a share of.</summary>
     /// <param name="tokens">Tokens to come in one call per layer, at least 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 0 tokens, or more than there are positions.</exception>
     public long BytesToAppend(int tokens)
@@ -203,6 +203,8 @@ public sealed partial class KvCache
             if (keys.IsEmpty && values.IsEmpty)
                 return true;
             LayerExtent after = Admit(memory, keys, values);
+            if (memory.Layout.IsTooMuch(memory.Extent, after))
+                return orThrow ? throw Full(memory, after) : false;
             if (orThrow)
                 memory.Reserve(after, writesFront: true, _scratch.Reserved);
             else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
@@ -243,7 +245,10 @@ public sealed partial class KvCache
             if (keys.IsEmpty && values.IsEmpty)
                 return;
             LayerMemory memory = _layers[layer];
-            long bytes = memory.BytesToReserve(Admit(memory, keys, values), writesFront: true);
+            LayerExtent after = Admit(memory, keys, values);
+            long bytes = memory.BytesToReserve(after, writesFront: true);
+            if (memory.Layout.IsTooMuch(memory.Extent, after))
+                throw Full(memory, after);
             if (bytes > _pool.MemoryLimit - _pool.UsedBytes)
                 throw _pool.Full(bytes);
         }
@@ -251,6 +256,12 @@ public sealed partial class KvCache
         {
             ExitWrite();
         }
+    }
+
+    private static CacheFullException Full(LayerMemory memory, LayerExtent after)
+    {
+        long held = memory.Layout.Bytes(memory.Extent);
+        return new(memory.Layout.Bytes(after) - held, held, memory.Layout.MemoryLimit);
     }
 
     // What a layer becomes with more tokens, at least one, if none of them is refused.
@@ -334,6 +345,8 @@ public sealed partial class KvCache
     {
         foreach (LayerMemory layer in _own)
             layer.Become(layer.Layout.Empty);
+        if (_recoded)
+            ForgetRecoding();
         TrimOwnPool();
     }
 

@@ -29,6 +29,7 @@ public sealed partial class KvCache : IDisposable
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.SupportsRecursion);
     private readonly bool _codesAhead = true;
     private bool _disposed;
+    private bool _recoded;
     private long _changes;
 
     /// <summary>An empty cache, which takes no memory of its pool yet.</summary>
@@ -52,12 +53,17 @@ public sealed partial class KvCache : IDisposable
     // Under the read lock of the source.
     private KvCache(KvCache source, bool codesAhead)
     {
-        (Options, _pool, _codesAhead) = (source.Options, source._pool, codesAhead);
+        (Options, _pool, _codesAhead, _recoded) = (source.Options, source._pool, codesAhead, source._recoded);
         (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share(TurnOf(layer)));
     }
 
     /// <summary>How the cache stores its sequence.</summary>
     public KvCacheOptions Options { get; }
+
+    /// <summary>As <see cref="Options"/>, with the codecs of rows that <see cref="Recode"/> coded again, for those who hold the lock.</summary>
+    internal KvCacheOptions StoredOptions => _recoded || Options.Floor is not null
+        ? Options with { Floor = null, Policy = new LayerPolicy(Options.Policy.Select((specs, layer) => Geometry[layer].SharedLayer is null ? _layers[layer].Layout.Specs with { Eviction = specs.Eviction } : specs)) }
+        : Options;
 
     /// <summary>What the layers hold, for those who read or write it as bytes.</summary>
     internal LayerMemory[] Layers => _layers;

@@ -8,6 +8,7 @@ public sealed record KvCacheOptions
     private readonly int _sinks = 4;
     private readonly int _window = 64;
     private readonly int _draftTokens;
+    private readonly long? _memoryLimit;
     private readonly CodecSpec? _windowCodec;
 
     /// <summary>The shape of the model's cache.</summary>
@@ -49,6 +50,23 @@ public sealed record KvCacheOptions
     /// <summary>Where memory comes from. Null for a pool of the cache's own, without a limit; caches that share one reuse each other's
     /// pages and obey one limit.</summary>
     public PagePool? Pool { get; init; }
+
+    /// <summary>The most bytes that the cache holds; null for no limit but the pool's. As it fills, its oldest tokens are coded again, in the steps that its policy has for this (<see cref="AgeStep.WhenFull"/>) or down to
+    /// <see cref="Floor"/>: a little at each append, and at the same tokens however these were split. What does not fit even so is refused as by a full pool.</summary>
+    /// <remarks>Layers have shares, as large as their oldest tokens are. Each keeps about two pages of 128 tokens of each step free, so that a limit should be for a thousand tokens or more.
+    /// A call that appends many tokens makes new blocks before old ones go: while it runs the cache may hold both.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    public long? MemoryLimit
+    {
+        get => _memoryLimit;
+        init => _memoryLimit = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(MemoryLimit), value, "The number of bytes cannot be negative.");
+    }
+
+    /// <summary>The fewest bits that tokens may be coded to under a <see cref="MemoryLimit"/>, one entry per layer: old values first, then old keys. Null where the policy says how.</summary>
+    public IReadOnlyList<LayerSpecs>? Floor { get; init; }
+
+    /// <summary>The policy with the steps that <see cref="Floor"/> adds.</summary>
+    internal IReadOnlyList<LayerSpecs> FullPolicy => MemoryLimit is null || Floor is null ? Policy : [.. Policy.Select((specs, layer) => specs.Above(Floor[layer]))];
 
     /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>
     /// <param name="name"><c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</param>

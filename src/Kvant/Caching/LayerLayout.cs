@@ -5,7 +5,7 @@ namespace Kvant.Caching;
 /// Where each row of a layer lies, as a function of how many there are: sizes, offsets and the rules by which rows move. Sinks and the ring
 /// of the window share one piece of memory, the front; the body lies in pages of 128 rows, in steps: rows leave the window for the newest, and each step for the next as they age.
 /// </summary>
-internal sealed class LayerLayout
+internal sealed partial class LayerLayout
 {
     private readonly long _kept; // of the newest tokens, those that a query may still see; 0 for all
     private readonly long _waiting; // rows that stay in the window when a block leaves it
@@ -19,7 +19,7 @@ internal sealed class LayerLayout
     /// <param name="steps">The newest first.</param>
     public LayerLayout(KvCacheOptions options, LayerGeometry shape, Eviction eviction, params StepLayout[] steps)
     {
-        (Shape, Eviction, Steps, Sinks) = (shape, eviction, steps, options.Sinks);
+        (Options, Shape, Eviction, Steps, Sinks) = (options, shape, eviction, steps, options.Sinks);
         _waiting = (long)options.Window + options.DraftTokens;
         RowBytes = Sides.Sum(side => side.RowBytes);
         _kept = shape.SlidingWindow == 0 ? 0 : (long)shape.SlidingWindow + options.DraftTokens;
@@ -47,6 +47,15 @@ internal sealed class LayerLayout
         // A layer without sinks, window and choices has a front all the same: pages that take no room have no place of their own.
         FrontBytes = Math.Max(SideLayout.Align(1), checked(Heads * _headFrontBytes));
     }
+
+    /// <summary>How the cache stores its sequence.</summary>
+    public KvCacheOptions Options { get; }
+
+    /// <summary>What a layout was before calls coded rows again; null for one that is as it was made.</summary>
+    public LayerLayout? Origin { get; init; }
+
+    /// <summary>The codecs of all steps as one entry of a policy.</summary>
+    public LayerSpecs Specs => Steps[0].Specs with { Ages = [.. Steps.Skip(1).Select(step => new AgeStep(step.Age, step.Specs.Keys, step.Specs.Values))] };
 
     /// <summary>The shape of the layer.</summary>
     public LayerGeometry Shape { get; }
@@ -148,10 +157,10 @@ internal sealed class LayerLayout
     /// <summary>Appends of one token over which the encoding of a block may be spread: the last ones that find all of its rows, at most as many as it has,
     /// with the one at which it moves.</summary>
     /// <param name="step">Where it moves to.</param>
-    public int CodingAppends(int step) => step > 0 && Steps[step].Age == AgeStep.Never ? 0 : (int)Math.Clamp(AgeOf(step) - AgeOf(step - 1) + 1, 0, BlockRows);
+    public int CodingAppends(int step) => step > 0 && Steps[step].Age >= AgeStep.WhenFull ? AppendsPerSqueeze(step) : (int)Math.Clamp(AgeOf(step) - AgeOf(step - 1) + 1, 0, BlockRows);
 
     /// <summary>The number among <see cref="CodingAppends"/>, from 1 on, of the append that led to an extent; less where it came too early.</summary>
-    public int CodingAppend(LayerExtent extent, int step) => (int)(Rows(extent) - extent.End(step) - Math.Max(AgeOf(step), AgeOf(step - 1) + BlockRows - 1));
+    public int CodingAppend(LayerExtent extent, int step) => Steps[step].Age == AgeStep.WhenFull ? SqueezingAppend(extent, step) : (int)(Rows(extent) - extent.End(step) - Math.Max(AgeOf(step), AgeOf(step - 1) + BlockRows - 1));
 
     /// <summary>Whether the block that moves to a step next can be encoded and will be: the codecs have chosen, its rows are there, and one of them lives.</summary>
     public bool MayCode(LayerExtent extent, int step) => (CalibrationRows == 0 || IsCalibrated(extent)) && FirstLiveRow(extent) < extent.End(step) + BlockRows
@@ -169,9 +178,8 @@ internal sealed class LayerLayout
         {
             Older = extent.Older,
         };
-        if (Steps.Length > 1)
-            after = Aged(after);
-        return AfterEvict(after, (int)Eviction.FirstLive(length, Sinks));
+        after = AfterEvict(after, (int)Eviction.FirstLive(length, Sinks));
+        return Steps.Length == 1 ? after : Squeezed(Aged(after));
     }
 
     /// <summary>What a layer becomes as a caller or a rule wants tokens to be forgotten.</summary>
@@ -222,7 +230,7 @@ internal sealed class LayerLayout
     private LayerExtent Aged(LayerExtent extent)
     {
         StepEnds older = extent.Older;
-        for (int step = 1, newer = extent.BodyRows; step < Steps.Length && Steps[step].Age < AgeStep.Never; newer = older[step - 1], step++)
+        for (int step = 1, newer = extent.BodyRows; step < Steps.Length && Steps[step].Age < AgeStep.WhenFull; newer = older[step - 1], step++)
             older[step - 1] = Math.Max(older[step - 1], EndByAge(extent, step, newer));
         return extent.With(older);
     }
@@ -242,7 +250,7 @@ internal sealed class LayerLayout
             int end = extent.End(step);
             if (end < 0 || end > newer || (step >= Steps.Length && end > 0))
                 return false;
-            if (step < Steps.Length && (end % Steps[step].BlockRows != 0 || (Steps[step].Age < AgeStep.Never && end < EndByAge(extent, step, newer))))
+            if (step < Steps.Length && (end % Steps[step].BlockRows != 0 || (Steps[step].Age < AgeStep.WhenFull && end < EndByAge(extent, step, newer))))
                 return false;
             newer = end;
         }
@@ -276,6 +284,7 @@ internal sealed class LayerLayout
         var used = new CacheStatistics
         {
             LiveRows = live,
+            RecodedRows = Math.Max(0, extent.End(1) - Math.Max(0, FirstLiveRow(extent))),
             WindowRows = windowRows,
             ExactRows = sinks + Math.Max(0, Rows(extent) - Math.Max(extent.BodyRows + extent.CutRows, FirstLiveRow(extent))),
             KeyCodeBytes = keyBytes - keyScales,

@@ -5,6 +5,9 @@ namespace Kvant.Caching;
 /// <summary>Makes the layouts of all layers; layers of the same shape and specs share theirs, and their codecs with all others.</summary>
 internal static class LayerLayouts
 {
+    // More is no limit.
+    private const long MostLimit = 1L << 50;
+
     private static readonly CodecSpec s_fp16 = CodecSpec.Parse("fp16");
     private static readonly CodecSpec s_fp32 = CodecSpec.Parse("fp32");
 
@@ -39,7 +42,10 @@ internal static class LayerLayouts
         CacheGeometry geometry = options.Geometry;
         if (options.Policy.Count != geometry.Layers)
             throw new ArgumentException($"The policy has {options.Policy.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
-        PolicyCost.RequireFewSpecs(options.Policy);
+        if (options.Floor is { } floor && floor.Count != geometry.Layers)
+            throw new ArgumentException($"The floor has {floor.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
+        IReadOnlyList<LayerSpecs> policy = options.FullPolicy;
+        PolicyCost.RequireFewSpecs(policy);
         Dictionary<(LayerSpecs, LayerGeometry, RotaryEmbedding?), LayerLayout> known = [];
         Dictionary<(CodecSpec, int, CodecRole), Codec> codecs = [];
         var layouts = new LayerLayout[geometry.Layers];
@@ -47,10 +53,18 @@ internal static class LayerLayouts
         {
             LayerGeometry shape = geometry[layer];
             shape.RequireConsistent(layer, geometry);
-            LayerSpecs specs = options.Policy[layer];
+            LayerSpecs specs = policy[layer];
             layouts[layer] = shape.SharedLayer is { } source ? layouts[source]
                 : known.TryGetValue((specs, shape, shape.Rotary), out LayerLayout? layout) ? layout
                 : known[(specs, shape, shape.Rotary)] = Layout(specs, shape);
+        }
+
+        // Layers of equal specs and shape have equal shares.
+        if (options.MemoryLimit is { } limit and < MostLimit)
+        {
+            double all = geometry.OwnLayers.Sum(layer => (double)layouts[layer].OldestPageBytes);
+            foreach (LayerLayout each in known.Values)
+                each.MemoryLimit = (long)(limit * (each.OldestPageBytes / all));
         }
 
         return layouts;
@@ -63,7 +77,7 @@ internal static class LayerLayouts
             CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
             if (specs.Ages is [var first, ..] && first.Age <= options.Window)
                 throw new ArgumentException($"The first step by age begins at {first.Age} tokens; it must be more than the window's {options.Window}.", nameof(options));
-            return new(options, shape, eviction, StepsOf(specs, shape.KvHeads, Sides));
+            return new(options, shape, eviction, StepsOf(specs.Steps.Select((pair, step) => (new LayerSpecs(pair.Keys, pair.Values), step == 0 ? 0 : specs.Ages[step - 1].Age, Sides(pair.Keys, pair.Values))), shape.KvHeads));
 
             SideLayout[] Sides(CodecSpec keySpec, CodecSpec valueSpec)
             {
@@ -79,21 +93,39 @@ internal static class LayerLayouts
             codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);
     }
 
-    // Blocks of all steps that rows come to by themselves move alike, so that the borders of one are borders of the next; those that calls make may have larger ones.
-    private static StepLayout[] StepsOf(LayerSpecs specs, int heads, Func<CodecSpec, CodecSpec, SideLayout[]> sidesOf)
+    /// <summary>The layout of a layer whose oldest rows a call codes again.</summary>
+    /// <param name="layout">What it is.</param>
+    /// <param name="kept">The steps that stay, ascending.</param>
+    /// <param name="added">The codecs of one more, which no row reaches by itself; null for none.</param>
+    /// <param name="codecs">Codecs that were made for layers before, to which those of the new step are added.</param>
+    public static LayerLayout WithStep(LayerLayout layout, IEnumerable<int> kept, LayerSpecs? added, Dictionary<(CodecSpec, int, CodecRole), Codec> codecs)
     {
-        (CodecSpec Keys, CodecSpec Values)[] all = [.. specs.Steps];
-        SideLayout[][] sides = [.. all.Select(pair => sidesOf(pair.Keys, pair.Values))];
-        int unit = sides.Where((_, step) => AgeOf(step) < AgeStep.Never).Max(of => StepLayout.LargestBlock(of));
-        var steps = new StepLayout[all.Length];
-        for (int step = 0; step < steps.Length; step++)
+        List<(LayerSpecs, int, SideLayout[])> steps = [.. kept.Select(step => (layout.Steps[step].Specs, layout.Steps[step].Age, layout.Steps[step].Sides))];
+        if (added is not null)
         {
-            unit = AgeOf(step) < AgeStep.Never ? unit : Math.Max(unit, StepLayout.LargestBlock(sides[step]));
-            steps[step] = new(new LayerSpecs(all[step].Keys, all[step].Values), AgeOf(step), unit, heads, sides[step], step == 0 ? null : steps[step - 1]);
+            SideLayout[] sides = [.. layout.Sides.Select((side, i) => new SideLayout(Codec(i == 0 ? added.Keys : added.Values, side.Dimension, i == 0 ? CodecRole.KeyTiles : CodecRole.ValueTiles), side.WindowCodec))];
+            steps.Add((added, AgeStep.Never, sides));
+        }
+
+        return new(layout.Options, layout.Shape, layout.Eviction, StepsOf(steps, layout.Heads)) { Origin = layout.Origin ?? layout, MemoryLimit = layout.MemoryLimit };
+
+        Codec Codec(CodecSpec spec, int dimension, CodecRole role) =>
+            codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);
+    }
+
+    // Blocks of all steps that rows come to by themselves move alike, so that the borders of one are borders of the next; those that calls make may have larger ones.
+    private static StepLayout[] StepsOf(IEnumerable<(LayerSpecs Specs, int Age, SideLayout[] Sides)> all, int heads)
+    {
+        (LayerSpecs Specs, int Age, SideLayout[] Sides)[] wanted = [.. all];
+        int unit = wanted.Where(step => step.Age < AgeStep.Never).Max(step => StepLayout.LargestBlock(step.Sides));
+        var steps = new StepLayout[wanted.Length];
+        for (int i = 0; i < steps.Length; i++)
+        {
+            (LayerSpecs specs, int age, SideLayout[] sides) = wanted[i];
+            unit = age < AgeStep.Never ? unit : Math.Max(unit, StepLayout.LargestBlock(sides));
+            steps[i] = new(specs, age, unit, heads, sides, i == 0 ? null : steps[i - 1]);
         }
 
         return steps;
-
-        int AgeOf(int step) => step == 0 ? 0 : specs.Ages[step - 1].Age;
     }
 }

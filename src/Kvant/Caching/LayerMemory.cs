@@ -38,6 +38,46 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         };
     }
 
+    /// <summary>The same content under another layout, in pages that both share and a front that is still to be taken (<see cref="TakeFront"/>).</summary>
+    /// <param name="other">Some of this layout's steps, and maybe one more.</param>
+    /// <param name="kept">Which.</param>
+    /// <param name="turn">As for <see cref="Share"/>.</param>
+    public LayerMemory Under(LayerLayout other, int[] kept, double turn)
+    {
+        LayerMemory memory = new(other, pool, turn) { Queries = Queries.Copy() };
+        StepEnds ends = default;
+        for (int step = 0; step < kept.Length; step++)
+        {
+            memory._pages[step] = _pages[kept[step]].Share();
+            memory._codecs[step] = [.. Enumerable.Range(0, layout.Sides.Length).Select(side => (Codec[])[.. Enumerable.Range(0, layout.Heads).Select(head => Codec(kept[step], side, head))])];
+            if (step > 0)
+                ends[step - 1] = Extent.End(kept[step]);
+        }
+
+        memory.Extent = Extent.With(ends);
+        return memory;
+    }
+
+    /// <summary>Sets the codecs of the last step, [side][head].</summary>
+    public void Choose(Codec[][] codecs) => _codecs[^1] = codecs;
+
+    /// <summary>Takes what the front of a layer of the same rows has, but for codes that were made ahead.</summary>
+    public void TakeFront(LayerMemory from)
+    {
+        Calibrate(_codecs);
+        LayerExtent extent = from.Extent;
+        int sinks = Math.Min(layout.Sinks, extent.Length);
+        for (int side = 0; side < layout.Sides.Length; side++)
+        {
+            for (int head = 0; head < layout.Heads; head++)
+            {
+                from.Sinks(side, head, 0, sinks).CopyTo(Sinks(side, head, 0, sinks));
+                for (int row = extent.BodyRows; row < layout.Rows(extent); row++)
+                    from.Ring(side, head, row % from.Layout.RingRows, 1).CopyTo(Ring(side, head, row % layout.RingRows, 1));
+            }
+        }
+    }
+
     public Codec Codec(int step, int side, int head) => _codecs[step][side][layout.CalibrationRows == 0 ? 0 : head];
 
     /// <summary>Rows of the sinks.</summary>
@@ -153,6 +193,16 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         foreach (NextBlock next in Next)
             next.Follow(after);
         Extent = after;
+    }
+
+    /// <summary>Returns all pages, also those that were installed for an extent that did not come true.</summary>
+    public void GiveUp()
+    {
+        foreach (BodyPages pages in _pages)
+            pages.ReturnAll(pool);
+        if (_front is not null)
+            pool.Return(_front);
+        _front = null;
     }
 
     /// <summary>Returns pages that were installed for an extent that did not come true.</summary>

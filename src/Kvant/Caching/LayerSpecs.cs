@@ -1,4 +1,3 @@
-using System.Globalization;
 using Kvant.Codecs;
 
 namespace Kvant.Caching;
@@ -26,7 +25,7 @@ public sealed record LayerSpecs(CodecSpec Keys, CodecSpec Values)
                 throw new ArgumentException($"There are {_ages.Length} steps by age; at most {MostAges} are possible.", nameof(value));
             for (int i = 1; i < _ages.Length; i++)
             {
-                if (_ages[i].Age <= _ages[i - 1].Age && _ages[i].Age != AgeStep.Never)
+                if (_ages[i].Age <= _ages[i - 1].Age && (_ages[i].Age < _ages[i - 1].Age || _ages[i].Age < AgeStep.WhenFull))
                     throw new ArgumentException($"Ages must grow from step to step; {_ages[i].Age} follows {_ages[i - 1].Age}.", nameof(value));
             }
         }
@@ -35,8 +34,16 @@ public sealed record LayerSpecs(CodecSpec Keys, CodecSpec Values)
     /// <summary>What this layer forgets by itself; null for what the cache's options say (<see cref="KvCacheOptions.Eviction"/>).</summary>
     public Eviction? Eviction { get; init; }
 
-    /// <summary>The codecs of its oldest tokens: those of the last step, or its own where it has no steps.</summary>
-    public LayerSpecs Oldest => _ages.Length == 0 ? this : new(_ages[^1].Keys, _ages[^1].Values);
+    /// <summary>The codecs of its oldest tokens as long as nothing else makes them smaller: those of the last step that has an age, or its own where there is none.</summary>
+    public LayerSpecs Oldest => Array.FindLast(_ages, step => step.Age < AgeStep.WhenFull) is { } last ? new(last.Keys, last.Values) : new(Keys, Values);
+
+    /// <summary>The same with two steps more for when the cache is full: values in the codec of a floor, then keys too.</summary>
+    internal LayerSpecs Above(LayerSpecs floor)
+    {
+        (LayerSpecs from, LayerSpecs to) = (Oldest, floor.Oldest);
+        AgeStep values = new(AgeStep.WhenFull, from.Keys, to.Values), keys = new(AgeStep.WhenFull, to.Keys, to.Values);
+        return this with { Ages = [.. _ages, .. from.Values == to.Values ? [] : (AgeStep[])[values], .. from.Keys == to.Keys ? [] : (AgeStep[])[keys]] };
+    }
 
     /// <summary>All specs, the newest first.</summary>
     internal IEnumerable<(CodecSpec Keys, CodecSpec Values)> Steps => _ages.Select(step => (step.Keys, step.Values)).Prepend((Keys, Values));
@@ -65,7 +72,7 @@ public sealed record LayerSpecs(CodecSpec Keys, CodecSpec Values)
         {
             string step = parts[i + 1].Trim();
             int colon = step.IndexOf(':', StringComparison.Ordinal);
-            if (colon < 0 || !int.TryParse(step.AsSpan(0, colon).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int age) || age < 1)
+            if (colon < 0 || !AgeStep.TryParseAge(step.AsSpan(0, colon).Trim(), out int age))
                 throw new FormatException($"'{step}' is no step by age; an age in tokens, a colon and codecs are wanted, such as '512: balanced'.");
             LayerSpecs pair = Pair(step[(colon + 1)..]);
             ages[i] = new(age, pair.Keys, pair.Values);

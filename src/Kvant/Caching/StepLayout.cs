@@ -51,6 +51,9 @@ internal sealed class StepLayout
     /// <summary>The first of the steps up to this one that have the same codec for a side: rows keep their bytes from there on.</summary>
     public int CodedBy(int side) => _codedBy[side];
 
+    /// <summary>The codec of a side.</summary>
+    public CodecSpec SpecOf(int side) => side == 0 ? Specs.Keys : Specs.Values;
+
     /// <summary>The largest block of some sides.</summary>
     /// <exception cref="ArgumentException">One does not divide a page.</exception>
     public static int LargestBlock(params ReadOnlySpan<SideLayout> sides)

@@ -56,6 +56,9 @@ public abstract partial class Codec
     /// <summary>Whether a state could have been chosen where this is known: for files, which must not make a codec keep more than one embedding's tables.</summary>
     internal virtual bool IsStateFor(ReadOnlySpan<byte> state, CalibrationContext context) => true;
 
+    /// <summary>Whether the choice of another codec, for the same rows, is one that this could have made: then it need not see them.</summary>
+    internal virtual bool CanTakeStateOf(Codec other) => false;
+
     /// <summary>What <see cref="Calibrate"/> does after its checks.</summary>
     /// <param name="rows"><see cref="CalibrationRows"/> times <see cref="Dimension"/> finite floats.</param>
     /// <param name="context">What else is known.</param>

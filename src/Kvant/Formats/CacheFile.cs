@@ -166,6 +166,30 @@ public sealed class CacheFile : IDisposable
         writer.Commit();
     }
 
+    /// <summary>Writes the cache with its oldest tokens coded again (<see cref="KvCache.Recode"/>); queries and what the source said are carried along.</summary>
+    /// <param name="path">The file to create or replace; it appears whole or not at all.</param>
+    /// <param name="policy">One entry per layer.</param>
+    /// <param name="tokens">How many, as there; all unless said.</param>
+    /// <exception cref="ArgumentException">The policy has another number of layers, or a codec does not take its dimension.</exception>
+    /// <exception cref="InvalidOperationException">A codec chooses from tokens that are evicted.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Recode(string path, IReadOnlyList<LayerSpecs> policy, int tokens = int.MaxValue)
+    {
+        using var pool = new PagePool();
+        using KvCache cache = Thaw(pool, expected: null);
+        cache.Recode(policy, tokens);
+        LayerMemory[] layers = cache.Layers;
+        var header = new CacheHeader(
+            cache.StoredOptions with { Pool = null }, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(layers, l => l.Queries.Tokens), _header.Queries, Source);
+        using AtomicFile file = AtomicFile.Create(path);
+        var writer = new ChecksummedWriter(file.Stream);
+        header.Write(writer);
+        foreach (int layer in header.OwnLayers)
+            LayerFormat.Write(header, layer, layers[layer], layers[layer].Queries, writer, _header.Queries is null ? null : queries => CopyQueries(layer, queries));
+        file.Commit();
+    }
+
     /// <summary>Closes the file. May be called twice.</summary>
     public void Dispose() => _stream.Dispose();
 
@@ -216,6 +240,19 @@ public sealed class CacheFile : IDisposable
         {
             cache.Dispose();
             throw;
+        }
+    }
+
+    private void CopyQueries(int layer, ChecksummedWriter writer)
+    {
+        long left = (long)_header.Extents[layer].Length * QueryHeads * Options.Geometry.KeyDimension * _header.Queries!.Value.Size();
+        byte[] piece = new byte[Math.Min(left, 1 << 20)];
+        _stream.Position = LayerFormat.QueryOffset(_header, layer);
+        for (; left > 0; left -= piece.Length)
+        {
+            piece = left < piece.Length ? new byte[left] : piece;
+            _stream.ReadExactly(piece);
+            writer.Write(piece);
         }
     }
 

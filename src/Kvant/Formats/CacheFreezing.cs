@@ -26,7 +26,7 @@ public static class CacheFreezing
             {
                 LayerMemory[] layers = cache.Layers;
                 QueryEnergies[] energies = Array.ConvertAll(layers, l => l.Queries.Copy());
-                var header = new CacheHeader(cache.Options, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(energies, e => e.Tokens));
+                var header = new CacheHeader(cache.StoredOptions, Array.ConvertAll(layers, l => l.Layout), Array.ConvertAll(layers, l => l.Extent), Array.ConvertAll(energies, e => e.Tokens));
                 var writer = new ChecksummedWriter(stream);
                 header.Write(writer);
                 foreach (int layer in header.OwnLayers)

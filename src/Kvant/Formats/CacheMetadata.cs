@@ -39,6 +39,7 @@ internal sealed class CacheMetadata
         Add("window", Text(options.Window));
         Add("draft_tokens", Text(options.DraftTokens));
         Add("window_codec", options.WindowCodec?.FullText);
+        Add("memory_limit", options.MemoryLimit?.ToString(CultureInfo.InvariantCulture));
         foreach ((string key, string value) in EvictionText.Write(options.Eviction == Eviction.None ? null : options.Eviction))
             Add(key, value);
         Add("queries", header.Queries?.Name());
@@ -130,6 +131,7 @@ internal sealed class CacheMetadata
             Window = Number("window"),
             DraftTokens = Number("draft_tokens"),
             WindowCodec = _text.ContainsKey("window_codec") ? Spec("window_codec") : null,
+            MemoryLimit = _text.TryGetValue("memory_limit", out string? limit) ? long.Parse(limit, NumberStyles.None, CultureInfo.InvariantCulture) : null,
             Eviction = EvictionText.Read(_text) ?? Eviction.None,
             Identity = Identity(),
         };

@@ -98,7 +98,7 @@ public sealed class CacheLaws
     // One random call, on both. Returns what it was.
     private static string Step(Random random, ref KvCache cache, ref CacheOracle[] oracles, PagePool pool)
     {
-        switch (random.Next(9))
+        switch (random.Next(10))
         {
             case 0:
                 return Truncate(random.Next(cache.Length + 2), cache, oracles);
@@ -130,9 +130,35 @@ public sealed class CacheLaws
                 int before = cache.Length;
                 Append(random, random.Next(40), cache, oracles[..1]);
                 return ", a layer ahead" + Truncate(before, cache, oracles);
+            case 6:
+                return Recode(random, cache, oracles);
             default:
                 return Append(random, random.Next(5) switch { 0 => 1, 1 => 2, 2 => random.Next(40), _ => random.Next(150) }, cache, oracles);
         }
+    }
+
+    // Other codecs for the oldest tokens, in all layers whose blocks are as large as theirs.
+    private static string Recode(Random random, KvCache cache, CacheOracle[] oracles)
+    {
+        string[] texts = ["q8", "q4_0 / turboquant:bits=2,mean=32", "tiny", "turboquant:bits=1,code=trellis", "q8:frame=balanced / outlier"];
+        LayerSpecs specs = LayerSpecs.FromText(texts[random.Next(texts.Length)]);
+        int tokens = random.Next(cache.Length + 50);
+        if (!Array.TrueForAll(oracles, oracle => oracle.CanRecode(specs)))
+            return "";
+        byte[] before = cache.Freeze();
+        try
+        {
+            cache.Recode(LayerPolicy.Uniform(cache.Geometry.Layers, specs), tokens);
+        }
+        catch (InvalidOperationException)
+        {
+            // Rows to learn from are evicted, or there are too many kinds.
+            Assert.Equal(before, cache.Freeze());
+            return $", recode not {tokens} to {specs}";
+        }
+
+        Array.ForEach(oracles, oracle => oracle.Recode(specs, tokens));
+        return $", recode {tokens} to {specs}";
     }
 
     private static string Truncate(int length, KvCache cache, CacheOracle[] oracles)

@@ -14,8 +14,7 @@ internal sealed class CacheOracle
     private readonly LayerGeometry _shape;
     private readonly Eviction _eviction;
     private readonly int _block;
-    private readonly int _calibration;
-    private readonly int[] _ages;
+    private readonly List<Step> _steps;
     private readonly bool _half;
     private readonly Head[] _heads;
 
@@ -26,25 +25,22 @@ internal sealed class CacheOracle
     {
         (_options, LayerSpecs specs) = (options, options.Policy[layer]);
         (_shape, _eviction, _forgotten) = (options.Geometry[layer], specs.Eviction ?? options.Eviction, []);
-        (CodecSpec Keys, CodecSpec Values)[] steps = [(specs.Keys, specs.Values), .. specs.Ages.Select(step => (step.Keys, step.Values))];
-        Codec[] keys = [.. steps.Select(step => step.Keys.CreateCodec(_shape.KeyDimension, CodecRole.KeyTiles))];
-        Codec[] values = _shape.ValuesInKeys ? [] : [.. steps.Select(step => step.Values.CreateCodec(_shape.ValueDimension, CodecRole.ValueTiles))];
-        bool[] sameKeys = [.. steps.Select((step, i) => i > 0 && step.Keys == steps[i - 1].Keys)], sameValues = [.. steps.Select((step, i) => i > 0 && step.Values == steps[i - 1].Values)];
-        _block = keys.Concat(values).Max(codec => codec.RowsPerBlock);
-        _calibration = keys.Concat(values).Max(codec => codec.CalibrationRows);
-        _ages = [.. specs.Ages.Select(step => step.Age)];
+        _steps = [Make(specs.Keys, specs.Values, 0), .. specs.Ages.Select(step => Make(step.Keys, step.Values, step.Age))];
+        _block = _steps.Max(step => step.BlockRows);
         _half = (options.WindowCodec?.Method.Name ?? (specs.Keys.Method.Name == "fp32" || specs.Values.Method.Name == "fp32" ? "fp32" : "fp16")) == "fp16";
-        _heads = [.. Enumerable.Range(0, _shape.KvHeads).Select(_ => new Head(keys, values, sameKeys, sameValues, _shape.Rotary))];
+        _heads = [.. Enumerable.Range(0, _shape.KvHeads).Select(_ => new Head(_shape.Rotary))];
     }
 
     private CacheOracle(CacheOracle other)
     {
-        (_options, _shape, _eviction, _block, _calibration, _ages, _half) = (other._options, other._shape, other._eviction, other._block, other._calibration, other._ages, other._half);
+        (_options, _shape, _eviction, _block, _steps, _half) = (other._options, other._shape, other._eviction, other._block, [.. other._steps], other._half);
         (Length, _forgotten) = (other.Length, [.. other._forgotten]);
         _heads = [.. other._heads.Select(h => h.Copy())];
     }
 
     public int Length { get; private set; }
+
+    private int Calibration => _steps.Max(step => step.CalibrationRows);
 
     public int FirstLive => _options.Sinks + _forgotten.FindLastIndex(token => token.Wanted || token.Left) + 1;
 
@@ -67,19 +63,19 @@ internal sealed class CacheOracle
 
             Length++;
             int rows = Math.Max(0, Length - _options.Sinks);
-            while (_heads[0].Window.Count >= _options.Window + _options.DraftTokens + _block && (_heads[0].IsCalibrated || rows >= _calibration))
+            while (_heads[0].Window.Count >= _options.Window + _options.DraftTokens + _block && (_heads[0].IsCalibrated || rows >= Calibration))
             {
                 foreach (Head head in _heads)
-                    head.Close(_block, _calibration);
+                    head.Close(_block, Calibration, _steps);
             }
 
             // What so many are newer than goes down the ladder, block by block.
-            for (int step = 1; step <= _ages.Length; step++)
+            for (int step = 1; step < _steps.Count; step++)
             {
-                for (int i = _heads[0].Count(step); i < _heads[0].Count(step - 1) && rows - ((i + 1) * _block) >= _ages[step - 1]; i++)
+                for (int i = _heads[0].Count(step); i < _heads[0].Count(step - 1) && rows - ((i + 1) * _block) >= _steps[step].Age; i++)
                 {
                     foreach (Head head in _heads)
-                        head.Age(i, step);
+                        head.Move(i, step, _steps);
                 }
             }
 
@@ -93,6 +89,26 @@ internal sealed class CacheOracle
             });
             Forget(_shape.SlidingWindow == 0 ? 0 : Length - _shape.SlidingWindow - _options.DraftTokens, token => token with { Left = true });
         }
+    }
+
+    /// <summary>Whether <see cref="Recode"/> has blocks that fit those of the layer.</summary>
+    public bool CanRecode(LayerSpecs specs) => Make(specs.Keys, specs.Values, AgeStep.Never).BlockRows <= _block;
+
+    /// <summary>Codes the oldest tokens again, straight from what they are now.</summary>
+    public void Recode(LayerSpecs specs, int tokens)
+    {
+        List<int> kept = [.. Enumerable.Range(0, _steps.Count).Where(step => _steps[step].Age < AgeStep.Never || _heads[0].Blocks.Exists(block => block.Step == step))];
+        List<Step> steps = [.. kept.Select(step => _steps[step])];
+        bool goesOn = steps[^1].Age == AgeStep.Never && (steps[^1].KeySpec, steps[^1].ValueSpec) == (specs.Keys, specs.Values);
+        if (!goesOn)
+            steps.Add(Make(specs.Keys, specs.Values, AgeStep.Never));
+        int rows = Math.Max(0, Length - _options.Sinks), blocks = rows < steps.Max(step => step.CalibrationRows) ? 0 : Math.Min(Math.Max(0, tokens - _options.Sinks) / _block, _heads[0].Blocks.Count);
+        if (blocks <= _heads[0].Count(goesOn ? kept[^1] : int.MaxValue))
+            return;
+        foreach (Head head in _heads)
+            head.Recode(blocks, kept, steps, _steps);
+        _steps.Clear();
+        _steps.AddRange(steps);
     }
 
     public void Evict(int firstLive) => Forget(firstLive, token => token with { Wanted = true });
@@ -147,12 +163,22 @@ internal sealed class CacheOracle
         return rounded;
     }
 
+    private Step Make(CodecSpec keys, CodecSpec values, int age) => new(
+        keys, values, keys.CreateCodec(_shape.KeyDimension, CodecRole.KeyTiles), _shape.ValuesInKeys ? null : values.CreateCodec(_shape.ValueDimension, CodecRole.ValueTiles), age);
+
     private delegate float[] Rounding(ReadOnlySpan<float> row);
 
-    private sealed class Head(Codec[] keys, Codec[] values, bool[] sameKeys, bool[] sameValues, RotaryEmbedding? rotary)
+    private sealed record Step(CodecSpec KeySpec, CodecSpec ValueSpec, Codec Keys, Codec? Values, int Age)
     {
-        private Codec[] _chosenKeys = [];
-        private Codec[] _chosenValues = [];
+        public int BlockRows => Math.Max(Keys.RowsPerBlock, Values?.RowsPerBlock ?? 1);
+
+        public int CalibrationRows => Math.Max(Keys.CalibrationRows, Values?.CalibrationRows ?? 0);
+    }
+
+    private sealed class Head(RotaryEmbedding? rotary)
+    {
+        // Of each step.
+        private (Codec Keys, Codec? Values)[] _chosen = [];
 
         public List<(float[] Key, float[] Value)> Sinks { get; private set; } = [];
 
@@ -170,42 +196,80 @@ internal sealed class CacheOracle
 
         public bool IsCalibrated => Blocks.Count > 0 || (Left > 0 && _cut is not null);
 
-        public Head Copy() => new(keys, values, sameKeys, sameValues, rotary)
+        public Head Copy() => new(rotary)
         {
             Sinks = [.. Sinks],
             Window = [.. Window],
             Blocks = [.. Blocks],
             Left = Left,
             _cut = _cut,
-            _chosenKeys = _chosenKeys,
-            _chosenValues = _chosenValues,
+            _chosen = _chosen,
         };
 
         /// <summary>Blocks of a step and of all that are older.</summary>
         public int Count(int step) => Blocks.Count(block => block.Step >= step);
 
-        public void Close(int rows, int calibration)
+        public void Close(int rows, int calibration, List<Step> steps)
         {
             if (!IsCalibrated)
             {
-                _chosenKeys = [.. keys.Select(codec => codec.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary }))];
-                _chosenValues = [.. values.Select(codec => codec.Calibrate([.. Window.Take(calibration).SelectMany(r => r.Value)]))];
+                float[] firstKeys = [.. Window.Take(calibration).SelectMany(r => r.Key)], firstValues = [.. Window.Take(calibration).SelectMany(r => r.Value)];
+                _chosen = [.. steps.Select(step => (step.Keys.Calibrate(firstKeys, new CalibrationContext { Rotary = rotary }), step.Values?.Calibrate(firstValues)))];
             }
 
             float[] blockKeys = [.. Window.Take(rows).SelectMany(r => r.Key)], blockValues = [.. Window.Take(rows).SelectMany(r => r.Value)];
             int first = Blocks.Count * rows;
-            Blocks.Add(new(0, Encode(_chosenKeys[0], blockKeys, _cut?.Keys, first), values.Length == 0 ? [] : Encode(_chosenValues[0], blockValues, _cut?.Values, first)));
+            Blocks.Add(new(0, Encode(_chosen[0].Keys, blockKeys, _cut?.Keys, first), _chosen[0].Values is { } values ? Encode(values, blockValues, _cut?.Values, first) : []));
             Window.RemoveRange(0, rows);
             (Left, _cut) = (0, null);
         }
 
-        /// <summary>Decodes a block and codes it for the next step; a side whose codec stays the same keeps its bytes.</summary>
-        public void Age(int block, int step)
+        /// <summary>Decodes a block and codes it for another step; a side whose codec stays the same keeps its bytes.</summary>
+        public void Move(int block, int step, List<Step> steps)
         {
             (float[] Key, float[] Value)[] rows = Decode(block);
             Block old = Blocks[block];
-            byte[] newKeys = sameKeys[step] ? old.Keys : Encode(_chosenKeys[step], [.. rows.SelectMany(r => r.Key)], null, block * rows.Length);
-            Blocks[block] = new(step, newKeys, values.Length == 0 || sameValues[step] ? old.Values : Encode(_chosenValues[step], [.. rows.SelectMany(r => r.Value)], null, block * rows.Length));
+            byte[] keys = steps[step].KeySpec == steps[old.Step].KeySpec ? old.Keys : Encode(_chosen[step].Keys, [.. rows.SelectMany(r => r.Key)], null, block * rows.Length);
+            byte[] values = steps[step].Values is null || steps[step].ValueSpec == steps[old.Step].ValueSpec ? old.Values
+                : Encode(_chosen[step].Values!, [.. rows.SelectMany(r => r.Value)], null, block * rows.Length);
+            Blocks[block] = new(step, keys, values);
+        }
+
+        /// <summary>Codes the first blocks for the last of other steps.</summary>
+        public void Recode(int blocks, List<int> kept, List<Step> steps, List<Step> before)
+        {
+            bool calibrated = before.Exists(step => step.CalibrationRows > 0);
+            var chosen = new (Codec Keys, Codec? Values)[steps.Count];
+            for (int i = 0; i < kept.Count; i++)
+                chosen[i] = _chosen[kept[i]];
+            if (steps.Count > kept.Count)
+            {
+                List<(float[] Key, float[] Value)> first = [.. Enumerable.Range(0, Blocks.Count).SelectMany(i => Decode(i)).Concat(Window)];
+                Step last = steps[^1];
+                chosen[^1] = (
+                    Known(last.Keys, last.KeySpec, step => (step.KeySpec, step.Keys), i => _chosen[i].Keys) ?? last.Keys.Calibrate([.. first.Take(last.Keys.CalibrationRows).SelectMany(r => r.Key)], new CalibrationContext { Rotary = rotary }),
+                    last.Values is null ? null : Known(last.Values, last.ValueSpec, step => (step.ValueSpec, step.Values!), i => _chosen[i].Values!) ?? last.Values.Calibrate([.. first.Take(last.Values.CalibrationRows).SelectMany(r => r.Value)]));
+            }
+
+            Blocks = [.. Blocks.Select(block => block with { Step = kept.IndexOf(block.Step) })];
+            _cut = _cut is null ? null : _cut with { Step = 0 };
+            _chosen = chosen;
+            for (int i = 0; i < blocks; i++)
+                Move(i, steps.Count - 1, steps);
+
+            // What learns alike has learnt the same.
+            Codec? Known(Codec codec, CodecSpec spec, Func<Step, (CodecSpec, Codec)> side, Func<int, Codec> choice)
+            {
+                for (int i = 0; i < before.Count && calibrated && codec.CalibrationRows > 0; i++)
+                {
+                    if (side(before[i]).Item1 == spec)
+                        return choice(i);
+                    if (codec.CanTakeStateOf(choice(i)))
+                        return codec.WithState(choice(i).State);
+                }
+
+                return null;
+            }
         }
 
         private byte[] Encode(Codec codec, float[] rows, byte[]? cut, int first)
@@ -227,7 +291,8 @@ internal sealed class CacheOracle
 
         public (float[] Key, float[] Value)[] Decode(int block) => _decoded.GetValue(Blocks[block], found =>
         {
-            float[][] decodedKeys = Rows(_chosenKeys[found.Step], found.Keys), decodedValues = values.Length == 0 ? [.. decodedKeys.Select(_ => (float[])[])] : Rows(_chosenValues[found.Step], found.Values);
+            (Codec keys, Codec? values) = _chosen[found.Step];
+            float[][] decodedKeys = Rows(keys, found.Keys), decodedValues = values is null ? [.. decodedKeys.Select(_ => (float[])[])] : Rows(values, found.Values);
             return [.. decodedKeys.Zip(decodedValues)];
 
             float[][] Rows(Codec codec, byte[] bytes)
@@ -252,6 +317,12 @@ internal sealed class CacheOracle
             Blocks.RemoveRange(rows / block, Blocks.Count - (rows / block));
         }
 
-        public sealed record Block(int Step, byte[] Keys, byte[] Values);
+        // By reference: equal bytes at another place may mean other rows.
+        public sealed record Block(int Step, byte[] Keys, byte[] Values)
+        {
+            public bool Equals(Block? other) => ReferenceEquals(this, other);
+
+            public override int GetHashCode() => RuntimeHelpers.GetHashCode(this);
+        }
     }
 }

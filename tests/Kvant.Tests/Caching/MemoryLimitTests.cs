@@ -1,0 +1,119 @@
+using Kvant.Caching;
+using Kvant.Codecs;
+using Kvant.Formats;
+using Kvant.Tests.Attention;
+
+namespace Kvant.Tests.Caching;
+
+/// <summary>Caches that get smaller as they fill.</summary>
+public sealed class MemoryLimitTests
+{
+    private const int Tokens = 3000;
+
+    [Theory]
+    [InlineData("q8", "turboquant:bits=2", .45)]
+    [InlineData("quality", "tiny", .5)]
+    [InlineData("q8; 300: turboquant:bits=4", "turboquant:bits=2", .7)]
+    [InlineData("q8; 300: turboquant:bits=4; full: q4_0 / turboquant:bits=2; full: turboquant:bits=2", null, .7)]
+    public void CacheStaysBelowItsLimitHoweverTokensCome(string policy, string? floor, double share)
+    {
+        KvCacheOptions free = Options(policy), options = Limited(free, floor, share);
+        (float[] Keys, float[] Values) batch = CacheSamples.Tokens(Tokens, seed: 5);
+        using var single = new KvCache(options);
+        using var parts = new KvCache(options);
+        int done = 0;
+        long most = 0;
+        for (int tokens = 1; tokens <= Tokens; tokens++)
+        {
+            CacheSamples.AppendPart(single, batch, tokens - 1, tokens);
+            most = Math.Max(most, single.Statistics.TotalBytes);
+            if (tokens % 431 != 0 && tokens != Tokens)
+                continue;
+            CacheSamples.AppendPart(parts, batch, done, done = tokens);
+            Assert.True(parts.Freeze().AsSpan().SequenceEqual(single.Freeze()), $"{policy}, {tokens} tokens.");
+            Assert.Equal(CachePlan.For(options, tokens), single.Statistics);
+            using KvCache thawed = KvCache.Thaw(single.Freeze());
+            CacheSamples.Append(thawed, 1, seed: 3);
+            using KvCache fork = single.Fork();
+            CacheSamples.Append(fork, 1, seed: 3);
+            Assert.Equal(fork.Freeze(), thawed.Freeze());
+        }
+
+        Assert.InRange(most, options.MemoryLimit!.Value * 3 / 4, options.MemoryLimit.Value);
+        Assert.InRange(single.Statistics.RecodedRows, 300, Tokens);
+        AttentionCases.AssertDecode(single, new() { Arithmetic = Arithmetic.Exact }, policy);
+    }
+
+    [Fact]
+    public void OldTokensGoFirstAndValuesBeforeKeys()
+    {
+        KvCacheOptions options = Limited(Options("q8"), "turboquant:bits=2", .8);
+        using KvCache cache = CacheSamples.Cache(options, tokens: Tokens);
+        List<(string Keys, string Values, int First)> runs = Runs(cache);
+        // From the oldest on: both at the floor, values alone, none.
+        Assert.Equal(["Q8Codec/TurboQuantTileCodec", "Q8Codec/Q8Codec"], runs.Select(r => $"{r.Keys}/{r.Values}").Distinct());
+        using KvCache tighter = CacheSamples.Cache(options with { MemoryLimit = options.MemoryLimit * 5 / 8 }, tokens: Tokens);
+        Assert.Equal(["TurboQuantTileCodec/TurboQuantTileCodec", "Q8Codec/TurboQuantTileCodec"], Runs(tighter).Select(r => $"{r.Keys}/{r.Values}").Distinct().Take(2));
+    }
+
+    [Fact]
+    public void WhatDoesNotFitAtTheFloorIsRefused()
+    {
+        KvCacheOptions options = Limited(Options("q8"), "turboquant:bits=4", .3);
+        using var cache = new KvCache(options);
+        int tokens = 0;
+        while (cache.TryAppend(0, CacheSamples.Tokens(1, tokens).Keys, CacheSamples.Tokens(1, tokens).Values))
+            tokens++;
+        Assert.InRange(tokens, 1000, Tokens - 1);
+        byte[] before = cache.Freeze();
+        CacheFullException full = Assert.Throws<CacheFullException>(() => CacheSamples.Append(cache, 1, seed: 1));
+        Assert.Equal(options.MemoryLimit, full.MemoryLimit);
+        Assert.Equal(before, cache.Freeze());
+
+        // Room that is made is used.
+        cache.Evict(400);
+        CacheSamples.Append(cache, 100, seed: 1);
+    }
+
+    [Fact]
+    public void WorkIsSpreadOverAppends()
+    {
+        LayerSpecs floor = new(FailingCodec.Spec, CodecSpec.Parse("turboquant:bits=2"));
+        KvCacheOptions options = CacheSamples.Options("fp16", window: 20) with { Policy = [LayerSpecs.Both(FailingCodec.Spec)], Floor = [floor] };
+        options = options with { MemoryLimit = CachePlan.For(options, 2000).TotalBytes * 9 / 10 };
+        using KvCache cache = CacheSamples.Cache(options, tokens: 2000);
+        List<int> calls = [];
+        for (int i = 0; i < 200; i++)
+        {
+            int before = FailingCodec.Calls;
+            CacheSamples.Append(cache, 1, seed: i);
+            calls.Add(FailingCodec.Calls - before);
+        }
+
+        // 32 rows are two blocks: a part of what leaves the window is two calls, and so is one of what is coded again; all of both would be twelve.
+        Assert.InRange(calls.Max(), 1, 4);
+        Assert.InRange(calls.Sum(), 200 * 8 / 32, 200);
+    }
+
+    private static List<(string Keys, string Values, int First)> Runs(KvCache cache) => cache.Read(0, static (reader, _) =>
+    {
+        List<(string, string, int)> runs = [];
+        for (int i = 0; i < reader.RunCount(0); i++)
+        {
+            CacheRun run = reader.Run(0, 0, i);
+            if (run.FirstPosition >= 3 && run.KeyCodec is not Fp16Codec)
+                runs.Add((run.KeyCodec.GetType().Name, run.ValueCodec.GetType().Name, run.FirstPosition));
+        }
+
+        return runs;
+    });
+
+    private static KvCacheOptions Limited(KvCacheOptions free, string? floor, double share) =>
+        free with { MemoryLimit = (long)(CachePlan.For(free, Tokens).TotalBytes * share), Floor = floor is null ? null : [LayerSpecs.FromText(floor)] };
+
+    private static KvCacheOptions Options(string policy)
+    {
+        KvCacheOptions options = CacheSamples.Options("q8") with { Policy = [LayerSpecs.FromText(policy)] };
+        return options with { Geometry = options.Geometry with { Rotary = new() } };
+    }
+}
