@@ -65,7 +65,7 @@ cd "$scratch" # the tool must work from any folder
 
 expect 0 --version
 expect 0 --help
-for verb in evaluate tune generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' codecs codebook compress decompress inspect chat serve pull 'store verify'; do
+for verb in evaluate tune generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' codecs codebook compress decompress inspect chat serve pull 'store verify' slot; do
     # shellcheck disable=SC2086 # two words
     expect 0 $verb --help
     grep -q "^Example" out || fail "the help of $verb lacks examples"
@@ -113,6 +113,18 @@ grep -q '<svg' model.html || fail "the report of a model lacks a plot"
 json '.[0].policy == "chosen" and .[0].bodyBitsPerValue <= 3' tune --bits-per-value 3 -o policy.json "${short[@]}" --held-out 2
 json '.[0].policy == "policy"' evaluate --policy policy.json "${short[@]}"
 grep -q '<svg' report.html || fail "the report lacks a plot"
+
+# A state of llama.cpp, small as the golden one is, compressed and back.
+slot="$root/tests/Kvant.LlamaCpp.Tests/Golden/sequence-1.kvant"
+json '.cells == 160 and .kind == "a sequence" and .ratio > 1' slot "$slot" --inspect
+json '.cells == 160' slot "$slot" -o slot.bin --restore
+json '.ratio == 1 and .cells == 160' slot slot.bin --inspect
+json '.ratio > 1' slot slot.bin -o slot.kvant --policy quality
+expect 2 slot slot.kvant -o again.kvant
+expect 1 slot slot.kvant -o slot.bin --restore # may be another's
+head -c 3000 slot.bin >cut.bin
+expect 1 slot cut.bin -o cut.kvant
+no_file "$scratch/cut.kvant"
 
 # Wrong usage: 2.
 expect 2 nonsense

@@ -15,15 +15,15 @@ internal static class Bars
 
     private static readonly LLamaSeqId s_sequence = (LLamaSeqId)0;
 
-    public static void Run(string model, string text, int count)
+    public static void Run(string model, string text, int count, string[] presets)
     {
         string folder = Directory.CreateTempSubdirectory("kvant-bars").FullName;
         try
         {
-            (int[] tokens, List<float[]> wanted) = Prepare(model, text, count, folder);
+            (int[] tokens, List<float[]> wanted) = Prepare(model, text, count, folder, presets);
             double[] own = Divergence.Of(KvantSide.Follow(model, null, tokens, count), KvantSide.Follow(model, "balanced", tokens, count));
             Console.WriteLine(Text($"Kvant's own cache, balanced: {Followed} distributions, KL mean {own.Average():G3}, median {Divergence.Median(own):G3}"));
-            foreach (string preset in (string[])["quality", "balanced", "small", "tiny"])
+            foreach (string preset in presets)
             {
                 using Process child = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Self(), "restore", model, folder, preset]))!;
                 child.WaitForExit();
@@ -54,7 +54,7 @@ internal static class Bars
         Console.WriteLine(Text($"{preset}: restored in {restore:F0} ms, 1/{prompt / restore:F0} of computing the prompt; {found.Zip(greedy).TakeWhile(pair => pair.First == pair.Second).Count()} of {Written} greedy tokens equal"));
     }
 
-    private static (int[] Tokens, List<float[]> Wanted) Prepare(string model, string text, int count, string folder)
+    private static (int[] Tokens, List<float[]> Wanted) Prepare(string model, string text, int count, string folder, string[] presets)
     {
         using var engine = new Engine(model);
         int[] tokens = [.. engine.Context.Tokenize(File.ReadAllText(text), addBos: false).Select(token => (int)token).Take(count + Followed)];
@@ -67,7 +67,7 @@ internal static class Bars
         double prompt = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         long raw = (long)engine.Context.NativeHandle.GetStateSize(s_sequence);
         Console.WriteLine(Text($"{count} tokens computed in {prompt:F0} ms; their state takes {raw} bytes"));
-        foreach (string preset in (string[])["quality", "balanced", "small", "tiny"])
+        foreach (string preset in presets)
         {
             string file = Path.Combine(folder, preset + ".kvant");
             double save = Best(3, () => engine.Context.SaveCompressedState(file, s_sequence, new() { Policy = CachePreset.Named(preset).ForLayers(1), Tokens = tokens[..count] }));
@@ -76,9 +76,21 @@ internal static class Bars
         }
 
         int[] greedy = engine.Greedy(logits, count, Written);
+        // What another order of the same sums changes: the prompt read in pieces of another length.
+        engine.Context.NativeHandle.MemoryClear();
+        for (int first = 0; first < count; first += 200)
+            logits = engine.Read(tokens.AsSpan(first, Math.Min(200, count - first)), first);
+        int[] otherwise = engine.Greedy(logits, count, Written);
+        engine.Context.NativeHandle.MemorySequenceRemove(s_sequence, count - 1, -1);
+        _ = LastLogits(engine, tokens, count);
+        List<float[]> other = engine.Follow(tokens.AsSpan(count), count);
+        engine.Context.NativeHandle.MemoryClear();
+        engine.Read(tokens.AsSpan(0, count), 0);
         engine.Context.NativeHandle.MemorySequenceRemove(s_sequence, count - 1, -1);
         _ = LastLogits(engine, tokens, count);
         List<float[]> wanted = engine.Follow(tokens.AsSpan(count), count);
+        double[] noise = Divergence.Of(wanted, other);
+        Console.WriteLine(Text($"llama.cpp, the prompt read in other pieces: KL mean {noise.Average():G3}, median {Divergence.Median(noise):G3}; {greedy.Zip(otherwise).TakeWhile(pair => pair.First == pair.Second).Count()} of {Written} greedy tokens equal"));
         File.WriteAllText(Path.Combine(folder, "prompt"), prompt.ToString("R", CultureInfo.InvariantCulture));
         File.WriteAllText(Path.Combine(folder, "tokens"), JsonSerializer.Serialize(tokens));
         File.WriteAllText(Path.Combine(folder, "greedy"), JsonSerializer.Serialize(greedy));

@@ -2,13 +2,17 @@ using System.Globalization;
 using LlamaStateBars;
 
 // What compressed states of llama.cpp cost and lose, and which contexts they go between (docs/llamacpp.md):
-//     dotnet run -c Release --project engines/LlamaStateBars -- bars MODEL.gguf TEXT.txt 4000
+//     dotnet run -c Release --project engines/LlamaStateBars -- bars MODEL.gguf TEXT.txt 4000 quality balanced small tiny
+//     dotnet run -c Release --project engines/LlamaStateBars -- floats MODEL.gguf          its weights in single precision, whose products llama.cpp does not round; prints the file
 //     dotnet run -c Release --project engines/LlamaStateBars -- runs MODEL.gguf TEXT.txt 600
 Engine.Silence();
 switch (args)
 {
-    case ["bars", string model, string text, string tokens]:
-        Bars.Run(model, text, int.Parse(tokens, CultureInfo.InvariantCulture));
+    case ["bars", string model, string text, string tokens, .. string[] presets]:
+        Bars.Run(model, text, int.Parse(tokens, CultureInfo.InvariantCulture), presets);
+        break;
+    case ["floats", string model]:
+        Console.WriteLine(LlamaSpeed.FloatCopy.Of(model));
         break;
     case ["runs", string model, string text, string tokens]:
         return Runs.Run(model, text, int.Parse(tokens, CultureInfo.InvariantCulture));
@@ -17,7 +21,7 @@ switch (args)
         Bars.Restore(model, folder, preset);
         break;
     default:
-        Console.Error.WriteLine("LlamaStateBars bars|runs MODEL.gguf TEXT.txt TOKENS");
+        Console.Error.WriteLine("LlamaStateBars bars MODEL.gguf TEXT.txt TOKENS PRESET... | LlamaStateBars runs MODEL.gguf TEXT.txt TOKENS | LlamaStateBars floats MODEL.gguf");
         return 2;
 }
 

@@ -18,7 +18,7 @@ public sealed class DocumentCommandTests : IDisposable
 
     // What a reader has: models, texts, vectors and recordings of his own, and what earlier commands made.
     private static readonly string[] s_brought =
-        ["MODEL.gguf", "book.txt", "other.txt", "article.txt", "trace.safetensors", "keys.npy", "onehot-64.npy", "onehot-128.npy", "tiny-4.npy", "loud.npy", "policy.json", "cache.kvant"];
+        ["MODEL.gguf", "book.txt", "other.txt", "article.txt", "trace.safetensors", "keys.npy", "onehot-64.npy", "onehot-128.npy", "tiny-4.npy", "loud.npy", "policy.json", "cache.kvant", "slot.bin", "slot.kvant"];
 
     private readonly TempFolder _folder = new();
 

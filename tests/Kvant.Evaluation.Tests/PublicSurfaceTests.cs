@@ -24,7 +24,7 @@ public sealed class PublicSurfaceTests
         ["Kvant.LLamaSharp"] = ["Kvant.Conversations", "Kvant.LlamaCpp"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
         ["Kvant.Serving"] = ["Kvant.Chat"],
-        ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis"],
+        ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis", "Kvant.LlamaCpp"],
     };
 
     [Fact]

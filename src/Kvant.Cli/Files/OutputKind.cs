@@ -40,6 +40,14 @@ internal sealed class OutputKind(string words, Func<string, bool> isOurs)
         return file.Source.ContainsKey(Formats.Trace.VersionKey);
     });
 
+    /// <summary>What <c>kvant slot</c> wrote, compressed; a state that it restored looks like any of llama.cpp's, so none is taken for ours.</summary>
+    public static OutputKind Slot { get; } = new("a compressed state of 'kvant slot'", path =>
+    {
+        using FileStream stream = File.OpenRead(path);
+        byte[] start = new byte[8];
+        return LlamaCpp.LlamaStateFile.IsCompressed(start.AsSpan(0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)));
+    });
+
     /// <summary>Decoded vectors. The format has no room to say who wrote a file, so none is taken for ours.</summary>
     public static OutputKind Vectors { get; } = new("known to be decoded vectors of kvant", _ => false);
 
