@@ -43,7 +43,7 @@ internal static class FileMutants
     {
         LlamaStateFile file = LlamaStateFile.Open(new MemoryStream(bytes));
         // What a caller can hold; a context knows that of its own cache.
-        if (file.StateBytes > 1 << 24)
+        if (file.StateBytes > 1 << 22)
             throw new InvalidDataException("more than fits");
         using var restored = new MemoryStream();
         file.Restore(restored, threads: 1);

@@ -47,11 +47,12 @@ internal sealed class StateRestoring(LlamaStateFile file, StateTarget target, Ca
             }
             else if (part is AttentionPart attention)
             {
-                if (destination is not null)
-                    attention.WriteOutline(destination, origin, start, file.IsWhole ? null : target.Sequence);
                 var held = ((AttentionPart)saved).Streams.Where(stream => stream.Cells.Count > 0);
                 foreach ((StreamPart stream, StreamPart _) in attention.Streams.Where(stream => stream.Cells.Count > 0).Zip(held))
                     Restore(source, destination, origin, (AttentionPart)saved, attention, stream, pool, team, bytes => done?.Report((double)(passed += bytes) / length));
+                // What a header claims takes no room in a destination before its rows were there.
+                if (destination is not null)
+                    attention.WriteOutline(destination, origin, start, file.IsWhole ? null : target.Sequence);
             }
         }
 
