@@ -25,7 +25,7 @@ public sealed class CommandFilesTests : IDisposable
     public void EveryTextOfACommandIsDeclaredAsAFileOrIsNone()
     {
         // What a person writes that is no file: nothing of it is opened.
-        string[] texts = ["--prompt", "--system", "--type", "--weights", "--endpoint", "--sha256", "NAME", "SHELL", "DIR", "--store"];
+        string[] texts = ["--prompt", "--system", "--type", "--weights", "--endpoint", "--sha256", "NAME", "SHELL", "DIR", "--store", "--name", "--api-key"];
         foreach ((string[] words, Command verb) in CommandTree.Verbs())
         {
             IEnumerable<Symbol> symbols = [.. verb.Options.Where(o => o.ValueType == typeof(string) || o.ValueType == typeof(string[])), .. verb.Arguments];
