@@ -75,7 +75,7 @@ public sealed class WireTests : IDisposable
         // What changes nothing is ignored.
         Assert.Equal(text, await TextAsync(",\"user\":\"u\",\"store\":false,\"n\":1,\"tools\":[],\"tool_choice\":\"auto\",\"response_format\":{\"type\":\"text\"},\"logprobs\":false,\"unheard_of\":{}"));
 
-        async Task<string> TextAsync(string fields) => (string)(await RunningServer.ReadAsync(await client.PostAsync("/v1/completions", RunningServer.Body($$"""{"prompt":"In the beginning God","max_tokens":15,"temperature":0{{fields}}}""")))).Json["choices"]![0]!["text"]!;
+        async Task<string> TextAsync(string fields) => (string)(await RunningServer.ReadAsync(await client.PostAsync("/v1/completions", RunningServer.Body($$"""{"prompt":"In the beginning God","max_tokens":15{{(fields.Contains("temperature", StringComparison.Ordinal) ? "" : ",\"temperature\":0")}}{{fields}}}""")))).Json["choices"]![0]!["text"]!;
     }
 
     [Fact]
@@ -117,7 +117,13 @@ public sealed class WireTests : IDisposable
     [InlineData("\"seed\":1.5", "seed", "invalid_value")]
     [InlineData("\"presence_penalty\":3", "presence_penalty", "invalid_value")]
     [InlineData("\"logit_bias\":{\"a\":1}", "logit_bias", "invalid_value")]
-    [InlineData("\"logit_bias\":{\"\\ud800\":1}", "logit_bias", "invalid_value")]
+    [InlineData("\"logit_bias\":{\"\\ud800\":1}", null, "invalid_json")]
+    [InlineData("\"logit_bias\":{\"1\":1,\"1\":1}", null, "duplicate_field")]
+    [InlineData("\"logit_bias\":{\"1\":1,\"\\u0031\":1}", null, "duplicate_field")]
+    [InlineData("\"logit_bias\":{\"1\":1,\"01\":1}", "logit_bias", "invalid_value")]
+    [InlineData("\"logit_bias\":{\"1\":\"much\"}", "logit_bias.1", "invalid_value")]
+    [InlineData("\"messages\":[]", null, "duplicate_field")]
+    [InlineData("\"unheard_of\":[{\"a\":{\"b\":1,\"b\":2}}]", null, "duplicate_field")]
     [InlineData("\"logit_bias\":{\"1\":101}", "logit_bias.1", "invalid_value")]
     [InlineData("\"logit_bias\":{\"99999999\":1}", "logit_bias", "invalid_value")]
     [InlineData("\"n\":2", "n", "unsupported_parameter")]
@@ -149,6 +155,23 @@ public sealed class WireTests : IDisposable
         using HttpClient client = server.Client();
         (HttpStatusCode status, JsonObject error) = await PostAsync(client, "/v1/completions", json);
         Assert.Equal((HttpStatusCode.BadRequest, param, code), (status, (string?)error["error"]!["param"], (string?)error["error"]!["code"]));
+    }
+
+    [Fact]
+    public async Task WhatThereIsTooMuchOfIsNamed()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(_folder);
+        using HttpClient client = server.Client();
+        // Those that say nothing count, too.
+        await RefusedAsync($"\"logit_bias\":{{{string.Join(',', Enumerable.Range(0, 1025).Select(i => $"\"{i}\":null"))}}}", "logit_bias", "invalid_value");
+        await RefusedAsync($"\"stop\":[{string.Join(',', Enumerable.Range(0, 17).Select(i => $"\"{i}\""))}]", "stop", "invalid_value");
+        await RefusedAsync($"\"unheard_of\":{new string('[', 500_000)}{new string(']', 500_000)}", null, "invalid_json");
+
+        async Task RefusedAsync(string field, string? param, string code)
+        {
+            (HttpStatusCode status, JsonObject error) = await PostAsync(client, "/v1/completions", $$"""{"prompt":"x",{{field}}}""");
+            Assert.Equal((HttpStatusCode.BadRequest, param, code), (status, (string?)error["error"]!["param"], (string?)error["error"]!["code"]));
+        }
     }
 
     private static async Task<(HttpStatusCode Status, JsonObject Json)> PostAsync(HttpClient client, string path, string json) => await RunningServer.ReadAsync(await client.PostAsync(path, RunningServer.Body(json)));

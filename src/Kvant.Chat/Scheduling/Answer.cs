@@ -63,7 +63,7 @@ internal sealed class Answer : IDisposable
     /// <summary>Why it ends once the next token is in the cache; null if it does not.</summary>
     public ChatFinishReason? Finish { get; private set; }
 
-    /// <summary>When a piece of its prompt was read last, in pieces.</summary>
+    /// <summary>When it began, or a piece of its prompt was read last: a number that grows with each of these.</summary>
     public long LastPiece { get; set; }
 
     public int Cached { get; private set; }

@@ -104,6 +104,7 @@ internal sealed partial class Scheduler
         _waiting.Remove(answer);
         LeaveQueue();
         _running.Add(answer);
+        answer.LastPiece = ++_pieces; // behind all that are there: those who come after it must not always be first
         ChatMetrics.Running(1);
     }
 

@@ -10,6 +10,7 @@ internal sealed partial class Scheduler
     // A short piece costs at least such a part of a whole one: so many of them fit into a round.
     private const int ShortPieces = 4;
 
+    // Grows with each piece, and with each that begins.
     private long _pieces;
 
     // Pieces of as many tokens as one whole piece has.

@@ -4,13 +4,15 @@ using System.Text.Unicode;
 
 namespace Kvant.Serving.Wire;
 
-/// <summary>The fields of an object in a request, each checked as it is asked for. A field that is null counts as one that is not there; one that nobody asks for is ignored.</summary>
+/// <summary>The fields of an object in a request, each checked as it is asked for. A field that is null counts as one that is not there; one that nobody asks for is ignored. None is there twice: who reads the first and who reads the last would be told different things.</summary>
 /// <param name="json">The object.</param>
 /// <param name="path">What stands before the names of its fields in errors.</param>
 internal readonly struct Fields(JsonElement json, string path = "")
 {
+    private static readonly JsonDocumentOptions s_options = new() { AllowDuplicateProperties = false };
+
     /// <summary>Parses a request.</summary>
-    /// <exception cref="ApiError">It is no JSON, or no object.</exception>
+    /// <exception cref="ApiError">It is no JSON, or no object, or has a field twice.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> body)
     {
         if (!Utf8.IsValid(body.Span))
@@ -18,7 +20,15 @@ internal readonly struct Fields(JsonElement json, string path = "")
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(body);
+            document = JsonDocument.Parse(body, s_options);
+        }
+        catch (JsonException e) when (e.LineNumber is null)
+        {
+            throw ApiError.Wrong(null, $"An object of the request has a field twice. {e.Message}", "duplicate_field");
+        }
+        catch (InvalidOperationException)
+        {
+            throw ApiError.Wrong(null, "The request has a field whose name is no valid Unicode.", "invalid_json");
         }
         catch (JsonException e)
         {
@@ -38,9 +48,7 @@ internal readonly struct Fields(JsonElement json, string path = "")
 
     public bool Flag(string name) => Find(name) is { } value && (value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Wrong(name, "true or false", value));
 
-    public double? Number(string name, double least, double most) => Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most ? number
-        : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"), value);
+    public double? Number(string name, double least, double most) => Find(name) is { } value ? NumberOf(value, path + name, least, most) : null;
 
     public long? Integer(string name, long least, long most) => Find(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && number >= least && number <= most ? number
@@ -50,29 +58,23 @@ internal readonly struct Fields(JsonElement json, string path = "")
     public Fields? Object(string name) => Find(name) is not { } value ? null
         : value.ValueKind == JsonValueKind.Object ? new Fields(value, $"{path}{name}.") : throw Wrong(name, "an object", value);
 
-    /// <summary>The names of all fields of the object.</summary>
-    /// <exception cref="ApiError">One has half of a surrogate pair.</exception>
-    public List<string> Names()
-    {
-        List<string> names = [];
-        try
-        {
-            foreach (JsonProperty property in json.EnumerateObject())
-                names.Add(property.Name);
-        }
-        catch (InvalidOperationException)
-        {
-            throw ApiError.Wrong(path.TrimEnd('.'), $"'{path.TrimEnd('.')}' has a name that is no valid Unicode.", "invalid_value");
-        }
-
-        return names;
-    }
+    /// <summary>All fields of the object, those that are null too: at most so many.</summary>
+    /// <exception cref="ApiError">There are more.</exception>
+    public IEnumerable<(string Name, JsonElement Value)> All(int most) => json.GetPropertyCount() is var count && count > most
+        ? throw ApiError.Wrong(path.TrimEnd('.'), $"'{path.TrimEnd('.')}' has {count} fields; at most {most} are taken.", "invalid_value")
+        : json.EnumerateObject().Select(property => (property.Name, property.Value));
 
     /// <summary>Says that a field has a value that is not wanted.</summary>
     public ApiError Wrong(string name, string wanted, JsonElement found) => WrongValue(path + name, wanted, found);
 
     /// <summary>Says that a value is not what is wanted.</summary>
     public static ApiError WrongValue(string field, string wanted, JsonElement found) => ApiError.Wrong(field, $"'{field}' must be {wanted}; found is {Shown(found)}.", "invalid_value");
+
+    /// <summary>A number.</summary>
+    /// <exception cref="ApiError">It is none, or less or more.</exception>
+    public static double NumberOf(JsonElement value, string field, double least, double most) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most ? number
+        : throw WrongValue(field, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"), value);
 
     /// <summary>A text.</summary>
     /// <exception cref="ApiError">It is none, or has half of a surrogate pair.</exception>

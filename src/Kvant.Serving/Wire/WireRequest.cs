@@ -100,13 +100,13 @@ internal sealed record WireRequest
         Dictionary<int, float> biases = [];
         if (fields.Object("logit_bias") is not { } given)
             return biases;
-        foreach (string token in given.Names())
+        foreach ((string token, JsonElement bias) in given.All(MostBiases))
         {
             if (!int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
                 throw ApiError.Wrong("logit_bias", "'logit_bias' has a name that is no number of a token.", "invalid_value");
-            if (biases.Count == MostBiases)
-                throw ApiError.Wrong("logit_bias", $"'logit_bias' has more than {MostBiases} tokens.", "invalid_value");
-            biases[number] = (float)(given.Number(token, -MostBias, MostBias) ?? 0);
+            // A number may be written in several ways.
+            if (!biases.TryAdd(number, bias.ValueKind == JsonValueKind.Null ? 0 : (float)Fields.NumberOf(bias, "logit_bias." + token, -MostBias, MostBias)))
+                throw ApiError.Wrong("logit_bias", $"'logit_bias' names token {number} twice.", "invalid_value");
         }
 
         return biases;

@@ -53,6 +53,23 @@ public sealed class SchedulerTests : IDisposable
     }
 
     [Fact]
+    public async Task LongPromptDoesNotWaitUntilNoShortOneComes()
+    {
+        const int Pieces = 6, Running = 16, Shorts = 300;
+        await using TextEngine engine = Engine(o => o with { Batch = 32, Running = Running });
+        int[] prompt = engine.Tokenizer.Encode(Long(400))[..(Pieces * 32)];
+        Answer[] before = [.. Enumerable.Range(0, Running - 1).Select(Short)];
+        Answer slow = engine.Submit(Asking.Request(engine, prompt, 1), default);
+        Answer[] behind = [.. Enumerable.Range(Running, Shorts).Select(Short)];
+        TimeSpan end = (await slow.End).Time;
+        AnswerEnd[] others = await Task.WhenAll(before.Concat(behind).Select(a => a.End));
+        // Each piece of it waits for one of each of those that run beside it.
+        Assert.InRange(others.Count(o => o.Time < end), 1, (Pieces + 2) * Running);
+
+        Answer Short(int number) => engine.Ask($"{number}. And the evening", 1);
+    }
+
+    [Fact]
     public async Task MoreThanMayWaitAreRefusedUntilThereIsRoom()
     {
         await using TextEngine engine = Engine(o => o with { Running = 1, Queue = 2 });
