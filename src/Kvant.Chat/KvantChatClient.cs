@@ -31,9 +31,10 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
     /// <summary>Opens the model.</summary>
     /// <param name="options">Which model, and how it runs.</param>
     /// <param name="logger">Hears of every request; null for nobody.</param>
-    /// <exception cref="InvalidDataException">The file is no model that can be run, or says of no known family how a conversation is written.</exception>
+    /// <exception cref="InvalidDataException">The file is no model that can be run, or says of no known family how a conversation is written; or the policy is one for another model.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="ArgumentException">The policy is neither a preset nor a file, or does not fit the model.</exception>
+    /// <exception cref="FormatException">Its steps by age are not understood.</exception>
     public KvantChatClient(KvantChatOptions options, ILogger<KvantChatClient>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);

@@ -19,7 +19,7 @@ public sealed record KvantChatOptions
     /// <summary>The model's file, GGUF; it must say how a conversation is written.</summary>
     public required string Model { get; init; }
 
-    /// <summary>How keys and values are compressed: a preset (<see cref="CachePreset"/>), or the name of a policy file; <c>balanced</c> unless said.</summary>
+    /// <summary>How keys and values are compressed: a preset (<see cref="CachePreset"/>), steps by age (<see cref="LayerSpecs.FromText"/>), or the name of a policy file that was made for this model; <c>balanced</c> unless said.</summary>
     public string Policy { get; init; } = "balanced";
 
     /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>
@@ -49,7 +49,7 @@ public sealed record KvantChatOptions
     /// </summary>
     public int StepSequences { get => _stepSequences; init => _stepSequences = AtLeastOne(value, nameof(StepSequences)); }
 
-    /// <summary>Where sequences are put that have to make room for others (<see cref="Pool"/>), each in a file that only this user can read and that goes with it; the system's folder for such files unless said.</summary>
+    /// <summary>Where sequences are put that have to make room for others (<see cref="Pool"/>), each in a file that only this user can read and that goes with it, or with the process however that ends; the system's folder for such files unless said.</summary>
     public string Folder { get; init; } = Path.GetTempPath();
 
     /// <summary>Tokens of an answer at most where a request does not say, at least 1; 1,024 unless said.</summary>

@@ -1,7 +1,6 @@
 using Kvant.Caching;
 using Kvant.Chat.Scheduling;
 using Kvant.Conversations;
-using Kvant.Formats;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
 using Kvant.Models.Tokenizers;
@@ -34,7 +33,7 @@ internal sealed class TextEngine : IAsyncDisposable
             if (needsTemplate)
                 RequireTemplate();
             _ownPool = options.Pool is null ? new PagePool() : null;
-            KvCacheOptions cache = CacheOptions() with { Pool = options.Pool ?? _ownPool };
+            KvCacheOptions cache = _model.CacheOptions(options.Policy) with { Pool = options.Pool ?? _ownPool };
             _stores = new TenantStores(options.Store, cache);
             _ = _stores.Of(options.Tenant); // what does not fit is refused here
             _scheduler = new Scheduler(_model, Tokenizer, cache, _stores, options, EncodeNext);
@@ -102,16 +101,5 @@ internal sealed class TextEngine : IAsyncDisposable
             // A template that writes earlier turns otherwise: only the whole is right.
             return null;
         }
-    }
-
-    private KvCacheOptions CacheOptions()
-    {
-        if (CachePreset.Find(_options.Policy) is not null)
-            return KvCacheOptions.Preset(_options.Policy, _model.CacheGeometry) with { Identity = _model.Identity };
-        if (_options.Policy.Contains(';', StringComparison.Ordinal))
-            return new KvCacheOptions { Geometry = _model.CacheGeometry, Policy = LayerPolicy.Uniform(_model.CacheGeometry.Layers, LayerSpecs.FromText(_options.Policy)), Identity = _model.Identity };
-        CachePolicy policy = File.Exists(_options.Policy) ? CachePolicyFile.Load(_options.Policy)
-            : throw new ArgumentException($"'{_options.Policy}' is neither a preset ({string.Join(", ", CachePreset.All.Select(p => p.Name))}) nor a file.");
-        return policy.CreateOptions() with { Geometry = _model.CacheGeometry, Identity = _model.Identity };
     }
 }

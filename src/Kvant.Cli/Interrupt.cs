@@ -69,18 +69,24 @@ internal sealed class Interrupt : IDisposable
             registration.Dispose();
     }
 
+    /// <summary>Gives a signal to whoever took it last. Whoever gives it up meanwhile waits till then: what it would stop is there as long as it is stopped.</summary>
+    /// <returns>Whether anybody took it.</returns>
+    internal static bool Offer(PosixSignal signal)
+    {
+        lock (s_takers)
+        {
+            if (s_takers.LastOrDefault(t => signal == PosixSignal.SIGINT || t.AlsoTermination).Stop is not { } taker)
+                return false;
+            taker();
+            return true;
+        }
+    }
+
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        Action? taker;
-        lock (s_takers)
-            taker = s_takers.LastOrDefault(t => context.Signal == PosixSignal.SIGINT || t.AlsoTermination).Stop;
-        if (taker is not null)
-        {
-            taker();
+        if (Offer(context.Signal))
             return;
-        }
-
         if (context.Signal == PosixSignal.SIGTERM)
             _exitCode = SignalBase + Terminate;
         _source.Cancel();

@@ -3,15 +3,14 @@ using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Evaluation.Experiments;
 using Kvant.Formats;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Cli;
 
 /// <summary>The option <c>--policy</c>: the name of a preset, a file that <c>kvant tune</c> wrote, or codecs and steps by age (<see cref="LayerSpecs.FromText"/>).</summary>
 internal static class Policies
 {
-    private static readonly string s_presets = string.Join(", ", CachePreset.All.Select(p => p.Name));
-
-    private static readonly string s_description = $"A preset ({s_presets}), a policy file of 'kvant tune', or steps by age such as 'quality; 512: balanced; 2048: small'.";
+    private static readonly string s_description = $"A preset ({PolicyText.Presets}), a policy file of 'kvant tune', or steps by age such as 'quality; 512: balanced; 2048: small'.";
 
     public static Option<string?> Option() => new FileOption<string?>("--policy", FileUse.Policy) { Description = s_description, HelpName = "NAME|FILE" };
 
@@ -25,25 +24,23 @@ internal static class Policies
     /// <exception cref="InvalidDataException">The file is no policy, or one for another model.</exception>
     public static CachePolicy Load(string text, CacheGeometry geometry, PolicySource? source)
     {
-        if (CachePreset.Find(text) is { } preset)
-        {
-            KvCacheOptions options = KvCacheOptions.Preset(preset.Name, geometry);
-            return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)options.Policy, Sinks = options.Sinks, Window = options.Window };
-        }
-
-        if (IsText(text))
-        {
-            var defaults = new KvCacheOptions { Geometry = geometry, Policy = LayerPolicy.Uniform(geometry.Layers, Parse(text)) };
-            return new CachePolicy { Geometry = geometry, Layers = (LayerPolicy)defaults.Policy, Sinks = defaults.Sinks, Window = defaults.Window };
-        }
-
-        CachePolicy policy = LoadFile(text);
-        if (!policy.Geometry.StoresLike(geometry))
-            throw new InvalidDataException($"{text}: the policy is for {Text(policy.Geometry)}; here are {Text(geometry)}");
-        if (source is not null && policy.SourceHash is { } hash && hash != source.Hash())
-            throw new InvalidDataException($"{text}: the policy was chosen for another model than {source.Name}; tune again for this one");
-        return policy;
+        Known(text);
+        return PolicyText.Load(text, geometry, source);
     }
+
+    /// <summary>The same text, where it is one that is known and understood, for those who load it later.</summary>
+    /// <exception cref="UsageException">It is not.</exception>
+    public static string Known(string text)
+    {
+        if (PolicyText.Unknown(text) is { } unknown)
+            throw new UsageException(unknown);
+        if (PolicyText.IsSteps(text))
+            Parse(text);
+        return text;
+    }
+
+    /// <summary>The model that a trace says it was recorded of; null where it does not say.</summary>
+    public static PolicySource? SourceOf(Trace trace) => trace.ModelHash is { } hash ? new($"the model of {trace.Path}", () => hash) : null;
 
     /// <summary>Several of them, with the names that reports show.</summary>
     public static NamedPolicy[] Named(IEnumerable<string> texts, CacheGeometry geometry, PolicySource? source) =>
@@ -55,9 +52,9 @@ internal static class Policies
     {
         if (CachePreset.Find(text) is { } preset)
             return [new NamedPolicy(preset.Name, preset.ForLayers(1))];
-        if (IsText(text))
+        if (PolicyText.IsSteps(text))
             return [new NamedPolicy(text, LayerPolicy.Uniform(1, Parse(text)))];
-        CachePolicy policy = LoadFile(text);
+        CachePolicy policy = CachePolicyFile.Load(Known(text));
         LayerSpecs[] layers = [.. policy.Layers.Where((_, layer) => (policy.Geometry[layer].KeyDimension, policy.Geometry[layer].ValueDimension) == (keyDimension, valueDimension)).Distinct()];
         if (layers.Length == 0)
             throw new InvalidDataException($"{text}: the policy is for keys of {policy.Geometry.KeyDimension} and values of {policy.Geometry.ValueDimension} numbers; here are {keyDimension} and {valueDimension}");
@@ -66,10 +63,7 @@ internal static class Policies
     })];
 
     /// <summary>What reports call it.</summary>
-    public static string NameOf(string text) => IsText(text) ? text : Path.GetFileNameWithoutExtension(text);
-
-    /// <summary>Whether a value says steps by age instead of naming a preset or a file.</summary>
-    public static bool IsText(string text) => text.Contains(';', StringComparison.Ordinal);
+    public static string NameOf(string text) => PolicyText.IsSteps(text) ? text : Path.GetFileNameWithoutExtension(text);
 
     /// <summary>The recommended preset, for commands that are given nothing else; where it does not fit it goes to a list, with its reason.</summary>
     public static string[] Default(int dimension, List<LeftOut> leftOut) =>
@@ -86,10 +80,4 @@ internal static class Policies
             throw new UsageException(e.Message);
         }
     }
-
-    private static CachePolicy LoadFile(string text) => File.Exists(text)
-        ? CachePolicyFile.Load(text)
-        : throw new UsageException($"'{text}' is neither a preset ({s_presets}) nor a file");
-
-    private static string Text(CacheGeometry g) => $"{g.Layers} layers of {g.KvHeads} heads with {g.KeyDimension} and {g.ValueDimension} numbers{(g.IsUniform ? "" : ", some of which differ")}";
 }

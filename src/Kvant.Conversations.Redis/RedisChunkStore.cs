@@ -40,10 +40,16 @@ public sealed class RedisChunkStore : IChunkStore, IAsyncDisposable
     /// <param name="configuration">Of StackExchange.Redis: <c>host:port,host:port,password=...</c></param>
     /// <param name="options">As for the constructor.</param>
     /// <exception cref="ArgumentException">The configuration is not valid.</exception>
-    public static async Task<RedisChunkStore> ConnectAsync(string configuration, RedisChunkOptions? options = null)
+    public static Task<RedisChunkStore> ConnectAsync(string configuration, RedisChunkOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(configuration);
-        ConfigurationOptions found = ConfigurationOptions.Parse(configuration);
+        return ConnectAsync(ConfigurationOptions.Parse(configuration), options);
+    }
+
+    // By settings, whose password may have any sign.
+    internal static async Task<RedisChunkStore> ConnectAsync(ConfigurationOptions configuration, RedisChunkOptions? options = null)
+    {
+        ConfigurationOptions found = configuration.Clone();
         found.AbortOnConnectFail = false;
         found.BacklogPolicy = BacklogPolicy.FailFast;
         return new RedisChunkStore(await ConnectionMultiplexer.ConnectAsync(found).ConfigureAwait(false), options, ownsRedis: true);
@@ -87,7 +93,7 @@ public sealed class RedisChunkStore : IChunkStore, IAsyncDisposable
         return EachAsync(keys, (_, key) => Database.KeyDeleteAsync(key), static _ => false, cancellation);
     }
 
-    /// <summary>Ends the connection, if <see cref="ConnectAsync"/> made it.</summary>
+    /// <summary>Ends the connection, if <see cref="ConnectAsync(string, RedisChunkOptions?)"/> made it.</summary>
     public ValueTask DisposeAsync() => _ownsRedis ? _redis.DisposeAsync() : ValueTask.CompletedTask;
 
     private static ChunkMiss Miss(Exception? failure) => failure is RedisTimeoutException or TimeoutException ? ChunkMiss.TimedOut : ChunkMiss.Unreachable;

@@ -26,9 +26,10 @@ public static class KvantServing
     /// <summary>Opens the model and maps <c>/v1/chat/completions</c>, <c>/v1/completions</c>, <c>/v1/models</c>, <c>/health</c> and <c>/metrics</c>.</summary>
     /// <param name="endpoints">Where to; a group, for another place than the root.</param>
     /// <exception cref="InvalidOperationException">No model is registered (<see cref="AddKvant"/>).</exception>
-    /// <exception cref="InvalidDataException">The file is no model that can be run.</exception>
+    /// <exception cref="InvalidDataException">The file is no model that can be run, or the policy is one for another model.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="ArgumentException">The policy is neither a preset nor a file, or does not fit the model.</exception>
+    /// <exception cref="FormatException">Its steps by age are not understood.</exception>
     public static IEndpointRouteBuilder MapKvant(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);

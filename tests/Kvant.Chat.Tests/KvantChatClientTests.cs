@@ -1,5 +1,7 @@
 using Kvant.Caching;
 using Kvant.Conversations.Stores;
+using Kvant.Formats;
+using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
 using Kvant.Tests.Formats;
 using Microsoft.Extensions.AI;
@@ -196,6 +198,26 @@ public sealed class KvantChatClientTests : IDisposable
         ChatModel.Write(_folder.File("plain.gguf"), template: null);
         Assert.Contains("llama3, chatml", Assert.Throws<InvalidDataException>(() => new KvantChatClient(new() { Model = _folder.File("plain.gguf") })).Message, StringComparison.Ordinal);
         Assert.Contains("neither a preset", Assert.Throws<ArgumentException>(() => new KvantChatClient(new() { Model = Model(), Policy = "none" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task PolicyOfAnotherModelIsRefused()
+    {
+        CachePolicy policy;
+        using (LanguageModel model = LanguageModel.Open(Model()))
+            policy = new() { Geometry = model.CacheGeometry, Layers = LayerPolicy.Uniform(model.Config.Layers, LayerSpecs.Parse("q8")), Sinks = 4, Window = 64, SourceHash = CachePolicyFile.HashOf(Model()) };
+        await using (KvantChatClient client = With(policy))
+            Assert.NotEmpty((await client.GetResponseAsync(s_question, new() { MaxOutputTokens = 3 })).Text);
+        Assert.Contains("another model", Assert.Throws<InvalidDataException>(() => With(policy with { SourceHash = new string('0', 64) })).Message, StringComparison.Ordinal);
+        CacheGeometry more = policy.Geometry with { KvHeads = policy.Geometry.KvHeads * 2, QueryHeads = policy.Geometry.KvHeads * 2 };
+        Assert.Contains("here are", Assert.Throws<InvalidDataException>(() => With(policy with { Geometry = more, SourceHash = null })).Message, StringComparison.Ordinal);
+        Assert.Throws<FormatException>(() => new KvantChatClient(new() { Model = Model(), Policy = "q8; balanced" }));
+
+        KvantChatClient With(CachePolicy chosen)
+        {
+            CachePolicyFile.Save(_folder.File("policy.json"), chosen);
+            return new(new() { Model = Model(), Threads = 1, Policy = _folder.File("policy.json") });
+        }
     }
 
     [Fact]

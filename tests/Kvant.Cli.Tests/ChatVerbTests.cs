@@ -34,6 +34,29 @@ public sealed class ChatVerbTests : IDisposable
     }
 
     [Fact]
+    public void TurnThatIsRefusedIsTakenBackAndTheConversationGoesOn()
+    {
+        (string whole, _) = Talk("In the beginning\nAnd God said\n");
+        (string without, string errors) = Talk("In the beginning\n" + string.Join(' ', Enumerable.Repeat("qz", 9000)) + "\nAnd God said\n/save " + _folder["c.json"] + "\n");
+        Assert.Contains("kvant: the prompt has", errors, StringComparison.Ordinal);
+        Assert.Contains("4 messages are in", errors, StringComparison.Ordinal);
+        Assert.Equal(whole, without);
+    }
+
+    [Theory]
+    [InlineData("""{"role":"tool","content":"x"}""", "the role 'tool'")]
+    [InlineData("""{"role":"user"}""", "no text")]
+    [InlineData("""{"content":"x"}""", "the role ''")]
+    [InlineData("""{"role":1,"content":"x"}""", "no conversation of kvant")]
+    public void MessagesThatNoModelTakesAreNotLoaded(string message, string words)
+    {
+        File.WriteAllText(_folder["c.json"], $$"""{"kvant.chat":1,"messages":[{"role":"user","content":"In the beginning"},{{message}}]}""");
+        (_, string errors) = Talk("/load " + _folder["c.json"] + "\n/save " + _folder["d.json"] + "\n");
+        Assert.Contains(words, errors, StringComparison.Ordinal);
+        Assert.Contains("0 messages are in", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ModelMustBeNamed() => ToolResult.Of("chat").AssertFailed(2, "--model is missing");
 
     private (string Out, string Error) Talk(string lines)

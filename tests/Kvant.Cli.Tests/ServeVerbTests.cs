@@ -66,7 +66,7 @@ public sealed class ServeVerbTests : IDisposable
     [InlineData("--model is missing")]
     [InlineData("--host must be an address", "--model", "MODEL", "--host", "example")]
     [InlineData("--port must be a whole number from 0 to 65535", "--model", "MODEL", "--port", "70000")]
-    [InlineData("redis://[:PASSWORD@]HOST[:PORT]", "--model", "MODEL", "--store", "redis://")]
+    [InlineData("redis://[[USER]:PASSWORD@]HOST[:PORT]", "--model", "MODEL", "--store", "redis://")]
     [InlineData("--store-limit needs --store", "--model", "MODEL", "--store-limit", "1GiB")]
     [InlineData("--api-key is empty", "--model", "MODEL", "--api-key", "")]
     public void WrongUsageIsNamed(string words, params string[] args) =>

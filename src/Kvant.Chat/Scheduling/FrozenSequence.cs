@@ -19,12 +19,18 @@ internal sealed class FrozenSequence : IDisposable
     public FrozenSequence(Sequence sequence, string folder)
     {
         (_tenant, _tokens) = (sequence.Tenant, sequence.Tokens.ToArray());
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Options = FileOptions.DeleteOnClose, BufferSize = BufferBytes };
-        if (!OperatingSystem.IsWindows())
+        string path = Path.Combine(folder, $"kvant-{Guid.NewGuid():N}.frozen");
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, BufferSize = BufferBytes };
+        // The system lets it go with the process, whatever ends that. Windows does so for a file that was opened to be deleted, elsewhere one lives without a name as long as it is open.
+        if (OperatingSystem.IsWindows())
+            options.Options = FileOptions.DeleteOnClose;
+        else
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        _file = new FileStream(Path.Combine(folder, $"kvant-{Guid.NewGuid():N}.frozen"), options);
+        _file = new FileStream(path, options);
         try
         {
+            if (!OperatingSystem.IsWindows())
+                File.Delete(path);
             sequence.Cache.Freeze(_file);
             _file.Flush();
         }

@@ -39,9 +39,9 @@ internal sealed partial class Scheduler
         return has;
     }
 
-    // What those that are in memory need next: the rest of a prompt, or a token, which may want copies of pages that they share.
-    private long Promised() => _running.Where(a => a.Sequence is not null)
-        .Sum(a => a.Sequence!.Cache.BytesToAppend(a.IsReading ? a.Prompt.Length - a.Sequence.Tokens.Length + 1 : 1));
+    // What those that have begun need next: the rest of a prompt, or a token, which may want copies of pages that they share; all of it where a store is still asked, for nobody knows how much it takes by now.
+    private long Promised() => _running.Sum(a => a.Restoring is not null ? Estimate(0, a.Prompt.Length + 1)
+        : a.Sequence?.Cache.BytesToAppend(a.IsReading ? a.Prompt.Length - a.Sequence.Tokens.Length + 1 : 1) ?? 0);
 
     // Whether a request may begin, beside those that are in memory; null where it failed, or others were forgotten for it.
     private bool? HasRoomFor(Answer answer, int known, Sequence? best)

@@ -51,11 +51,16 @@ internal static class ChatFile
             JsonObject json = JsonNode.Parse(File.ReadAllBytes(path))!.AsObject();
             if ((int?)json[Marker] != Version)
                 throw new InvalidDataException($"{path}: no conversation of version {Version}");
-            return [.. json["messages"]!.AsArray().Select(m => new ChatMessage(new ChatRole((string)m!["role"]!), (string)m["content"]!))];
+            return [.. json["messages"]!.AsArray().Select((message, i) => MessageOf(path, i, message!))];
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or NullReferenceException or FormatException or ArgumentException)
         {
             throw new InvalidDataException($"{path}: no conversation of kvant", e);
         }
     }
+
+    // One that no model would take is refused here, before it is part of a conversation.
+    private static ChatMessage MessageOf(string path, int number, JsonNode message) => (string?)message["role"] is not ("system" or "user" or "assistant")
+        ? throw new InvalidDataException($"{path}: message {number} has the role '{message["role"]}'; there are system, user and assistant")
+        : new ChatMessage(new ChatRole((string)message["role"]!), (string?)message["content"] ?? throw new InvalidDataException($"{path}: message {number} has no text"));
 }

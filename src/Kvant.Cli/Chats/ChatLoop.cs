@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Kvant.Caching;
 using Kvant.Chat;
 using Kvant.Cli.Output;
 using Microsoft.Extensions.AI;
@@ -130,6 +131,15 @@ internal sealed class ChatLoop(KvantChatClient client, Terminal terminal, bool j
             catch (OperationCanceledException) when (!terminal.Cancellation.IsCancellationRequested)
             {
                 // What was said till then is part of the conversation.
+            }
+            catch (Exception e) when (e is ArgumentException or InvalidDataException or InvalidOperationException or NotSupportedException or CacheFullException)
+            {
+                // The turn was refused, not the conversation: it goes on as if nothing had been said.
+                _messages.RemoveAt(_messages.Count - 1);
+                if (text.Length > 0 && !json)
+                    terminal.Text.WriteLine();
+                terminal.Error.WriteLine($"kvant: {Failures.Sentence(e)}");
+                return;
             }
         }
 

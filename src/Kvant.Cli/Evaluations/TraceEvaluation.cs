@@ -39,7 +39,7 @@ internal static class TraceEvaluation
             policies = [.. CachePreset.All.Fitting(p => p.Misfit(trace.Tokens, trace.KeyDimension, trace.ValueDimension), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
-        NamedPolicy[] named = Policies.Named(policies, trace.Geometry, PolicySource.Of(trace));
+        NamedPolicy[] named = Policies.Named(policies, trace.Geometry, Policies.SourceOf(trace));
         foreach (CodecSpec keys in pairs.Select(p => p.Keys).Concat(named.SelectMany(p => p.Layers).Select(l => l.Keys)).Distinct())
             RequireTokens(keys, trace.KeyDimension, CodecRole.Keys, trace);
         foreach (CodecSpec values in pairs.Select(p => p.Values).Concat(named.SelectMany(p => p.Layers).Select(l => l.Values)).Distinct())

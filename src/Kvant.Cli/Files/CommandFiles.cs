@@ -2,6 +2,7 @@ using System.CommandLine;
 using Kvant.Caching;
 using Kvant.Cli.Pulling;
 using Kvant.Formats;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Cli.Files;
 
@@ -47,7 +48,7 @@ internal sealed class CommandFiles : IDisposable
                     throw new UsageException($"{symbol.Name} has an empty name; name a file");
                 if (symbol.Use == FileUse.Output)
                     files.Add(path, symbol.Name, symbol.Kind!, force);
-                else if (symbol.Use != FileUse.Policy || (CachePreset.Find(path) is null && !Policies.IsText(path)))
+                else if (symbol.Use != FileUse.Policy || (CachePreset.Find(path) is null && !PolicyText.IsSteps(path)))
                     files.AddInput(path, symbol);
             }
         }

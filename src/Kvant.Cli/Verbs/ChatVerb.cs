@@ -49,7 +49,7 @@ internal sealed class ChatVerb : Verb
         using var client = new KvantChatClient(new()
         {
             Model = model,
-            Policy = result.GetValue(_policy) ?? CachePreset.Default.Name,
+            Policy = Policies.Known(result.GetValue(_policy) ?? CachePreset.Default.Name),
             Store = store,
             Arithmetic = result.GetValue(_arithmetic),
             Threads = result.GetValue(_threads),

@@ -119,7 +119,7 @@ internal sealed class EvaluateVerb : Verb
                 Text = TextFile.Read(text),
                 TextName = Path.GetFileName(text),
                 Pairs = pairs,
-                Policies = Policies.Named(policies, geometry, PolicySource.Of(model)),
+                Policies = Policies.Named(policies, geometry, model.PolicySource),
                 Context = Asked(_context, against?.Context),
                 Chunks = Asked(_chunks, against?.Chunks),
                 Against = against,

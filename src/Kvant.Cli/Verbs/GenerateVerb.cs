@@ -135,7 +135,7 @@ internal sealed class GenerateVerb : Verb
     private KvCacheOptions CacheOptions(ParseResult result, LanguageModel model, LayerSpecs? codecs, string? policy)
     {
         KvCacheOptions options = codecs is null
-            ? Policies.Load(policy!, model.CacheGeometry, PolicySource.Of(model)).CreateOptions() with { Geometry = model.CacheGeometry, Identity = model.Identity }
+            ? model.CacheOptions(Policies.Known(policy!))
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {

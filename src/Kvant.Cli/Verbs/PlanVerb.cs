@@ -65,7 +65,7 @@ internal sealed class PlanVerb : Verb
             policies = [.. CachePreset.All.Fitting(p => p.Misfit(int.MaxValue, geometry.KeyDimension, geometry.ValueDimension), leftOut, p => p.Name).Select(p => p.Name)];
         }
 
-        PolicySource? source = model is null ? null : PolicySource.Of(model);
+        PolicySource? source = model?.PolicySource;
         Row[] rows =
         [
             .. pairs.Select(pair => Plan(Contestant.Of(pair, geometry.Layers), result.GetValue(_sinks), result.GetValue(_window))),

@@ -75,7 +75,7 @@ internal sealed class ServeVerb : Verb
             Model = new()
             {
                 Model = model,
-                Policy = result.GetValue(_policy) ?? CachePreset.Default.Name,
+                Policy = Policies.Known(result.GetValue(_policy) ?? CachePreset.Default.Name),
                 Store = store,
                 Pool = pool,
                 MaxOutputTokens = result.GetValue(_tokens),

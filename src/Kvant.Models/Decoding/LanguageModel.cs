@@ -1,6 +1,7 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Formats;
 using Kvant.Kernels;
 using Kvant.Models.Gguf;
 using Kvant.Models.Weights;
@@ -123,6 +124,21 @@ public sealed class LanguageModel : IDisposable
     /// <summary>How a cache for this model stores: its shape and identity, and codecs of the caller's choice.</summary>
     /// <param name="policy">One entry per layer.</param>
     public KvCacheOptions CacheOptions(IReadOnlyList<LayerSpecs> policy) => new() { Geometry = CacheGeometry, Policy = policy, Identity = Identity };
+
+    /// <summary>How a cache for this model stores, by what a user says: the name of a preset (<see cref="CachePreset"/>), steps by age (<see cref="LayerSpecs.FromText"/>), or a policy file of <c>kvant tune</c>, which must be one for this model.</summary>
+    /// <param name="policy">What the user said.</param>
+    /// <exception cref="ArgumentException">It is neither a preset nor a file, or does not fit the model.</exception>
+    /// <exception cref="FormatException">Steps by age are not understood.</exception>
+    /// <exception cref="InvalidDataException">The file is no policy, or one for another model.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public KvCacheOptions CacheOptions(string policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return PolicyText.Load(policy, CacheGeometry, PolicySource).CreateOptions() with { Geometry = CacheGeometry, Identity = Identity };
+    }
+
+    /// <summary>What policy files are bound to.</summary>
+    internal PolicySource PolicySource => new(File.Path, () => CachePolicyFile.HashOf([.. File.Paths]));
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => File.Dispose();
