@@ -14,7 +14,7 @@ fail() { echo "packages: $1" >&2; exit 1; }
 check() {
     local source=$1 origin=$2 out="$scratch/packages" name version= package line text
     rm -rf "$out"
-    for name in Kvant Kvant.Models Kvant.Conversations Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.Cli; do
+    for name in Kvant Kvant.Models Kvant.Conversations Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.Gpu Kvant.Cli; do
         dotnet pack "$source/src/$name" -c Release --no-build -o "$out" -v quiet || fail "$name cannot be packed"
         package=$(find "$out" -regex ".*/$name\.[0-9][^/]*\.nupkg")
         [[ -f ${package%.nupkg}.snupkg ]] || fail "$name has no symbols"
@@ -28,7 +28,7 @@ check() {
         [[ -s $out/$name/README.md ]] || fail "$name has no readme"
         [[ -z $origin ]] || unzip -p "${package%.nupkg}.snupkg" '*.pdb' | grep -a "${origin/github.com/raw.githubusercontent.com}" >/dev/null || fail "the symbols of $name do not say where its source lies"
     done
-    for name in Kvant.Models Kvant.Conversations Kvant.LlamaCpp; do
+    for name in Kvant.Models Kvant.Conversations Kvant.LlamaCpp Kvant.Gpu; do
         grep -q "id=\"Kvant\" version=\"\[$version\]\"" "$out/$name/$name.nuspec" || fail "$name does not ask for exactly its own version of Kvant"
     done
     # Names of files lie there in UTF-8, and in UTF-16 where code holds them.
@@ -43,9 +43,9 @@ check "$root" ''
 
 git clone -q --no-tags "$root" "$scratch/clone"
 git -C "$scratch/clone" remote set-url origin https://github.com/example/kvant
-for name in Kvant.Cli Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp; do dotnet build "$scratch/clone/src/$name" -c Release -v quiet; done
+for name in Kvant.Cli Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.Gpu; do dotnet build "$scratch/clone/src/$name" -c Release -v quiet; done
 check "$scratch/clone" https://github.com/example/kvant
 
 git -C "$scratch/clone" archive --prefix=plain/ HEAD | tar -x -C "$scratch"
-for name in Kvant.Cli Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp; do dotnet build "$scratch/plain/src/$name" -c Release -v quiet; done
+for name in Kvant.Cli Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.Gpu; do dotnet build "$scratch/plain/src/$name" -c Release -v quiet; done
 check "$scratch/plain" ''

@@ -69,6 +69,14 @@ internal static class CommonOptions
         Description = "Copy the weights into memory, laid out for this processor: tokens of a large model come sooner, and the copy takes as much memory as the weights do.",
     };
 
+    /// <summary>A device that attends in the processor's place.</summary>
+    public static Option<int?> Device() => new("--device")
+    {
+        Description = "Attend on this device, numbered as 'kvant devices' lists them, instead of on the processor.",
+        HelpName = "N",
+        CustomParser = result => Parse(result, "--device", 0, int.MaxValue),
+    };
+
     /// <summary>How products with weights are computed.</summary>
     public static Option<Arithmetic> Arithmetic(Arithmetic @default) => new("--arithmetic")
     {

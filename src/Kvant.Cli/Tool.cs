@@ -98,6 +98,7 @@ public static class Tool
             new MeasureVerb().On(terminal),
             new PlanVerb().On(terminal),
             new VerbGroup("bench", "Measure how fast attention, encoding, prefill and decoding are on this machine.", new BenchAttentionVerb().On(terminal), new BenchEncodeVerb().On(terminal), new BenchPrefillVerb().On(terminal), new BenchDecodeVerb().On(terminal)),
+            new DevicesVerb().On(terminal),
             new CodecsVerb().On(terminal),
             new CodebookVerb().On(terminal),
             new CompressVerb().On(terminal),

@@ -4,6 +4,7 @@ using Kvant.Codecs;
 using Kvant.Conversations;
 using Kvant.Conversations.Redis;
 using Kvant.Evaluation.Experiments;
+using Kvant.Gpu;
 using Kvant.LlamaCpp;
 using Kvant.Models.Decoding;
 using Kvant.Serving;
@@ -21,10 +22,11 @@ public sealed class PublicSurfaceTests
         ["Kvant.Conversations"] = ["Kvant"],
         ["Kvant.Conversations.Redis"] = ["Kvant.Conversations"],
         ["Kvant.LlamaCpp"] = ["Kvant"],
+        ["Kvant.Gpu"] = ["Kvant"],
         ["Kvant.LLamaSharp"] = ["Kvant.Conversations", "Kvant.LlamaCpp"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
         ["Kvant.Serving"] = ["Kvant.Chat"],
-        ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis", "Kvant.LlamaCpp"],
+        ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis", "Kvant.LlamaCpp", "Kvant.Gpu"],
     };
 
     [Fact]
@@ -46,11 +48,14 @@ public sealed class PublicSurfaceTests
     public void StatesOfLlamaCppHaveFewTypes() => Assert.InRange(typeof(LlamaState).Assembly.GetExportedTypes().Length, 1, 6);
 
     [Fact]
+    public void DevicesHaveFewTypes() => Assert.InRange(typeof(GpuDevice).Assembly.GetExportedTypes().Length, 1, 6);
+
+    [Fact]
     public void EvaluationIsTheToolsOwn() => Assert.Empty(typeof(DefaultCodecs).Assembly.GetExportedTypes());
 
     [Fact]
     public void PageOfEveryPublicMemberIsThatOfTheCode() => Assert.True(
-        ApiPage.Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(KvantServing).Assembly, typeof(LlamaState).Assembly) == File.ReadAllText(Path.Combine(Repository(), "docs", "api.md")),
+        ApiPage.Page.Of(typeof(Codec).Assembly, typeof(LanguageModel).Assembly, typeof(PrefixStore).Assembly, typeof(RedisChunkStore).Assembly, typeof(KvantChatClient).Assembly, typeof(KvantServing).Assembly, typeof(LlamaState).Assembly, typeof(GpuDevice).Assembly) == File.ReadAllText(Path.Combine(Repository(), "docs", "api.md")),
         "docs/api.md is not what the code shows: eng/public-api.sh writes it anew.");
 
     [Fact]

@@ -13,6 +13,8 @@ internal sealed class BenchAttentionVerb : Verb
     private static readonly string[] s_codecs =
         ["fp32", "fp16", "q8", "q8_0", "q4_0", "kivi:bits=4", "kivi:bits=2", "turboquant:bits=4", "turboquant:bits=3", "turboquant:bits=2"];
 
+    private static readonly string[] s_codecsOfDevices = ["fp32", "fp16", "q8", "turboquant:bits=4", "turboquant:bits=3", "turboquant:bits=2"];
+
     private readonly Methods _methods = new("Without any of these: the codecs that have kernels of their own, and the recommended preset.");
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a key and in a value");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer");
@@ -23,6 +25,7 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<int> _window = CommonOptions.Number("--window", 0, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
     private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 0, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
     private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers." };
+    private readonly Option<int?> _device = CommonOptions.Device();
     private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured at each number of tokens");
 
     private static readonly Column<AttentionSpeedResult>[] Columns =
@@ -42,7 +45,7 @@ internal sealed class BenchAttentionVerb : Verb
     public BenchAttentionVerb()
         : base("attention", "Measure how fast one token attends to the cache of a layer.")
     {
-        foreach (Option option in (Option[])[.. _methods.Options, _dimension, _kvHeads, _group, _tokens, _threads, _cold, _window, _sinks, _exact, _seconds])
+        foreach (Option option in (Option[])[.. _methods.Options, _dimension, _kvHeads, _group, _tokens, _threads, _cold, _window, _sinks, _exact, _device, _seconds])
             Add(option);
     }
 
@@ -53,6 +56,8 @@ internal sealed class BenchAttentionVerb : Verb
             share of the speed at which as many bytes can be read at all. output error: relative root mean square error against
             the baseline's output. All contenders run in turn in one process, medians count, and every answer is checked first: a
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
+            --device: the codecs' steps are those of a device, copies of queries and results there and back counted; the baseline stays the processor's, and --exact
+            and --threads say nothing about the device. Compare its rows with its row of fp16. Codecs: those that have kernels there (docs/gpu.md).
             All tokens are compressed, so that codecs are compared; a cache's own --window is 64 and its --sinks 4.
             """;
 
@@ -60,6 +65,7 @@ internal sealed class BenchAttentionVerb : Verb
     [
         "kvant bench attention",
         "kvant bench attention --cold --tokens 8192,32768 --threads 2",
+        "kvant bench attention --device 0 --codec fp16 --codec turboquant:bits=4 --policy balanced",
         "kvant bench attention --policy balanced --keys turboquant:bits=4 --values turboquant:bits=3",
     ];
 
@@ -71,12 +77,16 @@ internal sealed class BenchAttentionVerb : Verb
         List<LeftOut> leftOut = [];
         if (pairs.Count == 0 && policies.Length == 0)
         {
-            pairs = s_codecs.Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            pairs = (result.GetValue(_device) is null ? s_codecs : s_codecsOfDevices).Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 
+        using DeviceSteps? device = result.GetValue(_device) is { } number ? new(number) : null;
+        if (device is not null && result.GetValue(_exact))
+            throw new UsageException("a device computes in floats in any case; leave out --exact, or --device");
         var speed = new AttentionSpeed
         {
+            Steps = device,
             Pairs = pairs,
             Policies = Policies.OfOneLayer(policies, dimension, dimension),
             Dimension = dimension,
@@ -97,6 +107,8 @@ internal sealed class BenchAttentionVerb : Verb
         if (!json)
         {
             terminal.Out.WriteLine(Processor.Summary);
+            if (device is not null)
+                terminal.Out.WriteLine($"device: {device.Name}");
             terminal.Out.WriteLine($"dimension {dimension}, {speed.KvHeads} key-value heads with {speed.Group} query heads each, {(speed.Cold ? "cold" : "hot")}, {speed.Threads} {(speed.Threads == 1 ? "thread" : "threads")}");
         }
 

@@ -41,6 +41,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<int> _draft = CommonOptions.Number("--draft", 0, 0, MostDrafts, "Tokens to guess behind each, by what followed the last ones before; the text stays the same");
     private readonly SamplingOptions _sampling = new();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<int?> _device = CommonOptions.Device();
     private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
@@ -68,7 +69,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _draft, .. _sampling.All, _arithmetic, _copyWeights, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _draft, .. _sampling.All, _arithmetic, _copyWeights, _device, _threads])
             Add(option);
     }
 
@@ -79,6 +80,8 @@ internal sealed class GenerateVerb : Verb
             --draft 6 guesses six tokens behind each that is written, by what followed the last ones where they stood before, and checks them in one
             pass of the model: the text is the same, greedy or drawn, and takes fewer passes where it repeats the prompt or itself. The figures say
             how many tokens a pass gave.
+            --device 0 attends on a graphics card; everything else of the model stays on the processor, so this pays where the text is long, and hardly before. It attends in floats: where the
+            processor attends in small integers, the text may differ by what those round.
             A cache takes memory page by page, so a short text in it is no smaller than in 16-bit floats. A model may be asked for more
             tokens than it was trained on; a warning says so. The model that ships writes in the style of old books and knows nothing;
             it is an instrument. How to get a real one: docs/models.md.
@@ -99,6 +102,8 @@ internal sealed class GenerateVerb : Verb
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
         if (result.GetValue(_copyWeights) && result.GetValue(_arithmetic) == Arithmetic.Exact)
             throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact");
+        if (result.GetValue(_device) is not null && result.GetValue(_draft) > 0)
+            throw new UsageException("guesses are tried on the processor; leave out --draft, or --device");
         string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
         string prompt = Prompt(result);
         using LanguageModel model = LanguageModel.Open(result.GetValue(_model) ?? Shipped.Model, result.GetValue(_context) is > 0 and int limit ? limit : null);
@@ -110,7 +115,9 @@ internal sealed class GenerateVerb : Verb
         KvCacheOptions options = CacheOptions(result, model, codecs, policy);
         using var cache = new KvCache(options);
         using var team = new WorkerTeam(result.GetValue(_threads));
-        using var attention = new CompressedAttention(cache, team: team);
+        using CompressedAttention? onProcessor = result.GetValue(_device) is null ? new(cache, team: team) : null;
+        using DeviceAttention? onDevice = result.GetValue(_device) is { } device ? new(cache, device) : null;
+        IAttention attention = (IAttention?)onProcessor ?? onDevice!;
         CopyWeights(result, terminal, model);
         using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team) { Drafts = result.GetValue(_draft) };
         TokenSpeed read = default;

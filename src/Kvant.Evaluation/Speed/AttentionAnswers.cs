@@ -40,14 +40,14 @@ internal sealed class AttentionAnswers : IDisposable
     /// <param name="attention">What is going to be timed.</param>
     /// <returns>The relative root mean square error of its output against plain attention over the uncompressed rows.</returns>
     /// <exception cref="InvalidOperationException">The answer is wrong.</exception>
-    public double Check(string codec, KvCache cache, CacheAttention attention)
+    public double Check(string codec, KvCache cache, IAttentionSteps attention)
     {
         _decoded.TakeFrom(cache);
         _plain.Decode(_decoded, _queries, _wanted);
         _exact.Decode(cache, 0, _queries, _outputs);
         Require(codec, "in floats", RelativeError(_outputs, _wanted), FloatTolerance);
         _outputs.CopyTo(_wanted, 0);
-        attention.Decode(cache, 0, _queries, _outputs);
+        attention.Decode(cache, _queries, _outputs);
         return RequireTimed(codec, _outputs, _wanted, _truth);
     }
 

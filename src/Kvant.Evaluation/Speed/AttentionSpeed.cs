@@ -48,6 +48,9 @@ internal sealed record AttentionSpeed
     /// <summary>Floats, or the integers of fast kernels.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
 
+    /// <summary>What does the steps over codecs, and stays the caller's; null for the processor. The baseline is the processor's in any case.</summary>
+    public IAttentionSteps? Steps { get; init; }
+
     /// <summary>How long each codec is measured at each number of tokens.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -72,7 +75,8 @@ internal sealed record AttentionSpeed
         // One team for all: the threads of a second one would look for work of their own while the first is timed.
         using var team = new WorkerTeam(Threads);
         var plain = new PlainAttention(Geometry, team);
-        using var attention = new CacheAttention(Geometry, new AttentionSettings { Arithmetic = Arithmetic }, team);
+        using IAttentionSteps? own = Steps is null ? new ProcessorSteps(Geometry, new AttentionSettings { Arithmetic = Arithmetic }, team) : null;
+        IAttentionSteps attention = Steps ?? own!;
         float[] queries = RandomVectors.Normal(KvHeads * Group, Dimension, seed: 1, stream: 1);
         double done = 0, all = Tokens.Count * Math.Max(1, contestants.Length);
         foreach (int tokens in Tokens)

@@ -7,7 +7,7 @@ namespace Kvant.Evaluation.Speed;
 
 /// <summary>One interleaved comparison: some codecs and the baseline at one number of tokens.</summary>
 internal sealed class AttentionSpeedRun(
-    AttentionSpeed settings, PlainRows rows, float[] queries, PlainAttention plain, CacheAttention attention, AttentionAnswers answers, WorkerTeam team)
+    AttentionSpeed settings, PlainRows rows, float[] queries, PlainAttention plain, IAttentionSteps attention, AttentionAnswers answers, WorkerTeam team)
 {
     // Building caches and checking answers, as a share of a run; a guess for the progress alone.
     private const double BuildingShare = 0.3;
@@ -31,7 +31,7 @@ internal sealed class AttentionSpeedRun(
                 rows.AppendTo(first);
                 found.Add((contestant.Name, BareRead.Bytes(first), answers.Check(contestant.Name, first, attention)));
                 KvCache[] layers = Layers(first, first.Statistics.TotalBytes, Copies(first));
-                contenders.Add(new(layer => attention.Decode(layers[layer], 0, queries, _outputs), layers.Length));
+                contenders.Add(new(layer => attention.Decode(layers[layer], queries, _outputs), layers.Length));
                 progress(BuildingShare * (found.Count - 1) / contestants.Count);
             }
 
@@ -49,6 +49,7 @@ internal sealed class AttentionSpeedRun(
         }
         finally
         {
+            attention.Forget();
             owned.ForEach(o => o.Dispose());
         }
 

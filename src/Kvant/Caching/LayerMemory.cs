@@ -9,6 +9,8 @@ namespace Kvant.Caching;
 /// <param name="turn">When the layer encodes what waits: see <see cref="NextBlock"/>.</param>
 internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn)
 {
+    private static long s_marks;
+
     private NativePage? _front;
     private BodyPages[] _pages = Array.ConvertAll(layout.Steps, _ => new BodyPages());
     private Codec[][][] _codecs = Uncalibrated(layout); // [step][side][head]
@@ -16,6 +18,12 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     public LayerLayout Layout => layout;
 
     public LayerExtent Extent { get; private set; } = layout.Empty;
+
+    /// <summary>Another number of this process whenever blocks of the body went at its end: as long as it stays, a row that is in the body keeps its bytes, so that who has a copy needs only what came since.</summary>
+    public long BodyMark { get; private set; } = Interlocked.Increment(ref s_marks);
+
+    /// <summary>The same of all tokens: as long as it stays, so does what sinks and window hold of each.</summary>
+    public long TokenMark { get; private set; } = Interlocked.Increment(ref s_marks);
 
     public QueryEnergies Queries { get; private init; } = new(layout);
 
@@ -192,6 +200,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             _codecs = Uncalibrated(layout);
         foreach (NextBlock next in Next)
             next.Follow(after);
+        Mark(after);
         Extent = after;
     }
 
@@ -315,6 +324,17 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         }
 
         void Copy(long start, int length) => from.Slice(start, length).CopyTo(to.Slice(start, length));
+    }
+
+    private void Mark(LayerExtent after)
+    {
+        if (after.Length < Extent.Length)
+            TokenMark = Interlocked.Increment(ref s_marks);
+        for (int step = 0; step < layout.Steps.Length; step++)
+        {
+            if (after.End(step) < Extent.End(step))
+                BodyMark = Interlocked.Increment(ref s_marks);
+        }
     }
 
     private bool NeedsFront(LayerExtent after, bool writesFront) => after.Length > 0 && (_front is null || (writesFront && _front.Users > 1));

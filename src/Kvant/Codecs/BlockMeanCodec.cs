@@ -16,6 +16,10 @@ internal sealed class BlockMeanCodec : CenteredCodec
     public BlockMeanCodec(Codec inner, Codec mean, int rows)
         : base(inner, mean, rows, (rows / inner.RowsPerBlock * inner.BytesPerBlock) + mean.BytesPerBlock) => _meanAt = BytesPerBlock - mean.BytesPerBlock;
 
+    internal override BlockForm? Form => Inner.Form is { Mean: null } inner
+        ? inner with { Mean = Mean is Fp16Codec ? MeanForm.Halves : Mean is Q8Codec ? MeanForm.Bytes : MeanForm.Fours, MeanOffset = _meanAt }
+        : null;
+
     public override int ScaleBytesPerBlock => (RowsPerBlock / Inner.RowsPerBlock * Inner.ScaleBytesPerBlock) + Mean.BytesPerBlock;
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)

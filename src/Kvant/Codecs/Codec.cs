@@ -56,6 +56,9 @@ public abstract partial class Codec
     /// <summary>How many times smaller a block is than the same rows in 16-bit floats.</summary>
     public double CompressionRatio => 16.0 / BitsPerValue;
 
+    /// <summary>What the bytes are, for kernels that are not this codec's own; null where they are nobody else's.</summary>
+    internal virtual BlockForm? Form => null;
+
     /// <summary>Encodes whole blocks of rows.</summary>
     /// <param name="rows">Rows one after the other; a multiple of <see cref="RowsPerBlock"/> times <see cref="Dimension"/> floats.</param>
     /// <param name="blocks">Receives the blocks; exactly as long as they are; must not be the memory of the rows.</param>

@@ -9,6 +9,8 @@ internal sealed class Fp16Codec(int dimension) : Codec(dimension, 1, 2 * dimensi
 {
     public static CodecMethod Method { get; } = new("fp16", "16-bit floats, what engines store today", [], (_, d, _) => new Fp16Codec(d));
 
+    internal override BlockForm? Form { get; } = new() { Numbers = NumberForm.Halves };
+
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => EncodeBlocks(rows, block);
 
     protected override void EncodeBlocks(ReadOnlySpan<float> rows, Span<byte> blocks)

@@ -8,6 +8,8 @@ internal sealed class Fp32Codec(int dimension) : Codec(dimension, 1, 4 * dimensi
 {
     public static CodecMethod Method { get; } = new("fp32", "32-bit floats, no loss: the baseline", [], (_, d, _) => new Fp32Codec(d));
 
+    internal override BlockForm? Form { get; } = new() { Numbers = NumberForm.Singles };
+
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block) => MemoryMarshal.AsBytes(rows).CopyTo(block);
 
     protected override void DecodeBlock(ReadOnlySpan<byte> block, Span<float> rows) => block.CopyTo(MemoryMarshal.AsBytes(rows));

@@ -45,6 +45,8 @@ internal sealed class FramedCodec : Codec
         inner.PartToBasis(_sharedInBasis, _sharedInBasis);
     }
 
+    internal override BlockForm? Form => _inner.Form is { } inner ? inner with { IsFramed = true, Turning = _frame.Tables.Count > 0 ? _frame.Tables : null, Shared = _sharedInBasis } : null;
+
     public override int CalibrationRows => LearntRows;
 
     internal override bool LearnsFromQueries => _balanced;

@@ -34,6 +34,8 @@ internal sealed class HeadMeanCodec : CenteredCodec
         FromBasis(inBasis, _mean);
     }
 
+    internal override BlockForm? Form => Inner.Form is { } inner ? inner with { Shared = _inBasis } : null;
+
     public override int CalibrationRows => 128;
 
     public override int StateBytes => Mean.BytesPerBlock;

@@ -9,6 +9,9 @@ internal interface IRowQuantizer
     /// <summary>Bits of a code.</summary>
     int Bits { get; }
 
+    /// <summary>What a code means for a scale of 1; of paths, what their last eight bits mean, the newest on top.</summary>
+    ReadOnlyMemory<float> UnitLevels { get; }
+
     /// <summary>Finds codes and scales.</summary>
     /// <param name="rows">Rotated rows one after the other.</param>
     /// <param name="codes">Receives a code per number.</param>

@@ -13,6 +13,8 @@ internal sealed class Q8Codec(int dimension) : Codec(dimension, 1, sizeof(float)
 {
     public static CodecMethod Method { get; } = new("q8", "8-bit integers, one fp32 scale per row", [CommonSettings.Frame], FramedCodec.Around((_, d, _) => new Q8Codec(d)));
 
+    internal override BlockForm? Form { get; } = new() { Numbers = NumberForm.Bytes };
+
     public override int ScaleBytesPerBlock => sizeof(float);
 
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)

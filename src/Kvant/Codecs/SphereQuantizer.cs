@@ -23,6 +23,9 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
     public int Bits => codebook.Bits;
 
     /// <inheritdoc/>
+    public ReadOnlyMemory<float> UnitLevels => codebook.Centroids.ToArray();
+
+    /// <inheritdoc/>
     public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales) => Encode(rows, codes, scales, []);
 
     /// <summary>Finds codes and scales.</summary>

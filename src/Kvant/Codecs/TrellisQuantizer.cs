@@ -51,6 +51,9 @@ internal sealed class TrellisQuantizer : IRowQuantizer
     /// <inheritdoc/>
     public int Bits => _table.Bits;
 
+    /// <inheritdoc/>
+    public ReadOnlyMemory<float> UnitLevels => Array.ConvertAll(_table.Integers, number => number * _table.Step);
+
     /// <summary>What the attention kernels look levels up in.</summary>
     public TileTable CreateTileTable() => new(_table);
 

@@ -22,13 +22,27 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
     }
 
     private TurboQuantTileCodec(Rotation rotation, IRowQuantizer quantizer, TileShape shape)
-        : base(rotation, TileLayout.Rows, shape.Bytes) => (_quantizer, _shape) = (quantizer, shape);
+        : base(rotation, TileLayout.Rows, shape.Bytes)
+    {
+        (_quantizer, _shape) = (quantizer, shape);
+        Form = new()
+        {
+            Numbers = shape.Table.IsTrellis ? NumberForm.Paths : NumberForm.Levels,
+            Bits = shape.Table.Bits,
+            Groups = shape.Groups,
+            KeyOrder = shape.Keys,
+            Levels = quantizer.UnitLevels,
+        };
+    }
 
     /// <inheritdoc/>
     public override int PreparedLength => Dimension + TilePrepare.Length(Dimension, _shape.Groups);
 
     /// <inheritdoc/>
     public override int ScaleBytesPerBlock => _shape.ScaleBytes;
+
+    /// <inheritdoc/>
+    internal override BlockForm? Form { get; }
 
     private protected override bool ScalesLead => true;
 

@@ -60,10 +60,10 @@ public sealed class AttentionSpeedTests
         using var team = new WorkerTeam(1);
         var plain = new PlainAttention(geometry, team);
         using var answers = new AttentionAnswers(geometry, rows, plain, RandomVectors.Normal(4, 64, seed: 2));
-        using var right = new CacheAttention(geometry);
+        using var right = new ProcessorSteps(geometry, new(), team);
         // Each coordinate of a value is off by about .1 of its size (nMSE .009), each logit by as much: sqrt(.009 + .009) = .13.
         Assert.InRange(answers.Check(Codec, cache, right), .08, .2);
-        using var wrong = new CacheAttention(geometry, new AttentionSettings { Temperature = 0.1f });
+        using var wrong = new ProcessorSteps(geometry, new() { Temperature = 0.1f }, team);
         var refused = Assert.Throws<InvalidOperationException>(() => answers.Check(Codec, cache, wrong));
         Assert.Contains("'turboquant:bits=4' as it is timed is off by", refused.Message, StringComparison.Ordinal);
         using var other = new KvCache(s_small.Options(s_policy));

@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace Kvant.Gpu.Kernels;
+
+/// <summary>What a kernel is built for: how rows are stored, and how many queries a work-group takes.</summary>
+/// <param name="Keys">How keys are stored.</param>
+/// <param name="Values">How values are.</param>
+/// <param name="UnitRows">Rows whose blocks of all heads lie side by side.</param>
+/// <param name="Waves">Pairs of channels of a vector that all keys share and positions turn.</param>
+/// <param name="Paged">Whether rows lie in pages; else in a ring.</param>
+/// <param name="Group">The most query heads of a work-group.</param>
+/// <param name="Tokens">The most tokens whose queries it takes.</param>
+internal readonly record struct KernelShape(SideShape Keys, SideShape Values, int UnitRows, int Waves, bool Paged, int Group = 1, int Tokens = 1)
+{
+    // Queries of a work-group: what registers and the memory that its work-items share have room for.
+    private const int MostQueries = 16;
+    private const int MostQueryFloats = 2048;
+
+    /// <summary>Floats of a query.</summary>
+    public int QueryFloats => Keys.Dimension + (2 * Waves) + 1;
+
+    /// <summary>Floats of a result: the sums, the largest logit, the sum of weights.</summary>
+    public int ResultFloats => Values.Dimension + 2;
+
+    /// <summary>Bytes of a head in a unit.</summary>
+    public int HeadBytes => ValuesAt + Align(UnitRows / Values.BlockRows * Values.BlockBytes);
+
+    /// <summary>Where in them values begin.</summary>
+    public int ValuesAt => Align(UnitRows / Keys.BlockRows * Keys.BlockBytes);
+
+    /// <summary>The macros that a kernel is built with.</summary>
+    public string Macros => string.Create(
+        CultureInfo.InvariantCulture, $"{Keys.Macros('K')} {Values.Macros('V')} -DUNIT_ROWS={UnitRows} -DWAVES={Waves} -DPAGED={(Paged ? 1 : 0)} -DGROUP={Group} -DTOKENS={Tokens}");
+
+    /// <summary>The same for queries of a layer.</summary>
+    /// <param name="group">Query heads that share a key-value head.</param>
+    /// <param name="tokens">Tokens that ask.</param>
+    public KernelShape For(int group, int tokens)
+    {
+        int queries = Math.Clamp(MostQueryFloats / Math.Max(Keys.Dimension, Values.Dimension), 1, MostQueries), parts = (group + queries - 1) / queries;
+        int members = (group + parts - 1) / parts;
+        return this with { Group = members, Tokens = Math.Clamp(queries / members, 1, tokens) };
+    }
+
+    // Rows of floats begin where floats may, tiles where four words may be read at once.
+    private int Align(int bytes) => UnitRows == 1 ? (bytes + 3) / 4 * 4 : (bytes + 15) / 16 * 16;
+}

@@ -1,0 +1,234 @@
+// How compressed rows are read: the first half of the kernels (attend.cl), which begins with what both need.
+//
+// Blocks are those of the library, byte for byte (docs/formats, TileLayout.cs): scales of 32 rows, then units of 16 coordinates of all of them.
+
+#define LANES 128
+#define PAGE 128
+#define TILE 32
+#define Q (GROUP * TOKENS)
+#define STRIDE (KD + 2 * WAVES + 1)
+
+// How numbers are stored (NumberForm) and means (MeanForm plus 1; 0 for none).
+#define HALVES 0
+#define SINGLES 1
+#define BYTES 2
+#define LEVELS 3
+#define PATHS 4
+
+#define LOG2E 1.4426950408889634f
+#define NOTHING (-INFINITY)
+
+FUNCTION float half_at(__global const uchar* p)
+{
+    return vload_half(0, (__global const half*)p);
+}
+
+FUNCTION uint word_at(__global const uchar* p)
+{
+    return *(__global const uint*)p;
+}
+
+FUNCTION float float_at(__global const uchar* p)
+{
+    return *(__global const float*)p;
+}
+
+// x for small x, where the fraction below would lose what is small.
+FUNCTION float tangent(float x)
+{
+    const float square = x * x;
+    return fabs(x) < 0.1f ? x * (1 - square * (1 / 3.0f - square * (2 / 15.0f - square * (17 / 315.0f)))) : 1 - 2 / (1 + exp2(2 * LOG2E * x));
+}
+
+// Four codes of a row of keys in the four bytes of a word, coordinates 4k to 4k + 3 of a unit, for each k of 4.
+FUNCTION void key_codes(const int bits, __global const uchar* unit, const int row, uint* codes)
+{
+    const int half_tile = row / 16, lane = 4 * (row % 16);
+    if (bits == 4)
+    {
+        const uint a = word_at(unit + 128 * half_tile + lane), b = word_at(unit + 128 * half_tile + 64 + lane);
+        codes[0] = a & 0x0f0f0f0fu;
+        codes[1] = (a >> 4) & 0x0f0f0f0fu;
+        codes[2] = b & 0x0f0f0f0fu;
+        codes[3] = (b >> 4) & 0x0f0f0f0fu;
+    }
+    else if (bits == 3)
+    {
+        const uint a = word_at(unit + lane), b = word_at(unit + 64 + lane), c = word_at(unit + 128 + lane);
+        const uint rest = ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0c0c0c0cu) | ((c >> 2) & 0x30303030u);
+        const uint low = half_tile ? c : a, high = half_tile ? rest : b;
+        codes[0] = low & 0x07070707u;
+        codes[1] = (low >> 3) & 0x07070707u;
+        codes[2] = high & 0x07070707u;
+        codes[3] = (high >> 3) & 0x07070707u;
+    }
+    else if (bits == 2)
+    {
+        const uint a = word_at(unit + 64 * half_tile + lane);
+        for (int k = 0; k < 4; k++)
+            codes[k] = (a >> (2 * k)) & 0x03030303u;
+    }
+    else
+    {
+        const uint a = word_at(unit + lane) >> (4 * half_tile);
+        for (int k = 0; k < 4; k++)
+            codes[k] = (a >> k) & 0x01010101u;
+    }
+}
+
+// Codes of one coordinate of four rows of values, from the words of its lane of a unit.
+FUNCTION uint value_codes(const int bits, const uint* words, const int quad)
+{
+    if (bits == 4)
+        return (words[quad / 2] >> (quad % 2 * 4)) & 0x0f0f0f0fu;
+    if (bits == 3)
+    {
+        const uint rest = ((words[0] >> 6) & 0x03030303u) | ((words[1] >> 4) & 0x0c0c0c0cu) | ((words[2] >> 2) & 0x30303030u);
+        return ((quad < 6 ? words[quad / 2] : rest) >> (quad % 2 * 3)) & 0x07070707u;
+    }
+    return bits == 2 ? (words[quad / 4] >> (quad % 4 * 2)) & 0x03030303u : (words[0] >> quad) & 0x01010101u;
+}
+
+// The next states of four paths: eight bits each, the newest code on top.
+FUNCTION uint next_states(const int bits, uint states, uint codes)
+{
+    return ((states >> bits) & (0x01010101u * (uint)(255 >> bits))) | (codes << (8 - bits));
+}
+
+// A number of a mean.
+FUNCTION float mean_at(const int form, __global const uchar* mean, const int c)
+{
+    if (form == 1)
+        return half_at(mean + 2 * c);
+    if (form == 2)
+        return float_at(mean) * (float)(char)mean[4 + c];
+    return half_at(mean) * (float)((int)((mean[2 + c / 2] >> (c % 2 * 4)) & 15) - 8);
+}
+
+// Where the block of a row lies in its page.
+FUNCTION __global const uchar* block_at(__global const uchar* head, const int unit_bytes, const int row, const int block_rows, const int block_bytes)
+{
+    return head + (ulong)(row / UNIT_ROWS) * unit_bytes + row % UNIT_ROWS / block_rows * block_bytes;
+}
+
+// The products of a row of keys with all queries.
+FUNCTION void score(float* scores, __global const uchar* block, const int row, __local const float* queries, __local const float* mean, __local const float* levels)
+{
+    for (int q = 0; q < Q; q++)
+        scores[q] = 0;
+#if K_NUMBERS == LEVELS || K_NUMBERS == PATHS
+    const int units = KD / 16 / K_GROUPS;
+    __global const uchar* tile = block + row % K_BLOCK_ROWS / TILE * (K_GROUPS * 2 * TILE + KD / 16 * 64 * K_BITS);
+    for (int g = 0; g < K_GROUPS; g++)
+    {
+        const float scale = half_at(tile + 2 * (g * TILE + row % TILE));
+        __global const uchar* unit = tile + K_GROUPS * 2 * TILE + g * units * 64 * K_BITS;
+        uint codes[4];
+#if K_NUMBERS == PATHS
+        // The path begins where it ends: a column with what the column before left, the first with what the last did. Rows so short that a state reaches farther back go round more than once.
+        uint states[4] = { 0, 0, 0, 0 };
+        for (int round = 0; round < (8 + units * K_BITS - 1) / (units * K_BITS); round++)
+        {
+            for (int u = max(0, units - (8 + K_BITS - 1) / K_BITS); u < units; u++)
+            {
+                key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
+                for (int k = 0; k < 4; k++)
+                    states[k] = next_states(K_BITS, states[k], codes[k]);
+            }
+            const uint last = states[3] >> 24;
+            for (int k = 3; k > 0; k--)
+                states[k] = (states[k] << 8) | (states[k - 1] >> 24);
+            states[0] = (states[0] << 8) | last;
+        }
+#endif
+        for (int u = 0; u < units; u++)
+        {
+            key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
+            const int first = (g * units + u) * 16;
+            for (int k = 0; k < 4; k++)
+            {
+#if K_NUMBERS == PATHS
+                codes[k] = states[k] = next_states(K_BITS, states[k], codes[k]);
+#endif
+                for (int j = 0; j < 4; j++)
+                {
+                    const int c = first + 4 * k + j;
+#if K_MEAN
+                    const float x = fma(levels[(codes[k] >> (8 * j)) & 255], scale, mean[c]);
+#else
+                    const float x = levels[(codes[k] >> (8 * j)) & 255] * scale;
+#endif
+                    for (int q = 0; q < Q; q++)
+                        scores[q] = fma(x, queries[c * Q + q], scores[q]);
+                }
+            }
+        }
+    }
+#else
+    for (int c = 0; c < KD; c++)
+    {
+#if K_NUMBERS == HALVES
+        const float x = half_at(block + 2 * c);
+#elif K_NUMBERS == SINGLES
+        const float x = float_at(block + 4 * c);
+#else
+        const float x = (float)(char)block[4 + c];
+#endif
+        for (int q = 0; q < Q; q++)
+            scores[q] = fma(x, queries[c * Q + q], scores[q]);
+    }
+#if K_NUMBERS == BYTES
+    for (int q = 0; q < Q; q++)
+        scores[q] *= float_at(block);
+#endif
+#endif
+}
+
+#if V_NUMBERS == LEVELS || V_NUMBERS == PATHS
+// Codes that a value's level depends on: its own and those before it on its path.
+#if V_NUMBERS == PATHS
+#define V_BACK ((8 + V_BITS - 1) / V_BITS)
+#else
+#define V_BACK 1
+#endif
+
+// Adds a tile's rows, one coordinate of them, to the sums; some quads of rows alone where work-items share a coordinate.
+FUNCTION void add_tile(float* sums, __global const uchar* tile, const int c, const int part, const int parts, __local const float* weights, __local const float* scales, __local const float* levels)
+{
+    const int units = VD / 16 / V_GROUPS, group = c / (VD / V_GROUPS);
+    __global const uchar* first = tile + V_GROUPS * 2 * TILE + group * units * 64 * V_BITS;
+    uint words[V_BACK][V_BITS];
+    for (int back = 0, unit = c / 16 % units, lane = c % 16; back < V_BACK; back++)
+    {
+        for (int b = 0; b < V_BITS; b++)
+            words[back][b] = word_at(first + (unit * V_BITS + b) * 64 + 4 * lane);
+        // To the coordinate before it on the path: the unit before, or the column before.
+        if (unit-- == 0)
+        {
+            unit = units - 1;
+            lane = (lane + 15) % 16;
+        }
+    }
+    for (int quad = part; quad < 8; quad += parts)
+    {
+#if V_NUMBERS == PATHS
+        uint codes = value_codes(V_BITS, words[0], quad) << (8 - V_BITS);
+        for (int back = 1; back < V_BACK; back++)
+        {
+            const int up = 8 - V_BITS * (back + 1);
+            const uint older = value_codes(V_BITS, words[back], quad);
+            codes |= up >= 0 ? older << max(up, 0) : (older >> max(-up, 0)) & (0x01010101u * (uint)((1 << (V_BITS + min(up, 0))) - 1));
+        }
+#else
+        const uint codes = value_codes(V_BITS, words[0], quad);
+#endif
+        for (int j = 0; j < 4; j++)
+        {
+            const int row = 4 * quad + j;
+            const float x = levels[(codes >> (8 * j)) & 255] * scales[group * PAGE + row];
+            for (int q = 0; q < Q; q++)
+                sums[q] = fma(x, weights[row * Q + q], sums[q]);
+        }
+    }
+}
+#endif

@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+using Kvant.Codecs;
+using Kvant.Numerics;
+
+namespace Kvant.Gpu.Memory;
+
+/// <summary>Numbers that kernels look up and all caches share: what codes mean, and how vectors turn from row to row.</summary>
+internal sealed class DeviceTables(DeviceMemory memory)
+{
+    private const int PageRows = RotaryTables.PageRows;
+    private const int Levels = 256;
+
+    private readonly Lock _lock = new();
+    private readonly List<(float[] Numbers, nint Buffer)> _levels = [];
+    private readonly List<Turning> _turnings = [];
+
+    /// <summary>What codes of keys and of values mean, 256 numbers each.</summary>
+    public nint OfLevels(BlockForm keys, BlockForm values)
+    {
+        float[] numbers = new float[2 * Levels];
+        keys.Levels.Span.CopyTo(numbers);
+        values.Levels.Span.CopyTo(numbers.AsSpan(Levels));
+        lock (_lock)
+        {
+            foreach ((float[] known, nint buffer) in _levels)
+            {
+                if (known.AsSpan().SequenceEqual(numbers))
+                    return buffer;
+            }
+
+            nint made = Copy(numbers, "A table of levels");
+            _levels.Add((numbers, made));
+            return made;
+        }
+    }
+
+    /// <summary>How pairs turn: [pair, cosine and sine, row of a page], and at the first row of each page [page, cosines then sines], pairs from the fastest on.</summary>
+    /// <param name="tables">Their speeds.</param>
+    /// <param name="pages">So many pages at least.</param>
+    public (nint Waves, nint Turns) OfTurning(RotaryTables tables, int pages)
+    {
+        double[] speeds = new double[tables.Count];
+        for (int i = 0; i < speeds.Length; i++)
+            speeds[i] = tables.Speeds[tables.Order[i]];
+        lock (_lock)
+        {
+            Turning? known = _turnings.Find(turning => turning.Speeds.AsSpan().SequenceEqual(speeds));
+            if (known is null)
+                _turnings.Add(known = new() { Speeds = speeds, Waves = Copy(Within(speeds), "A table of waves") });
+            if (known.Pages < pages)
+            {
+                int room = Math.Max(pages, 2 * known.Pages);
+                // Somebody may be about to read the shorter one, which stays until the device goes.
+                (known.Turns, known.Pages) = (Copy(AtPages(speeds, room), "A table of turns"), room);
+            }
+
+            return (known.Waves, known.Turns);
+        }
+    }
+
+    private static float[] Within(double[] speeds)
+    {
+        float[] waves = new float[2 * speeds.Length * PageRows];
+        for (int i = 0; i < speeds.Length * PageRows; i++)
+        {
+            (int pair, int row) = Math.DivRem(i, PageRows);
+            (double sine, double cosine) = PortableMath.SinCos(speeds[pair] * row);
+            (waves[(2 * pair * PageRows) + row], waves[(((2 * pair) + 1) * PageRows) + row]) = ((float)cosine, (float)sine);
+        }
+
+        return waves;
+    }
+
+    private static float[] AtPages(double[] speeds, int pages)
+    {
+        float[] turns = new float[2 * speeds.Length * pages];
+        for (int i = 0; i < speeds.Length * pages; i++)
+        {
+            (int page, int pair) = Math.DivRem(i, speeds.Length);
+            (double sine, double cosine) = PortableMath.SinCos(speeds[pair] * ((long)page * PageRows));
+            (turns[(2 * page * speeds.Length) + pair], turns[(((2 * page) + 1) * speeds.Length) + pair]) = ((float)cosine, (float)sine);
+        }
+
+        return turns;
+    }
+
+    private nint Copy(float[] numbers, string what)
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(numbers.AsSpan());
+        nint buffer = memory.Allocate(bytes.Length, what);
+        memory.WriteBuffer(buffer, bytes);
+        return buffer;
+    }
+
+    private sealed class Turning
+    {
+        public required double[] Speeds { get; init; }
+
+        public required nint Waves { get; init; }
+
+        public nint Turns { get; set; }
+
+        public int Pages { get; set; }
+    }
+}
