@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Kvant.Chat.Scheduling;
 using Kvant.Conversations;
@@ -18,7 +17,8 @@ namespace Kvant.Chat;
 /// <see cref="KvantChatOptions.Queue"/> of them are refused by an <see cref="InvalidOperationException"/>. A cancellation is seen at every token.</para>
 /// <para>Of <see cref="ChatOptions"/>: temperature, top-k, top-p, penalties, seed, stop sequences, most tokens, instructions, and among the additional properties <c>min_p</c> and
 /// <c>repetition_penalty</c>. Tools, other contents than text and other formats than text are refused.</para>
-/// <para>With a <see cref="ChatOptions.ConversationId"/> (any text of the caller's) the client remembers the turns, and a request has the new messages alone.</para>
+/// <para>With a <see cref="ChatOptions.ConversationId"/> (any text of the caller's) the client remembers the turns, and a request has the new messages alone. It remembers those used last, <see cref="KvantChatOptions.Conversations"/> of them;
+/// one that is forgotten begins anew. A second turn of a conversation while one is being answered is refused by an <see cref="InvalidOperationException"/>.</para>
 /// </remarks>
 public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
 {
@@ -26,11 +26,11 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
     private readonly TextEngine _engine;
     private readonly ILogger _logger;
     private readonly ChatClientMetadata _metadata;
-    private readonly ConcurrentDictionary<string, IReadOnlyList<Turn>> _conversations = new();
+    private readonly ConversationMemory _conversations;
 
     /// <summary>Opens the model.</summary>
     /// <param name="options">Which model, and how it runs.</param>
-    /// <param name="logger">Hears of every request; null for nobody.</param>
+    /// <param name="logger">Hears of every request, and of faults; null for nobody.</param>
     /// <exception cref="InvalidDataException">The file is no model that can be run, or says of no known family how a conversation is written; or the policy is one for another model.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="ArgumentException">The policy is neither a preset nor a file, or does not fit the model.</exception>
@@ -38,8 +38,8 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
     public KvantChatClient(KvantChatOptions options, ILogger<KvantChatClient>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        (_options, _logger) = (options, logger ?? (ILogger)NullLogger.Instance);
-        _engine = new TextEngine(options, needsTemplate: true);
+        (_options, _logger, _conversations) = (options, logger ?? (ILogger)NullLogger.Instance, new ConversationMemory(options.Conversations));
+        _engine = new TextEngine(options, needsTemplate: true, _logger);
         _metadata = new ChatClientMetadata("kvant", defaultModelId: _engine.ModelName);
     }
 
@@ -55,9 +55,8 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
         IEnumerable<Microsoft.Extensions.AI.ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        string? conversation = options?.ConversationId;
-        IReadOnlyList<Turn> earlier = conversation is null ? [] : _conversations.GetValueOrDefault(conversation) ?? [];
-        ChatRequest request = ChatRequest.Of(earlier, messages, options, _options);
+        using ConversationMemory.Conversation? conversation = options?.ConversationId is { } name ? _conversations.Begin(name) : null;
+        ChatRequest request = ChatRequest.Of(conversation?.Turns ?? [], messages, options, _options);
         string id = "chatcmpl-" + Guid.NewGuid().ToString("N");
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Answer answering = _engine.Submit(request.ToText(_engine.Encode(request.Turns), _options.Tenant), cancellation.Token);
@@ -76,7 +75,7 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         AnswerEnd answer = await answering.End.ConfigureAwait(false);
         if (conversation is not null)
-            _conversations[conversation] = [.. request.Turns, new Turn("assistant", answer.Text)];
+            conversation.Turns = [.. request.Turns, new Turn("assistant", answer.Text)];
         Log(_logger, answer.Prompt, answer.Cached, answer.Written, answer.Finish.Value, answer.Time.TotalMilliseconds);
         ChatResponseUpdate last = Update(new UsageContent(new UsageDetails
         {
@@ -94,7 +93,7 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
             MessageId = id,
             ModelId = _engine.ModelName,
             CreatedAt = DateTimeOffset.UtcNow,
-            ConversationId = conversation,
+            ConversationId = conversation?.Name,
         };
     }
 

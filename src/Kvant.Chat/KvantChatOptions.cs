@@ -10,6 +10,7 @@ public sealed record KvantChatOptions
 {
     private readonly int _threads = Environment.ProcessorCount;
     private readonly int _caches = 4;
+    private readonly int _conversations = 1024;
     private readonly int _maxOutputTokens = 1024;
     private readonly int _batch = 256;
     private readonly int _running = 16;
@@ -25,7 +26,7 @@ public sealed record KvantChatOptions
     /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>
     public IChunkStore? Store { get; init; }
 
-    /// <summary>Keeps users of one store apart (<see cref="Conversations.PrefixOptions.Tenant"/>). Empty for what all may share.</summary>
+    /// <summary>Keeps users of one store apart (<see cref="Kvant.Conversations.PrefixOptions.Tenant"/>). Empty for what all may share.</summary>
     public string Tenant { get; init; } = "";
 
     /// <summary>Threads that compute, at least 1; as many as there are processors unless said.</summary>
@@ -34,8 +35,11 @@ public sealed record KvantChatOptions
     /// <summary>Tokens of a prompt that are read together, at least 1; 256 unless said. A cancellation waits for that many, and so do the next tokens of all answers.</summary>
     public int Batch { get => _batch; init => _batch = AtLeastOne(value, nameof(Batch)); }
 
-    /// <summary>How many conversations stay in memory when nobody asks anything, those used last, at least 1; 4 unless said. Others come back from the store, or are read again.</summary>
+    /// <summary>How many conversations of a tenant stay in memory when nobody asks anything, those used last, at least 1; 4 unless said. Others come back from the store, or are read again.</summary>
     public int Caches { get => _caches; init => _caches = AtLeastOne(value, nameof(Caches)); }
+
+    /// <summary>How many conversations are remembered by their <see cref="Microsoft.Extensions.AI.ChatOptions.ConversationId"/>, those used last, at least 1; 1,024 unless said. One that is forgotten begins anew.</summary>
+    public int Conversations { get => _conversations; init => _conversations = AtLeastOne(value, nameof(Conversations)); }
 
     /// <summary>How many requests are answered at once, at least 1; 16 unless said. Others wait.</summary>
     public int Running { get => _running; init => _running = AtLeastOne(value, nameof(Running)); }

@@ -4,6 +4,8 @@ using Kvant.Conversations;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
 using Kvant.Models.Tokenizers;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Turn = Kvant.Models.Generation.ChatMessage;
 
 namespace Kvant.Chat;
@@ -22,7 +24,8 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <summary>Opens a model.</summary>
     /// <param name="options">Which, and how it runs.</param>
     /// <param name="needsTemplate">Whether a model that says nothing of conversations is refused.</param>
-    public TextEngine(KvantChatOptions options, bool needsTemplate)
+    /// <param name="logger">Hears of faults; null for nobody.</param>
+    public TextEngine(KvantChatOptions options, bool needsTemplate, ILogger? logger = null)
     {
         _options = options;
         _model = LanguageModel.Open(options.Model);
@@ -36,7 +39,7 @@ internal sealed class TextEngine : IAsyncDisposable
             KvCacheOptions cache = _model.CacheOptions(options.Policy) with { Pool = options.Pool ?? _ownPool };
             _stores = new TenantStores(options.Store, cache);
             _ = _stores.Of(options.Tenant); // what does not fit is refused here
-            _scheduler = new Scheduler(_model, Tokenizer, cache, _stores, options, EncodeNext);
+            _scheduler = new Scheduler(_model, Tokenizer, cache, _stores, options, EncodeNext, logger ?? NullLogger.Instance);
         }
         catch
         {

@@ -77,7 +77,7 @@ internal static class Completions
         BodyWriter bodies = new(model.Options.Name, shape);
         if (request.Stream)
         {
-            await EventStream.SendAsync(http, answer, bodies, request.IncludeUsage).ConfigureAwait(false);
+            await EventStream.SendAsync(http, answer, bodies, request.IncludeUsage, model.Logger).ConfigureAwait(false);
             return;
         }
 

@@ -1,11 +1,12 @@
 using Kvant.Caching;
 using Kvant.Chat.Scheduling;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Kvant.Serving;
 
 /// <summary>Lets a request in that has a key, and says what is wrong where something is.</summary>
-internal static class Door
+internal static partial class Door
 {
     /// <summary>Answers one request.</summary>
     /// <param name="http">The request.</param>
@@ -25,12 +26,20 @@ internal static class Door
         catch (Exception e) when (!http.Response.HasStarted)
         {
             http.Response.Clear();
-            await ErrorOf(e).WriteAsync(http).ConfigureAwait(false);
+            await ErrorOf(e, model.Logger).WriteAsync(http).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Which refusal an exception is.</summary>
-    public static ApiError ErrorOf(Exception e) => e switch
+    /// <summary>Which refusal an exception is; what is a fault of the server's is logged.</summary>
+    public static ApiError ErrorOf(Exception e, ILogger logger)
+    {
+        if (Known(e) is { } known)
+            return known;
+        LogFault(logger, e);
+        return ApiError.Fault($"The server failed: {e.GetType().Name}.");
+    }
+
+    private static ApiError? Known(Exception e) => e switch
     {
         ApiError error => error,
         QueueFullException => ApiError.Busy(e.Message),
@@ -38,6 +47,9 @@ internal static class Door
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => ApiError.TooLarge(0),
         BadHttpRequestException bad => new ApiError(bad.StatusCode, bad.Message, "invalid_request_error", null, null),
         ObjectDisposedException or OperationCanceledException => ApiError.Ending(),
-        _ => ApiError.Fault($"The server failed: {e.GetType().Name}."),
+        _ => null,
     };
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request failed")]
+    private static partial void LogFault(ILogger logger, Exception fault);
 }

@@ -19,7 +19,9 @@ internal static class KvantHost
     public static WebApplication Create(KvantServingOptions options, IPAddress address, int port, TimeSpan patience)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        // Whoever runs it hears of faults of ours, on the error output, and of nothing else.
+        builder.Logging.ClearProviders().AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Error)
+            .AddFilter(null, LogLevel.None).AddFilter("Kvant", LogLevel.Error);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

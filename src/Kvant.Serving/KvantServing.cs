@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Kvant.Serving;
 
@@ -13,14 +14,14 @@ namespace Kvant.Serving;
 /// </code></example>
 public static class KvantServing
 {
-    /// <summary>Registers a model, which is opened by <see cref="MapKvant"/> and closed with the container.</summary>
+    /// <summary>Registers a model, which is opened by <see cref="MapKvant"/> and closed with the container. Its loggers hear of faults.</summary>
     /// <param name="services">The container.</param>
     /// <param name="options">Which model, to whom, within which limits.</param>
     public static IServiceCollection AddKvant(this IServiceCollection services, KvantServingOptions options)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(options);
-        return services.AddSingleton(_ => new ServedModel(options));
+        return services.AddSingleton(provider => new ServedModel(options, provider.GetService<ILoggerFactory>()));
     }
 
     /// <summary>Opens the model and maps <c>/v1/chat/completions</c>, <c>/v1/completions</c>, <c>/v1/models</c>, <c>/health</c> and <c>/metrics</c>.</summary>

@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using Kvant.Chat;
 using Kvant.Serving.Metrics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kvant.Serving;
 
@@ -11,14 +13,15 @@ internal sealed class ServedModel : IAsyncDisposable
 
     /// <summary>Opens it.</summary>
     /// <param name="options">Which, to whom, within which limits.</param>
-    public ServedModel(KvantServingOptions options)
+    /// <param name="loggers">Hear of faults; null for nobody.</param>
+    public ServedModel(KvantServingOptions options, ILoggerFactory? loggers = null)
     {
-        Options = options;
+        (Options, Logger) = (options, loggers?.CreateLogger("Kvant.Serving") ?? NullLogger.Instance);
         Keys = new ApiKeys(options.ApiKeys);
         Metrics = new PrometheusPage();
         try
         {
-            Engine = new TextEngine(options.Model, needsTemplate: false);
+            Engine = new TextEngine(options.Model, needsTemplate: false, Logger);
         }
         catch
         {
@@ -32,6 +35,9 @@ internal sealed class ServedModel : IAsyncDisposable
     }
 
     public KvantServingOptions Options { get; }
+
+    /// <summary>Hears of faults.</summary>
+    public ILogger Logger { get; }
 
     public TextEngine Engine { get; }
 

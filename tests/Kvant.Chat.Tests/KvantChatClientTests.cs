@@ -201,6 +201,36 @@ public sealed class KvantChatClientTests : IDisposable
     }
 
     [Fact]
+    public async Task ConversationsThatWereUsedLastAreRemembered()
+    {
+        await using KvantChatClient client = new(new() { Model = Model(), Threads = 1, Conversations = 2 });
+        foreach (string name in (string[])["a", "b", "a", "c"])
+            await TokensAsync(name);
+        // A question of its own has few tokens, one behind others has more.
+        long alone = await TokensAsync("new");
+        Assert.Equal((true, alone), (await TokensAsync("c") > alone, await TokensAsync("a")));
+
+        async Task<long> TokensAsync(string name) => (await client.GetResponseAsync("And God said", new() { ConversationId = name, MaxOutputTokens = 3 })).Usage!.InputTokenCount!.Value;
+    }
+
+    [Fact]
+    public async Task SecondTurnOfAConversationWhileOneIsAnsweredIsRefused()
+    {
+        await using KvantChatClient client = Client();
+        ChatOptions options = new() { ConversationId = "a", MaxOutputTokens = 3000 };
+        await using (IAsyncEnumerator<ChatResponseUpdate> first = client.GetStreamingResponseAsync(s_question, options).GetAsyncEnumerator())
+        {
+            Assert.True(await first.MoveNextAsync());
+            Assert.Contains("'a'", (await Assert.ThrowsAsync<InvalidOperationException>(() => client.GetResponseAsync("And God said", options))).Message, StringComparison.Ordinal);
+            Assert.NotEmpty((await client.GetResponseAsync("And God said", new() { ConversationId = "b", MaxOutputTokens = 3 })).Text);
+        }
+
+        // Nor is one that is refused in the way of the next.
+        await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync([], options));
+        Assert.NotEmpty((await client.GetResponseAsync(s_question, new() { ConversationId = "a", MaxOutputTokens = 3 })).Text);
+    }
+
+    [Fact]
     public async Task PolicyOfAnotherModelIsRefused()
     {
         CachePolicy policy;

@@ -5,6 +5,8 @@ using Kvant.Caching;
 using Kvant.Chat.Tests;
 using Kvant.Conversations.Stores;
 using Kvant.Tests.Formats;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Kvant.Serving.Tests;
 
@@ -160,6 +162,25 @@ public sealed class DoorTests : IDisposable
         {
             // As good: the connection ends.
         }
+    }
+
+    [Fact]
+    public async Task FaultIsLoggedAndSaysNoMoreThanItsKind()
+    {
+        ChatModel.Write(_folder.File("model.gguf"));
+        using Heard heard = new();
+        using LoggerFactory loggers = new([heard]);
+        await using ServedModel model = new(new() { Model = new() { Model = _folder.File("model.gguf"), Threads = 1 } }, loggers);
+        DefaultHttpContext http = new();
+        using MemoryStream body = new();
+        http.Response.Body = body;
+        await Door.EnterAsync(http, model, (_, _, _) => throw new InvalidTimeZoneException("secret"));
+        Assert.Equal(500, http.Response.StatusCode);
+        Assert.DoesNotContain("secret", Encoding.UTF8.GetString(body.ToArray()), StringComparison.Ordinal);
+        Assert.Equal(("Kvant.Serving", typeof(InvalidTimeZoneException)), Assert.Single(heard.Errors));
+        // What is the caller's is none.
+        await Door.EnterAsync(new DefaultHttpContext(), model, (_, _, _) => throw ApiError.WrongKey());
+        Assert.Single(heard.Errors);
     }
 
     // A stream that the model may not end by itself.

@@ -116,6 +116,8 @@ public sealed class WireTests : IDisposable
     [InlineData("\"stream_options\":true", "stream_options", "invalid_value")]
     [InlineData("\"seed\":1.5", "seed", "invalid_value")]
     [InlineData("\"presence_penalty\":3", "presence_penalty", "invalid_value")]
+    [InlineData("\"repetition_penalty\":5e-324", "repetition_penalty", "invalid_value")]
+    [InlineData("\"repetition_penalty\":1e-300", "repetition_penalty", "invalid_value")]
     [InlineData("\"logit_bias\":{\"a\":1}", "logit_bias", "invalid_value")]
     [InlineData("\"logit_bias\":{\"\\ud800\":1}", null, "invalid_json")]
     [InlineData("\"logit_bias\":{\"1\":1,\"1\":1}", null, "duplicate_field")]

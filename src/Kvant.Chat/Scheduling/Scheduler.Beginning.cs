@@ -12,7 +12,7 @@ internal sealed partial class Scheduler
         // Who was put away comes first.
         for (int i = 0; i < _waiting.Count && _running.Count < _options.Running && !_running.Exists(a => a.Frozen is not null);)
         {
-            Answer answer = _waiting[i];
+            Answer answer = _beginning = _waiting[i];
             ReadOnlyMemory<int> body = answer.Request.Tokens.AsMemory(0, answer.Request.Tokens.Length - 1); // the last token is read in any case: its logits are wanted
             if (TakeNext(answer))
                 continue;
@@ -28,6 +28,8 @@ internal sealed partial class Scheduler
             else
                 Enter(answer, _memory.Take(answer.Request.Tenant, best, known), answer.Request.Tokens);
         }
+
+        _beginning = null;
     }
 
     private IEnumerable<Sequence> Busy => _running.Select(a => a.Sequence).OfType<Sequence>();

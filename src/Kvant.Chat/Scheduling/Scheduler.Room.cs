@@ -4,7 +4,7 @@ using Microsoft.Extensions.AI;
 
 namespace Kvant.Chat.Scheduling;
 
-// What happens where memory is short: idle sequences go, then the one that came last is put away until others are done.
+// What happens where memory is short: idle sequences go (Scheduler.Forgetting.cs), then the one that came last is put away until others are done.
 internal sealed partial class Scheduler
 {
     // Nobody says when pages come back that other threads hold, such as a fork that waits to be stored.
@@ -18,22 +18,9 @@ internal sealed partial class Scheduler
 
     private bool IsLimited => _pool.MemoryLimit != long.MaxValue;
 
-    // Makes idle sequences go until there is room.
-    private bool HasRoom(long bytes, Sequence? except = null)
-    {
-        while (IsLimited && bytes > _pool.MemoryLimit - _pool.UsedBytes)
-        {
-            if (!_memory.ForgetOldest(except))
-                return false;
-            ChatMetrics.Forgotten();
-        }
-
-        return true;
-    }
-
     private bool HasRoomToAppend(Answer[] answers, int tokens)
     {
-        bool has = !IsLimited || HasRoom(answers.Sum(a => a.Sequence!.Cache.BytesToAppend(tokens)));
+        bool has = !IsLimited || HasRoom(answers.Sum(a => a.Sequence!.Cache.BytesToAppend(tokens)), [.. answers.Select(a => a.Request.Tenant)]);
         if (has)
             _shortSince = null;
         return has;
@@ -47,8 +34,9 @@ internal sealed partial class Scheduler
     private bool? HasRoomFor(Answer answer, int known, Sequence? best)
     {
         int tokens = answer.Request.Tokens.Length;
+        string[] tenant = [answer.Request.Tenant];
         // A fork has sinks and a window of its own.
-        if (!IsLimited || HasRoom(Estimate(known, tokens + 1) + (known > 0 ? Estimate(0, 1) : 0) + Promised(), best))
+        if (!IsLimited || HasRoom(Estimate(known, tokens + 1) + (known > 0 ? Estimate(0, 1) : 0) + Promised(), tenant, best))
         {
             _shortSince = null;
             return true;
@@ -56,9 +44,11 @@ internal sealed partial class Scheduler
 
         if (_running.Count > 0)
             return false;
-        // Nobody is there who would make room by ending; but a fork may wait to be stored, and the one that has most of it may go, too.
+        // Nobody is there who would make room by ending; but a fork may wait to be stored, and the one that has most of it may go, too, and anybody's that lies idle.
         long bytes = Estimate(0, tokens + 1);
-        if (best is not null && HasRoom(bytes))
+        if (best is not null && HasRoom(bytes, tenant))
+            return null;
+        if (bytes <= _pool.MemoryLimit && ForgetAnybodys())
             return null;
         if (bytes <= _pool.MemoryLimit && HasPatience())
             return false;
@@ -81,6 +71,8 @@ internal sealed partial class Scheduler
             return true;
         }
 
+        if (ForgetAnybodys())
+            return true;
         if (HasPatience())
             return false;
         if (last.IsReading)
@@ -118,7 +110,7 @@ internal sealed partial class Scheduler
             FrozenSequence frozen = answer.Frozen!;
             bool alone = !_running.Exists(a => a.Sequence is not null);
             // Room for some tokens more, so that it is not put away at once again.
-            if (!HasRoom(Estimate(0, frozen.Length + _options.Batch) + Promised()) && !alone)
+            if (!HasRoom(Estimate(0, frozen.Length + _options.Batch) + Promised(), [answer.Request.Tenant]) && !alone)
                 return;
             try
             {
@@ -130,7 +122,7 @@ internal sealed partial class Scheduler
             catch (CacheFullException e)
             {
                 // It takes more than was thought: rows that wait after a cut, for one.
-                if (_memory.ForgetOldest(except: null))
+                if (alone ? ForgetAnybodys() : ForgetFor([answer.Request.Tenant], except: null))
                     continue;
                 if (alone && !HasPatience())
                     Fail(answer, e);

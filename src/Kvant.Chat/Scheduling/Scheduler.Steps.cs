@@ -134,6 +134,7 @@ internal sealed partial class Scheduler
         }
         catch (Exception e)
         {
+            LogFailure(_logger, e, answers.Length);
             foreach (Answer answer in answers)
                 Fail(answer, e);
         }

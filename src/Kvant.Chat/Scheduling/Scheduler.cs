@@ -4,6 +4,7 @@ using Kvant.Caching;
 using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
 using Turn = Kvant.Models.Generation.ChatMessage;
 
 namespace Kvant.Chat.Scheduling;
@@ -31,7 +32,9 @@ internal sealed partial class Scheduler : IDisposable
     private readonly AutoResetEvent _wake = new(false);
     private readonly CancellationTokenSource _stop = new();
     private readonly Thread _thread;
+    private readonly ILogger _logger;
     private int _queued;
+    private Answer? _beginning;
 
     /// <summary>Begins.</summary>
     /// <param name="model">Stays the caller's.</param>
@@ -40,8 +43,10 @@ internal sealed partial class Scheduler : IDisposable
     /// <param name="stores">What is stored; stays the caller's.</param>
     /// <param name="options">Limits, threads and arithmetic.</param>
     /// <param name="encodeNext">Writes turns behind others that a sequence holds, in tokens; null where only the whole is right.</param>
-    public Scheduler(LanguageModel model, Tokenizer tokenizer, KvCacheOptions cache, TenantStores stores, KvantChatOptions options, Func<IReadOnlyList<Turn>, IReadOnlyList<Turn>, int[]?> encodeNext)
+    /// <param name="logger">Hears of faults.</param>
+    public Scheduler(LanguageModel model, Tokenizer tokenizer, KvCacheOptions cache, TenantStores stores, KvantChatOptions options, Func<IReadOnlyList<Turn>, IReadOnlyList<Turn>, int[]?> encodeNext, ILogger logger)
     {
+        _logger = logger;
         (_model, _tokenizer, _stores, _options, _encodeNext, _pool) = (model, tokenizer, stores, options, encodeNext, cache.Pool!);
         _probe = new KvCache(cache);
         _memory = new SequenceMemory(cache, stores, options.Caches);
@@ -102,8 +107,9 @@ internal sealed partial class Scheduler : IDisposable
             }
             catch (Exception e)
             {
-                // A fault of ours: nobody knows whose sequence is whole, and the others still want answers.
-                foreach (Answer answer in (Answer[])[.. _running])
+                // A fault of ours: nobody knows whose sequence is whole, and the others still want answers; but not the one that was to begin, or it would be tried for ever.
+                LogFault(_logger, e, _running.Count);
+                foreach (Answer answer in (Answer[])[.. _running, .. _waiting.Where(a => a == _beginning)])
                     Fail(answer, e);
             }
         }
@@ -176,4 +182,10 @@ internal sealed partial class Scheduler : IDisposable
         Interlocked.Decrement(ref _queued);
         ChatMetrics.Waiting(-1);
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A fault of the scheduler ended {Running} answers that were running")]
+    private static partial void LogFault(ILogger logger, Exception fault, int running);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Answers} answers failed")]
+    private static partial void LogFailure(ILogger logger, Exception fault, int answers);
 }

@@ -6,7 +6,7 @@ namespace Kvant.Chat.Scheduling;
 /// <summary>Sequences that nobody writes to at the moment, used last first; and how a new one begins with what another has.</summary>
 /// <param name="options">Of all caches.</param>
 /// <param name="stores">Has sequences stored as they grow.</param>
-/// <param name="most">How many may lie idle.</param>
+/// <param name="most">How many of a tenant may lie idle.</param>
 internal sealed class SequenceMemory(KvCacheOptions options, TenantStores stores, int most) : IDisposable
 {
     /// <summary>A beginning that is shorter is read faster than it is forked.</summary>
@@ -71,27 +71,33 @@ internal sealed class SequenceMemory(KvCacheOptions options, TenantStores stores
         }
     }
 
-    /// <summary>Puts a sequence back that is whole; those used longest ago go where there are too many.</summary>
+    /// <summary>Puts a sequence back that is whole; those of its tenant that were used longest ago go where there are too many.</summary>
     public void Return(Sequence sequence)
     {
         _idle.AddFirst(sequence);
-        while (_idle.Count > most)
-            ForgetOldest(except: null);
+        for (int count = _idle.Count(s => s.Tenant == sequence.Tenant); count > most; count--)
+            ForgetOldest(except: null, tenant => tenant == sequence.Tenant);
     }
+
+    /// <summary>Those that nobody writes to.</summary>
+    public IEnumerable<Sequence> Idle => _idle;
 
     /// <summary>Forgets the idle sequence that was used longest ago; what is stored of it stays so.</summary>
     /// <param name="except">Stays; null for none.</param>
+    /// <param name="whose">Whether a tenant's may go.</param>
     /// <returns>Whether there was one.</returns>
-    public bool ForgetOldest(Sequence? except)
+    public bool ForgetOldest(Sequence? except, Func<string, bool> whose)
     {
-        LinkedListNode<Sequence>? oldest = _idle.Last;
-        if (oldest is not null && oldest.Value == except)
-            oldest = oldest.Previous;
-        if (oldest is null)
-            return false;
-        _idle.Remove(oldest);
-        oldest.Value.Dispose();
-        return true;
+        for (LinkedListNode<Sequence>? oldest = _idle.Last; oldest is not null; oldest = oldest.Previous)
+        {
+            if (oldest.Value == except || !whose(oldest.Value.Tenant))
+                continue;
+            _idle.Remove(oldest);
+            oldest.Value.Dispose();
+            return true;
+        }
+
+        return false;
     }
 
     /// <summary>Has a cache stored as it grows.</summary>

@@ -37,7 +37,7 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _running = CommonOptions.Number("--running", 16, 1, 1024, "Requests that are answered at once; others wait");
     private readonly Option<int> _queue = CommonOptions.Number("--queue", 64, 1, 1_000_000, "Requests that may wait; more are refused");
     private readonly Option<long?> _memory = SpeedOptions.Size("--memory", "The most bytes of all caches: a number and KiB, MiB, GiB or the like. Without it: a quarter of this machine's memory.");
-    private readonly Option<int> _caches = CommonOptions.Number("--caches", 64, 1, 1_000_000, "Conversations that stay in memory when nobody asks anything");
+    private readonly Option<int> _caches = CommonOptions.Number("--caches", 64, 1, 1_000_000, "Conversations of a key that stay in memory when nobody asks anything");
     private readonly Option<int> _batch = CommonOptions.Number("--batch", 256, 1, 65536, "Tokens of a prompt that are read together: fewer are shorter pauses for others");
     private readonly Option<int> _steps = CommonOptions.Number("--step-sequences", 7, 1, 1024, "Sequences of one step; with more than 7 the same request may be answered otherwise in company");
     private readonly Option<long?> _request = SpeedOptions.Size("--request-limit", "The longest request. Without it: 1MiB.");

@@ -41,7 +41,9 @@ internal sealed class LogitChanges
             if (_times[token] < 0) continue;
             double logit = _changed[token];
             logit = logit <= 0 ? logit * _options.RepetitionPenalty : logit / _options.RepetitionPenalty;
-            _changed[token] = (float)(logit - (_options.FrequencyPenalty * _times[token]) - _options.PresencePenalty);
+            logit = logit - (_options.FrequencyPenalty * _times[token]) - _options.PresencePenalty;
+            // However large a penalty, what is finite stays so; what is forbidden stays forbidden.
+            _changed[token] = float.IsFinite(_changed[token]) ? (float)Math.Clamp(logit, -float.MaxValue, float.MaxValue) : (float)logit;
             _times[token] = -_times[token];
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Kvant.Chat.Scheduling;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Kvant.Serving.Wire;
 
@@ -8,7 +9,7 @@ namespace Kvant.Serving.Wire;
 internal static class EventStream
 {
     /// <summary>Sends it. Nothing is sent before there is a first piece, so that what fails till then has a status of its own.</summary>
-    public static async Task SendAsync(HttpContext http, Answer answer, BodyWriter bodies, bool includeUsage)
+    public static async Task SendAsync(HttpContext http, Answer answer, BodyWriter bodies, bool includeUsage, ILogger logger)
     {
         if (!await answer.Pieces.WaitToReadAsync(http.RequestAborted).ConfigureAwait(false))
             await answer.End.ConfigureAwait(false);
@@ -34,7 +35,7 @@ internal static class EventStream
         catch (Exception e) when (!http.RequestAborted.IsCancellationRequested)
         {
             // The status is sent; the reader is told in the stream, which ends without its last word.
-            Event(http, Door.ErrorOf(e).Body());
+            Event(http, Door.ErrorOf(e, logger).Body());
         }
 
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted).ConfigureAwait(false);

@@ -10,7 +10,10 @@ internal sealed record WireRequest
 {
     private const int MostStops = 16;
     private const int MostBiases = 1024;
-    private const double MostTemperature = 2, MostPenalty = 2, MostBias = 100;
+    private const double MostTemperature = 2, MostPenalty = 2, MostBias = 100, MostRepetition = 100;
+
+    /// <summary>As far below 1 as the most is above; much less makes logits infinite.</summary>
+    private const double LeastRepetition = 1 / MostRepetition;
 
     /// <summary>A top-p of 0 leaves the most likely token alone.</summary>
     private const double LeastTopP = 1e-9;
@@ -78,7 +81,7 @@ internal sealed record WireRequest
             TopP = Math.Max(fields.Number("top_p", 0, 1) ?? 1, LeastTopP),
             TopK = (int)Math.Max(fields.Integer("top_k", -1, int.MaxValue) ?? 0, 0),
             MinP = fields.Number("min_p", 0, 1) ?? 0,
-            RepetitionPenalty = fields.Number("repetition_penalty", double.Epsilon, MostBias) ?? 1,
+            RepetitionPenalty = fields.Number("repetition_penalty", LeastRepetition, MostRepetition) ?? 1,
             PresencePenalty = fields.Number("presence_penalty", -MostPenalty, MostPenalty) ?? 0,
             FrequencyPenalty = fields.Number("frequency_penalty", -MostPenalty, MostPenalty) ?? 0,
             LogitBias = BiasesOf(fields),

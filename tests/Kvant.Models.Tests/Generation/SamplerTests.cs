@@ -13,6 +13,21 @@ public sealed class SamplerTests
         Assert.Equal(1, sampler.Choose([1, 3, 2, 3]));
     }
 
+    // What is finite stays so, however extreme a penalty that is taken; what is forbidden stays forbidden.
+    [Theory]
+    [InlineData(double.Epsilon, 0, 0, 1)]
+    [InlineData(1e-300, 0, 0, 1)]
+    [InlineData(1, -1e300, 0, 1)]
+    [InlineData(1, 0, -1e300, 1)]
+    [InlineData(1, 1e300, 0, 0)]
+    public void ExtremePenaltiesStillChoose(double repetition, double presence, double frequency, int wanted)
+    {
+        Sampler sampler = new(4, new SamplerOptions { RepetitionPenalty = repetition, PresencePenalty = presence, FrequencyPenalty = frequency });
+        sampler.Accept(1);
+        sampler.Accept(3);
+        Assert.Equal(wanted, sampler.Choose([3, 2, 1, float.NegativeInfinity]));
+    }
+
     [Fact]
     public void TemperatureOneDrawsByTheProbabilities() => AssertShares([0.05, 0.4, 0.25, 0.3, 0], new SamplerOptions { Temperature = 1, Seed = 1 });
 
