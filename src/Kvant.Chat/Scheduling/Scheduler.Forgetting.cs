@@ -15,7 +15,8 @@ internal sealed partial class Scheduler
         return true;
     }
 
-    private bool ForgetFor(string[] tenants, Sequence? except) => Forget(except, tenants.Contains) || Forget(except, IsOverItsPart(tenants));
+    private bool ForgetFor(string[] tenants, Sequence? except) => Forget(except, tenants.Contains)
+        || (_memory.Idle.Any(s => !tenants.Contains(s.Tenant)) && Forget(except, IsOverItsPart(tenants))); // to count what each has takes a look at all caches
 
     private bool ForgetAnybodys() => Forget(except: null, static _ => true);
 
