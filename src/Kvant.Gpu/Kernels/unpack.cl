@@ -15,6 +15,9 @@
 #define LEVELS 3
 #define PATHS 4
 
+// Arrays of a work-item lie in registers where every index is known when the kernel is built.
+#define UNROLL _Pragma("unroll")
+
 #define LOG2E 1.4426950408889634f
 #define NOTHING (-INFINITY)
 
@@ -65,12 +68,14 @@ FUNCTION void key_codes(const int bits, __global const uchar* unit, const int ro
     else if (bits == 2)
     {
         const uint a = word_at(unit + 64 * half_tile + lane);
+        UNROLL
         for (int k = 0; k < 4; k++)
             codes[k] = (a >> (2 * k)) & 0x03030303u;
     }
     else
     {
         const uint a = word_at(unit + lane) >> (4 * half_tile);
+        UNROLL
         for (int k = 0; k < 4; k++)
             codes[k] = (a >> k) & 0x01010101u;
     }
@@ -132,10 +137,12 @@ FUNCTION void score(float* scores, __global const uchar* block, const int row, _
             for (int u = max(0, units - (8 + K_BITS - 1) / K_BITS); u < units; u++)
             {
                 key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
+                UNROLL
                 for (int k = 0; k < 4; k++)
                     states[k] = next_states(K_BITS, states[k], codes[k]);
             }
             const uint last = states[3] >> 24;
+            UNROLL
             for (int k = 3; k > 0; k--)
                 states[k] = (states[k] << 8) | (states[k - 1] >> 24);
             states[0] = (states[0] << 8) | last;
@@ -145,11 +152,13 @@ FUNCTION void score(float* scores, __global const uchar* block, const int row, _
         {
             key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
             const int first = (g * units + u) * 16;
+            UNROLL
             for (int k = 0; k < 4; k++)
             {
 #if K_NUMBERS == PATHS
                 codes[k] = states[k] = next_states(K_BITS, states[k], codes[k]);
 #endif
+                UNROLL
                 for (int j = 0; j < 4; j++)
                 {
                     const int c = first + 4 * k + j;
@@ -198,8 +207,11 @@ FUNCTION void add_tile(float* sums, __global const uchar* tile, const int c, con
     const int units = VD / 16 / V_GROUPS, group = c / (VD / V_GROUPS);
     __global const uchar* first = tile + V_GROUPS * 2 * TILE + group * units * 64 * V_BITS;
     uint words[V_BACK][V_BITS];
-    for (int back = 0, unit = c / 16 % units, lane = c % 16; back < V_BACK; back++)
+    int unit = c / 16 % units, lane = c % 16;
+    UNROLL
+    for (int back = 0; back < V_BACK; back++)
     {
+        UNROLL
         for (int b = 0; b < V_BITS; b++)
             words[back][b] = word_at(first + (unit * V_BITS + b) * 64 + 4 * lane);
         // To the coordinate before it on the path: the unit before, or the column before.
@@ -209,10 +221,14 @@ FUNCTION void add_tile(float* sums, __global const uchar* tile, const int c, con
             lane = (lane + 15) % 16;
         }
     }
-    for (int quad = part; quad < 8; quad += parts)
+    UNROLL
+    for (int quad = 0; quad < 8; quad++)
     {
+        if (quad % parts != part)
+            continue;
 #if V_NUMBERS == PATHS
         uint codes = value_codes(V_BITS, words[0], quad) << (8 - V_BITS);
+        UNROLL
         for (int back = 1; back < V_BACK; back++)
         {
             const int up = 8 - V_BITS * (back + 1);
@@ -222,6 +238,7 @@ FUNCTION void add_tile(float* sums, __global const uchar* tile, const int c, con
 #else
         const uint codes = value_codes(V_BITS, words[0], quad);
 #endif
+        UNROLL
         for (int j = 0; j < 4; j++)
         {
             const int row = 4 * quad + j;
