@@ -1,0 +1,52 @@
+using Kvant.Gpu.Drivers;
+
+namespace Kvant.Gpu.Tests;
+
+/// <summary>A device whose driver fails once, at a call that the test names.</summary>
+internal sealed class FailingContext(DeviceContext inner) : DeviceContext
+{
+    /// <summary>How many calls go well before one fails; none fails where it is negative.</summary>
+    public int CallsBeforeFailure { get; set; } = -1;
+
+    public override long LargestBuffer => inner.LargestBuffer;
+
+    public override nint Allocate(long bytes)
+    {
+        Count();
+        return inner.Allocate(bytes);
+    }
+
+    public override void Free(nint buffer) => inner.Free(buffer);
+
+    public override void Write(nint buffer, long offset, ReadOnlySpan<byte> bytes)
+    {
+        Count();
+        inner.Write(buffer, offset, bytes);
+    }
+
+    public override void Read(nint buffer, long offset, Span<byte> bytes)
+    {
+        Count();
+        inner.Read(buffer, offset, bytes);
+    }
+
+    public override nint Kernel(string options, string name)
+    {
+        Count();
+        return inner.Kernel(options, name);
+    }
+
+    public override void Launch(nint kernel, int groups, ReadOnlySpan<nint> buffers)
+    {
+        Count();
+        inner.Launch(kernel, groups, buffers);
+    }
+
+    public override void Dispose() => inner.Dispose();
+
+    private void Count()
+    {
+        if (CallsBeforeFailure >= 0 && CallsBeforeFailure-- == 0)
+            throw new GpuException("The device was lost.");
+    }
+}
