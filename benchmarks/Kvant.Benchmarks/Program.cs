@@ -10,9 +10,8 @@ using Kvant.Benchmarks.Serving;
 // forks [PRESET...]            how even the steps of eight forks are
 // vectors THREADS              how fast a query meets vectors on their own
 // chunks [HOST:PORT]           what stored sequences take and how fast they come back
-// shared-prompt MODEL.gguf N   what N conversations on one prompt wait and take
 // serve-load MODEL.gguf S N [shared]   a server under load for S seconds by N connections, every answer compared with that of the same request alone
-// serve-shared MODEL.gguf N    the same as shared-prompt through a server
+// serve-shared MODEL.gguf N    what N conversations through a server on one prompt wait and take
 // serve-killed MODEL.gguf      a conversation through a server that is killed and started again
 // serve-one MODEL.gguf N       what one user waits for through the client that many may use, on N threads
 // tenants MODEL.gguf           how long looking up another tenant's prefix takes
@@ -36,8 +35,6 @@ if (args is ["chunks", .. string[] redis])
     return await ChunkSpeed.RunAsync(redis.FirstOrDefault());
 if (args is ["batch", .. string[] batch])
     return BatchSteps.Run(batch.Length > 0 ? int.Parse(batch[0], CultureInfo.InvariantCulture) : 1, batch.Length > 1 ? batch[1] : "Q4_K");
-if (args is ["shared-prompt", string chat, string conversations])
-    return await SharedPrompt.RunAsync(chat, int.Parse(conversations, CultureInfo.InvariantCulture));
 if (args is ["served", string served, string store, string caches, string queue, string limit])
     return await ServedProcess.ServeAsync(served, store, caches, queue, limit);
 if (args is ["serve-load", string loaded, string seconds, string connections, .. string[] prompts])

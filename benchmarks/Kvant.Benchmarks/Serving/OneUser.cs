@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Chat;
@@ -11,7 +12,7 @@ using Microsoft.Extensions.AI;
 
 namespace Kvant.Benchmarks.Serving;
 
-/// <summary>What one user waits for, through the client that many may use at once, beside a generator that nobody shares, in turn: the first token of a prompt, and those behind it.</summary>
+/// <summary>What one user waits for, through the client that many may use at once, beside a generator that nobody shares, in turn: the first token of a prompt, and those behind it. Both read the whole prompt, and say the same; where they do not it fails.</summary>
 internal static class OneUser
 {
     private const int Rounds = 15;
@@ -24,14 +25,23 @@ internal static class OneUser
         Tokenizer tokenizer = Tokenizer.Read(model.File);
         ChatTemplate template = ChatTemplate.Find(model.File) ?? throw new InvalidDataException("the model knows no conversation");
         List<double> first = [], firstAlone = [], each = [], eachAlone = [];
+        long cached = 0;
+        int same = 0;
         for (int round = 0; round < Rounds; round++)
         {
-            // None begins as another does.
+            // None begins as another does: the system prompt that a template writes by itself would be cached after the first.
+            string system = $"{round * 7919} is your number.";
             string question = $"{round * 7919}: " + string.Join(' ', Enumerable.Range(0, 60).Select(i => (i * i * (round + 3)) % 977)) + " Tell a long story.";
             List<double> times = [];
             long start = Stopwatch.GetTimestamp();
-            await foreach (ChatResponseUpdate part in client.GetStreamingResponseAsync(question, new ChatOptions { MaxOutputTokens = Tokens }))
+            StringBuilder text = new();
+            await foreach (ChatResponseUpdate part in client.GetStreamingResponseAsync([new(ChatRole.System, system), new(ChatRole.User, question)], new ChatOptions { MaxOutputTokens = Tokens }))
+            {
                 times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                text.Append(part.Text);
+                cached += part.Contents.OfType<UsageContent>().Sum(usage => usage.Details.CachedInputTokenCount ?? 0);
+            }
+
             first.Add(times[0]);
             each.Add((times[^3] - times[0]) / (times.Count - 3));
             using KvCache cache = new(KvCacheOptions.Preset("balanced", model.CacheGeometry));
@@ -40,15 +50,22 @@ internal static class OneUser
             using TextGenerator generator = new(model, tokenizer, attention, new DecoderOptions { Batch = 256, Arithmetic = Arithmetic.Fast }, team: team);
             times.Clear();
             start = Stopwatch.GetTimestamp();
-            generator.Read(template.Encode(tokenizer, [new("user", question)]));
-            generator.Write(Tokens, _ => times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+            generator.Read(template.Encode(tokenizer, [new("system", system), new("user", question)]));
+            StringBuilder textAlone = new();
+            generator.Write(Tokens, piece =>
+            {
+                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                textAlone.Append(piece);
+            });
+            same += text.ToString() == textAlone.ToString() ? 1 : 0;
             firstAlone.Add(times[0]);
             eachAlone.Add((times[^2] - times[0]) / (times.Count - 2));
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"first token: {Median(first):f1} ms through the client, {Median(firstAlone):f1} ms alone; ratio of rounds {Ratio(first, firstAlone):f3}"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"each other: {Median(each):f2} ms through the client, {Median(eachAlone):f2} ms alone; ratio of rounds {Ratio(each, eachAlone):f3}"));
-        return 0;
+        Console.WriteLine($"{same} of {Rounds} texts are the same; {cached} tokens of all prompts were cached");
+        return same == Rounds && cached == 0 ? 0 : 1;
     }
 
     private static double Median(IEnumerable<double> times) => times.Order().ElementAt(Rounds / 2);

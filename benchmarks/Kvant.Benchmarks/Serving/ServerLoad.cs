@@ -12,11 +12,15 @@ namespace Kvant.Benchmarks.Serving;
 
 /// <summary>
 /// A server under load: connections that ask one question after the other, a third of which hang up in the middle. Afterwards every answer is compared with that of the same request alone, on a server that has nothing else to do.
-/// Questions begin with a number of their own, so that none finds anything cached and the text must be the same to the letter; "shared" gives them one system prompt, where what was cached may change the last bits.
+/// Questions begin with a number of their own, so that none finds anything cached and the text must be the same to the letter; "shared" gives them one system prompt, where what was cached may change the last bits. It fails where an answer is another, an error is no 429, nobody is answered or hangs up, caches take more than they may, or, in a minute or more, the server's memory grows.
 /// </summary>
 internal static class ServerLoad
 {
     private const int MostTokens = 40;
+
+    // Of the second half of the time: what leaks grows for ever. A process that is young grows anyway.
+    private const double MostGrowth = 1.15;
+    private const int SecondsToJudge = 60;
 
     private static string s_path = "";
 
@@ -39,6 +43,7 @@ internal static class ServerLoad
         ConcurrentBag<(int Number, string Text, int Cached)> answers = [];
         ConcurrentBag<string> errors = [];
         List<long> memory = [];
+        double mostCache = 0;
         long refused = 0, cancelled = 0, asked = 0;
         await using (ServedProcess server = await ServedProcess.StartAsync(model, memory: limit, queue: connections / 2))
         {
@@ -48,6 +53,7 @@ internal static class ServerLoad
             {
                 await Task.WhenAny(Task.WhenAll(clients), Task.Delay(1000));
                 memory.Add(server.Memory);
+                mostCache = Math.Max(mostCache, await server.MetricAsync("kvant_serving_cache_bytes"));
             }
 
             await Task.WhenAll(clients);
@@ -95,7 +101,17 @@ internal static class ServerLoad
             Console.WriteLine($"  {error}");
         long[] half = [memory[memory.Count / 4], memory[memory.Count / 2], memory[memory.Count * 3 / 4], memory[^1]];
         Console.WriteLine($"memory of the server after a quarter, a half, three quarters and all of the time: {string.Join(", ", half.Select(b => $"{b / 1e6:f0} MB"))}");
-        return await CompareAsync(model, [.. answers], shared) && errors.IsEmpty ? 0 : 1;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"caches took {mostCache / 1e6:f1} MB at most where {limit / 1e6:f1} MB were allowed"));
+        bool good = await CompareAsync(model, [.. answers], shared);
+        return Require(good, "an answer is another than alone") & Require(errors.IsEmpty, "there were errors") & Require(!answers.IsEmpty && cancelled > 0, "nobody was answered, or nobody hung up")
+            & Require(mostCache > 0 && mostCache <= limit, "the caches took nothing, or more than they may") & Require(seconds < SecondsToJudge || half[3] <= half[1] * MostGrowth, "the server's memory grows") ? 0 : 1;
+
+        static bool Require(bool holds, string otherwise)
+        {
+            if (!holds)
+                Console.WriteLine($"FAILED: {otherwise}");
+            return holds;
+        }
 
         async Task<(HttpStatusCode, string, int, int)> WholeStreamAsync(ServedProcess server, int number)
         {
@@ -131,6 +147,7 @@ internal static class ServerLoad
                 using HttpResponseMessage response = await server.StreamAsync(body, stop.Token, s_path);
                 if (response.StatusCode == HttpStatusCode.TooManyRequests)
                     return false;
+                response.EnsureSuccessStatusCode();
                 using StreamReader reader = new(await response.Content.ReadAsStreamAsync(stop.Token));
                 for (int lines = 0; lines < 2 * (number % MostTokens) && await reader.ReadLineAsync(stop.Token) is not null; lines++)
                 {
