@@ -8,6 +8,8 @@ namespace Kvant.Chat;
 /// <summary>Which model a <see cref="KvantChatClient"/> runs, and how.</summary>
 public sealed record KvantChatOptions
 {
+    private readonly int? _window;
+    private readonly int? _sinks;
     private readonly int _threads = Environment.ProcessorCount;
     private readonly int _caches = 4;
     private readonly int _conversations = 1024;
@@ -22,6 +24,12 @@ public sealed record KvantChatOptions
 
     /// <summary>How keys and values are compressed: a preset (<see cref="CachePreset"/>), steps by age (<see cref="LayerSpecs.FromText"/>), or the name of a policy file that was made for this model; <c>balanced</c> unless said.</summary>
     public string Policy { get; init; } = "balanced";
+
+    /// <summary>The newest tokens of a conversation that are not compressed (<see cref="KvCacheOptions.Window"/>), 0 or more; null for what the policy says. Few, such as 64, where many conversations are short: each has its own.</summary>
+    public int? Window { get => _window; init => _window = NotNegative(value, nameof(Window)); }
+
+    /// <summary>The first tokens that are not compressed (<see cref="KvCacheOptions.Sinks"/>), 0 or more; null for what the policy says.</summary>
+    public int? Sinks { get => _sinks; init => _sinks = NotNegative(value, nameof(Sinks)); }
 
     /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>
     public IChunkStore? Store { get; init; }
@@ -68,6 +76,8 @@ public sealed record KvantChatOptions
     /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Where it is short, conversations that nobody asks about are forgotten, requests wait, and answers that have begun
     /// are put away and go on later with the same text. Null for a pool without a limit.</summary>
     public PagePool? Pool { get; init; }
+
+    private static int? NotNegative(int? value, string name) => value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(name, value, "The number of tokens cannot be negative.");
 
     private static int AtLeastOne(int value, string name) => value >= 1 ? value : throw new ArgumentOutOfRangeException(name, value, "At least 1 is wanted.");
 }

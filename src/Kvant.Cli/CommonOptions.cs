@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Pulling;
 using Kvant.Codecs;
@@ -26,6 +27,15 @@ internal static class CommonOptions
             DefaultValueFactory = _ => @default,
             CustomParser = result => Parse(result, name, minimum, maximum),
         };
+
+    /// <summary>How many of the newest tokens are not compressed.</summary>
+    public static Option<int> Window(int @default = KvCacheOptions.DefaultWindow) => Number("--window", @default, 0, int.MaxValue / 2, "Newest tokens, in 16-bit floats");
+
+    /// <summary>How many of the first tokens are not compressed.</summary>
+    public static Option<int> Sinks(int @default = KvCacheOptions.DefaultSinks) => Number("--sinks", @default, 0, int.MaxValue / 2, "First tokens, in 16-bit floats");
+
+    /// <summary>A number where it was given, null where it is the default.</summary>
+    public static int? Given(ParseResult result, Option<int> option) => result.GetResult(option) is { Implicit: false } ? result.GetValue(option) : null;
 
     /// <summary>A number that need not be whole.</summary>
     /// <param name="name">The option.</param>

@@ -115,7 +115,7 @@ public sealed class KvantChatClientTests : IDisposable
     public async Task ConversationsThatRunShareWhatTheyHaveInCommon()
     {
         using var pool = new PagePool();
-        await using KvantChatClient client = new(new() { Model = Model(), Threads = 1, Pool = pool });
+        await using KvantChatClient client = new(new() { Model = Model(), Threads = 1, Window = 64, Sinks = 4, Pool = pool });
         ChatMessage system = new(ChatRole.System, string.Join(' ', Enumerable.Repeat("And the LORD spake unto Moses, saying, Speak unto the children of Israel", 40)));
         List<IAsyncEnumerator<ChatResponseUpdate>> running = [];
         List<long> bytes = [];

@@ -56,7 +56,7 @@ public sealed class BenchVerbTests
     [Fact]
     public void PrefillJsonHasTheNamedFields()
     {
-        JsonElement[] rows = [.. ToolResult.JsonOf("bench", "prefill", "--tokens", "200", "--chunk", "64", "--kv-heads", "2", "--seconds", "0.02").EnumerateArray()];
+        JsonElement[] rows = [.. ToolResult.JsonOf("bench", "prefill", "--tokens", "400", "--chunk", "64", "--kv-heads", "2", "--seconds", "0.02").EnumerateArray()];
         Assert.Equal(["fp32", "turboquant:bits=4", CachePreset.Default.Name], rows.Select(r => r.GetProperty("codec").GetString()));
         Assert.Equal(["codec", "tokens", "chunk", "threads", "tokensPerSecond", "ratioToFp32", "outputError"], rows[0].EnumerateObject().Select(p => p.Name));
         Assert.Equal(1, rows[0].GetProperty("ratioToFp32").GetDouble());

@@ -12,7 +12,7 @@ public sealed class CommandFilesTests : IDisposable
 
     private static readonly string[] s_tune =
     [
-        "tune", "--bits-per-value", "3.25", "--context", "128", "--chunks", "1", "--held-out", "1", "--keys", "turboquant:bits=2", "--values", "turboquant:bits=2",
+        "tune", "--bits-per-value", "3.25", "--context", "128", "--window", "16", "--chunks", "1", "--held-out", "1", "--keys", "turboquant:bits=2", "--values", "turboquant:bits=2",
     ];
 
     private static readonly string[] s_evaluate = ["evaluate", "--codec", "fp16", "--context", "64", "--chunks", "1"];

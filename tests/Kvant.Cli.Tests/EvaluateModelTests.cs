@@ -8,7 +8,7 @@ namespace Kvant.Cli.Tests;
 
 public sealed class EvaluateModelTests : IDisposable
 {
-    private static readonly string[] s_short = ["--context", "128", "--chunks", "2", "--threads", "2"];
+    private static readonly string[] s_short = ["--context", "128", "--chunks", "2", "--window", "64", "--sinks", "4", "--threads", "2"];
 
     private readonly TempFolder _folder = new();
 

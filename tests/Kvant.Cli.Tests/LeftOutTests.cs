@@ -52,7 +52,7 @@ public sealed class LeftOutTests : IDisposable
         AssertNamed(result, "q8_0, q4_0, q4_0:rotation=hadamard, polar32:bits=3");
         Assert.Contains("Left out", File.ReadAllText(_folder["r.html"]), StringComparison.Ordinal);
         Assert.True(ToolResult.JsonOf("evaluate", trace)[0].GetProperty("leftOut").GetArrayLength() >= 4);
-        AssertNamed(ToolResult.Of("tune", trace, "--bits-per-value", "16", "--keys", "q4_0", "--keys", "fp16", "--values", "fp16"), "q4_0");
+        AssertNamed(ToolResult.Of("tune", trace, "--window", "16", "--sinks", "4", "--bits-per-value", "16", "--keys", "q4_0", "--keys", "fp16", "--values", "fp16"), "q4_0");
     }
 
     [Theory]

@@ -49,6 +49,8 @@ public sealed class TuneVerbTests : IDisposable
     {
         string[] candidates = ["--bits-per-value", "3.25", "--keys", "turboquant:bits=2", "--keys", "turboquant:bits=4", "--values", "turboquant:bits=2", "--values", "turboquant:bits=4"];
         ToolResult.Of("trace", "-o", _folder["t"], "--tokens", "160").AssertSucceeded();
+        ToolResult.Of(["tune", _folder["t"], .. candidates]).AssertFailed(1, "of 160 tokens none is compressed", "64 sinks and a window of 128");
+        candidates = [.. candidates, "--window", "16"];
         ToolResult.Of(["tune", _folder["t"], "-o", _folder["p.json"], .. candidates]).AssertSucceeded();
         string[] use = ["--policy", _folder["p.json"], "--context", "128", "--chunks", "1"];
         JsonElement onModel = Assert.Single(ToolResult.JsonOf(["evaluate", .. use]).EnumerateArray()), onTrace = Assert.Single(ToolResult.JsonOf("evaluate", _folder["t"], "--policy", _folder["p.json"]).EnumerateArray());

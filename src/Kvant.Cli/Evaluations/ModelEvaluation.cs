@@ -129,6 +129,8 @@ internal static class ModelEvaluation
         if (layers.Length > 0)
             terminal.Out.WriteLine($"Most of the keys' energy is one vector that all keys share, in layers {string.Join(", ", layers)}: codes with one scale by row spend their levels on it, and the softmax never sees it.");
         MethodColumns.WritePolicies(terminal, report.Results.Select(r => (r.Policy, r.Keys, r.Values)));
+        if (text.Context <= report.Sinks + report.Window)
+            terminal.Out.WriteLine(Invariant($"No token of a piece is compressed, since sinks and window hold {report.Sinks + report.Window}: give a longer --context, or a shorter --window and fewer --sinks."));
         if (text.Chunks < 16)
             terminal.Out.WriteLine($"Standard errors (±) are rough with few pieces of text ({text.Chunks}); 16 or more are better.");
     }

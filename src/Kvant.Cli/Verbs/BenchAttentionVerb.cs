@@ -22,8 +22,8 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<int[]> _tokens = SpeedOptions.Numbers("--tokens", [1024, 8192], 1, 1 << 20, "Cached tokens");
     private readonly Option<int> _threads = CommonOptions.Number("--threads", 1, 1, 1024, "Threads that work on a step");
     private readonly Option<bool> _cold = new("--cold") { Description = "Every step takes another layer, out of 384 MiB or more, as a model does; without it the same layer again." };
-    private readonly Option<int> _window = CommonOptions.Number("--window", 0, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 0, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window(0);
+    private readonly Option<int> _sinks = CommonOptions.Sinks(0);
     private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers." };
     private readonly Option<int?> _device = CommonOptions.Device();
     private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured at each number of tokens");
@@ -58,7 +58,7 @@ internal sealed class BenchAttentionVerb : Verb
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
             --device: the codecs' steps are those of a device, copies of queries and results there and back counted; the baseline stays the processor's, and --exact
             and --threads say nothing about the device. Compare its rows with its row of fp16. Codecs: those that have kernels there (docs/gpu.md).
-            All tokens are compressed, so that codecs are compared; a cache's own --window is 64 and its --sinks 4.
+            All tokens are compressed, so that codecs are compared; a cache's own --window is 128 and its --sinks 64.
             """;
 
     public override IReadOnlyList<string> Examples =>

@@ -22,8 +22,8 @@ internal sealed class BenchDecodeVerb : Verb
     private readonly Option<int> _feedForward = CommonOptions.Number("--feed-forward", 3072, 32, 1 << 18, "Numbers of the inner side of the feed-forward part, by 32");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 16384, 1, 1 << 20, "Cached tokens");
     private readonly Option<int> _prompt = CommonOptions.Number("--prompt", 0, 0, 1 << 20, "Tokens of a prompt that the model reads besides, in an empty cache; 0 for none");
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
     private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<string> _weights = new Option<string>("--weights") { Description = "How the weights are stored.", HelpName = "FORMAT", DefaultValueFactory = _ => "Q8_0" }

@@ -14,8 +14,8 @@ internal sealed class BenchEncodeVerb : Verb
     private readonly Option<int> _dimension = CommonOptions.Number("--dimension", 128, 1, Codec.MaxDimension, "Numbers in a row");
     private readonly Option<int> _kvHeads = CommonOptions.Number("--kv-heads", 8, 1, 1024, "Key-value heads of the layer that tokens are appended to");
     private readonly Option<int> _appends = CommonOptions.Number("--appends", 4096, 1, 1 << 20, "Tokens that are appended one by one in a round");
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured");
 
     private static readonly Column<EncodeSpeedResult>[] Columns =

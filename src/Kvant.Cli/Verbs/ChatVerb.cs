@@ -13,6 +13,8 @@ internal sealed class ChatVerb : Verb
 {
     private readonly Option<string?> _model = CommonOptions.Model("The model (GGUF): a file, or the name of one that 'kvant pull' brought. It must say how a conversation is written, which the one that ships does not.");
     private readonly Option<string?> _policy = Policies.Option();
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<string?> _store = ChunkStores.Option();
     private readonly Option<string?> _system = new("--system") { Description = "What the model is told before the conversation.", HelpName = "TEXT" };
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 1024, 1, int.MaxValue, "Tokens of an answer at most");
@@ -23,7 +25,7 @@ internal sealed class ChatVerb : Verb
     public ChatVerb()
         : base("chat", "Talk with a model, its keys and values compressed and, if you like, stored.")
     {
-        foreach (Option option in (Option[])[_model, _policy, _store, _system, _tokens, .. _sampling.All, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _policy, _window, _sinks, _store, _system, _tokens, .. _sampling.All, _arithmetic, _threads])
             Add(option);
     }
 
@@ -50,6 +52,8 @@ internal sealed class ChatVerb : Verb
         {
             Model = model,
             Policy = Policies.Known(result.GetValue(_policy) ?? CachePreset.Default.Name),
+            Window = CommonOptions.Given(result, _window),
+            Sinks = CommonOptions.Given(result, _sinks),
             Store = store,
             Arithmetic = result.GetValue(_arithmetic),
             Threads = result.GetValue(_threads),

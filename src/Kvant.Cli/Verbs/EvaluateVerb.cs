@@ -23,8 +23,8 @@ internal sealed class EvaluateVerb : Verb
     private readonly Option<bool> _parts = new("--parts") { Description = "Also compress keys alone and values alone." };
     private readonly Option<bool> _retrieval = new("--retrieval") { Description = "Also ask a model written by formula, with heads of 64 and of 128 numbers, for single tokens of texts of 1,024, 4,096 and 16,384 (docs/retrieval.md)." };
     private readonly Option<bool> _passkeys = new("--passkeys") { Description = "Also hide numbers in the text and ask the model for them, at the context's length." };
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<int> _long = CommonOptions.Number("--long-context", 32768, 1, int.MaxValue / 2, "Also say how large the cache is at so many tokens");
     private readonly Option<string?> _against = CommonOptions.Input("--against", FileUse.Input, "Compare with logits that another engine wrote for the same tokens (docs/formats/logits.md), not with an fp32 cache.");
     private readonly RotaryOptions _rotary = new();

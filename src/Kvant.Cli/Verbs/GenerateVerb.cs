@@ -34,8 +34,8 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<CodecSpec?> _keys = CommonOptions.Spec("--keys", "The codec of the keys alone; needs --values.");
     private readonly Option<CodecSpec?> _values = CommonOptions.Spec("--values", "The codec of the values alone; needs --keys.");
     private readonly Option<string?> _policy = Policies.Option();
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens that are not compressed yet");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens that are never compressed");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
     private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
     private readonly Option<int> _draft = CommonOptions.Number("--draft", 0, 0, MostDrafts, "Tokens to guess behind each, by what followed the last ones before; the text stays the same");
@@ -146,8 +146,8 @@ internal sealed class GenerateVerb : Verb
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
         return options with
         {
-            Window = result.GetResult(_window) is { Implicit: false } ? result.GetValue(_window) : options.Window,
-            Sinks = result.GetResult(_sinks) is { Implicit: false } ? result.GetValue(_sinks) : options.Sinks,
+            Window = CommonOptions.Given(result, _window) ?? options.Window,
+            Sinks = CommonOptions.Given(result, _sinks) ?? options.Sinks,
         };
     }
 

@@ -18,8 +18,8 @@ internal sealed class PlanVerb : Verb
     private readonly Option<int> _valueDimension = CommonOptions.Number("--value-dimension", 0, 1, Codec.MaxDimension, "Numbers in a value");
     private readonly Option<int> _context = CommonOptions.Number("--context", 131072, 1, int.MaxValue, "Tokens");
     private readonly Methods _methods = new("Without any of these: the pairs of 'kvant evaluate' and the presets.");
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<int> _drafts = CommonOptions.Number("--drafts", 0, 0, int.MaxValue / 2, "Tokens of the longest draft that may be refused, in 16-bit floats beside the window");
     private readonly Option<long?> _memory = SpeedOptions.Size("--memory", "Also say the longest context that fits into this: a number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB.");
 

@@ -28,6 +28,8 @@ internal sealed class ServeVerb : Verb
     private readonly Option<string?> _model = CommonOptions.Model("The model (GGUF): a file, or the name of one that 'kvant pull' brought.");
     private readonly Option<string?> _name = new("--name") { Description = "What clients call the model. Without it: the name of its file.", HelpName = "NAME" };
     private readonly Option<string?> _policy = Policies.Option();
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<string?> _store = ChunkStores.Option();
     private readonly Option<long?> _storeLimit = SpeedOptions.Size("--store-limit", "The most bytes of a store's folder; what was used longest ago goes. A number and KiB, MiB, GiB or the like.");
     private readonly Option<IPAddress> _host = Host();
@@ -47,7 +49,7 @@ internal sealed class ServeVerb : Verb
     public ServeVerb()
         : base("serve", "Serve a model to programs that know the protocol of OpenAI.")
     {
-        foreach (Option option in (Option[])[_model, _name, _policy, _store, _storeLimit, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _threads])
             Add(option);
     }
 
@@ -76,6 +78,8 @@ internal sealed class ServeVerb : Verb
             {
                 Model = model,
                 Policy = Policies.Known(result.GetValue(_policy) ?? CachePreset.Default.Name),
+                Window = CommonOptions.Given(result, _window),
+                Sinks = CommonOptions.Given(result, _sinks),
                 Store = store,
                 Pool = pool,
                 MaxOutputTokens = result.GetValue(_tokens),

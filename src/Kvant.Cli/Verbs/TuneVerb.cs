@@ -27,8 +27,8 @@ internal sealed class TuneVerb : Verb
     private readonly Option<int> _heldOut = CommonOptions.Number("--held-out", 16, 1, int.MaxValue / 4, "Such pieces, others, that policies are verified on at most");
     private readonly Option<CodecSpec[]> _keys = CommonOptions.Specs("--keys", "A candidate for keys; may be repeated. Without it: a list of those with kernels.");
     private readonly Option<CodecSpec[]> _values = CommonOptions.Specs("--values", "A candidate for values; may be repeated.");
-    private readonly Option<int> _window = CommonOptions.Number("--window", 64, 0, int.MaxValue / 2, "Newest tokens in 16-bit floats");
-    private readonly Option<int> _sinks = CommonOptions.Number("--sinks", 4, 0, int.MaxValue / 2, "First tokens in 16-bit floats");
+    private readonly Option<int> _window = CommonOptions.Window();
+    private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads (the result does not depend on them)");
 
     private static readonly Column<Row>[] Columns =

@@ -44,11 +44,11 @@ internal sealed record ModelExperiment
     /// <summary>Chunks at most, 1 or more; 16 unless said. With fewer than 16, standard errors are rough.</summary>
     public int Chunks { get; init; } = 16;
 
-    /// <summary>The first tokens, never compressed, the same for all pairs; 4 unless said.</summary>
-    public int Sinks { get; init; } = 4;
+    /// <summary>The first tokens, never compressed, the same for all pairs; 64 unless said.</summary>
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
-    /// <summary>The newest tokens, not compressed yet, the same for all pairs; 64 unless said.</summary>
-    public int Window { get; init; } = 64;
+    /// <summary>The newest tokens, not compressed yet, the same for all pairs; 128 unless said.</summary>
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>Whether each pair is also measured with its keys compressed alone, and with its values alone.</summary>
     public bool Parts { get; init; }

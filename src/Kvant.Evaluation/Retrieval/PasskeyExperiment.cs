@@ -40,10 +40,10 @@ internal sealed record PasskeyExperiment
     public string Question { get; init; } = "\nWhat is the pass key? The pass key is";
 
     /// <summary>The newest tokens that are not compressed (<see cref="KvCacheOptions.Window"/>).</summary>
-    public int Window { get; init; } = 64;
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>The first tokens that are not compressed (<see cref="KvCacheOptions.Sinks"/>).</summary>
-    public int Sinks { get; init; } = 4;
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
     /// <summary>Names the numbers.</summary>
     public ulong Seed { get; init; } = 1;

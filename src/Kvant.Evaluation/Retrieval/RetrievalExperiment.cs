@@ -31,10 +31,10 @@ internal sealed record RetrievalExperiment
     public int QuestionsPerDepth { get; init; } = 16;
 
     /// <summary>The newest tokens that are not compressed (<see cref="KvCacheOptions.Window"/>).</summary>
-    public int Window { get; init; } = 64;
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>The first tokens that are not compressed (<see cref="KvCacheOptions.Sinks"/>).</summary>
-    public int Sinks { get; init; } = 4;
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
     /// <summary>Names the codes of the tokens and their order.</summary>
     public ulong Seed { get; init; } = 1;

@@ -40,10 +40,10 @@ internal sealed record AttentionSpeed
     public bool Cold { get; init; }
 
     /// <summary>Newest tokens in 16-bit floats.</summary>
-    public int Window { get; init; } = 64;
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>First tokens in 16-bit floats.</summary>
-    public int Sinks { get; init; } = 4;
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
     /// <summary>Floats, or the integers of fast kernels.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;

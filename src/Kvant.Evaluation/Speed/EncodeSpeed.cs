@@ -35,10 +35,10 @@ internal sealed record EncodeSpeed
     public int Appends { get; init; } = 4096;
 
     /// <summary>Newest tokens in 16-bit floats.</summary>
-    public int Window { get; init; } = 64;
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>First tokens in 16-bit floats.</summary>
-    public int Sinks { get; init; } = 4;
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
     /// <summary>How long each codec is measured, half of it encoding and half appending.</summary>
     public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(1);

@@ -28,7 +28,7 @@ internal static class TuneCandidates
     private static CodecSpec[] Trellis(string scale, string frame) =>
     [
         .. from bits in Enumerable.Range(1, 4)
-           from mean in (string[])["mean=0", "mean=32,meanbits=8"]
+           from mean in (string[])["mean=0", "mean=32,meanbits=4"]
            select CodecSpec.Parse($"turboquant:bits={bits},code=trellis,{scale}{mean},{frame}"),
         CodecSpec.Parse($"q8:{frame}"),
         CodecSpec.Parse("fp16"),

@@ -26,11 +26,11 @@ internal sealed record TuneExperiment
     /// <summary>Candidates for values; <see cref="TuneCandidates.Values"/> unless said.</summary>
     public IReadOnlyList<CodecSpec> Values { get; init; } = TuneCandidates.Values;
 
-    /// <summary>First tokens that are never compressed; 4 unless said.</summary>
-    public int Sinks { get; init; } = 4;
+    /// <summary>First tokens that are never compressed; 64 unless said.</summary>
+    public int Sinks { get; init; } = KvCacheOptions.DefaultSinks;
 
-    /// <summary>Newest tokens that are not compressed yet; 64 unless said.</summary>
-    public int Window { get; init; } = 64;
+    /// <summary>Newest tokens that are not compressed yet; 128 unless said.</summary>
+    public int Window { get; init; } = KvCacheOptions.DefaultWindow;
 
     /// <summary>Tokens of a piece of text; 1,024 unless said.</summary>
     public int Context { get; init; } = 1024;
@@ -52,11 +52,12 @@ internal sealed record TuneExperiment
     /// <param name="text">What it reads: first what is measured, then what policies are verified on.</param>
     /// <param name="progress">Told now and then which share is done; or null.</param>
     /// <param name="cancellation">Stops the run; what was measured is kept.</param>
-    /// <exception cref="ArgumentException">No candidate takes the dimension, the text is too short, or the budget is below the smallest policy.</exception>
+    /// <exception cref="ArgumentException">No candidate takes the dimension, the text is too short, sinks and window hold all of a piece, or the budget is below the smallest policy.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
     public TuneReport Run(LanguageModel model, string text, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
+        RequireCompressed(Context);
         var tokenizer = Tokenizer.Read(model.File);
         int[] tokens = tokenizer.Encode(text, addBegin: false);
         TextChunk[] chunks = TextChunk.Cut(tokens, tokenizer.AddsBegin ? tokenizer.Begin : null, Context, MeasuredChunks + HeldOutChunks);
@@ -72,7 +73,7 @@ internal sealed record TuneExperiment
     /// <param name="hash">The hash of its file (<see cref="CachePolicyFile.HashOf"/>), for measurements that are kept.</param>
     /// <param name="progress">Told now and then which share is done; or null.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <exception cref="ArgumentException">The trace has no queries, no candidate takes the dimension, or the budget is below the smallest policy or a divergence.</exception>
+    /// <exception cref="ArgumentException">The trace has no queries, sinks and window hold all of it, no candidate takes the dimension, or the budget is below the smallest policy or a divergence.</exception>
     public TuneReport Run(ITraceSource trace, string hash, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(trace);
@@ -80,9 +81,17 @@ internal sealed record TuneExperiment
             throw new ArgumentException("The trace has no queries; tuning compares attention and needs them.");
         if (Budget.MaxDivergence is not null)
             throw new ArgumentException("A trace cannot tell a divergence of the model; tune a model, or give bits or bytes.");
+        RequireCompressed(trace.Tokens);
         var geometry = new CacheGeometry { Layers = trace.Layers, KvHeads = trace.KvHeads, QueryHeads = trace.QueryHeads, KeyDimension = trace.KeyDimension, ValueDimension = trace.ValueDimension, Rotary = trace.Rotary };
         var source = new TraceTuneSource(trace, Options(geometry), Threads, string.Join(' ', TuneMemory.Magic, hash, Sinks, Window));
         return Run(source, trace.ModelHash, trace.Tokens, 0, progress, cancellation);
+    }
+
+    // Where all tokens are exact, all candidates lose nothing, and the smallest would win.
+    private void RequireCompressed(int tokens)
+    {
+        if (tokens <= (long)Sinks + Window)
+            throw new ArgumentException($"Of {tokens} tokens none is compressed, with {Sinks} sinks and a window of {Window}: there is nothing to tune by. Read more at a time, or keep fewer in 16 bits.");
     }
 
     private TuneReport Run(TuneSource source, string? modelHash, int measured, int heldOut, IProgress<double>? progress, CancellationToken cancellation)

@@ -53,7 +53,7 @@ public sealed class CachePreset
 
     // Trellis codes lose least for their bits; means of 32 tokens take out what neighbors share, and keep blocks short. Keys have a frame besides, for what
     // all of them share and for what queries look at; values an unbiased scale, since sums of them average noise away but not what is missing from each.
-    private static string KeysOf(int bits) => $"turboquant:bits={bits},code=trellis,mean=32,meanbits=8,frame=balanced";
+    private static string KeysOf(int bits) => $"turboquant:bits={bits},code=trellis,mean=32,meanbits=4,frame=balanced";
 
-    private static string ValuesOf(int bits) => $"turboquant:bits={bits},code=trellis,scale=unbiased,mean=32,meanbits=8";
+    private static string ValuesOf(int bits) => $"turboquant:bits={bits},code=trellis,scale=unbiased,mean=32,meanbits=4";
 }

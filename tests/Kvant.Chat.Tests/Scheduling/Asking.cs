@@ -12,7 +12,7 @@ internal static class Asking
         string path = folder.File("model.gguf");
         if (!File.Exists(path))
             ChatModel.Write(path);
-        return new TextEngine(change(new() { Model = path, Threads = 1 }), needsTemplate: false);
+        return new TextEngine(change(new() { Model = path, Threads = 1, Window = 64, Sinks = 4 }), needsTemplate: false);
     }
 
     public static Answer Ask(this TextEngine engine, string text, int tokens, string tenant = "", CancellationToken cancellation = default) =>

@@ -143,6 +143,8 @@ public sealed class ModelExperimentTests
         Pairs = [.. codecs.Select(c => LayerSpecs.Parse(c))],
         Context = 256,
         Chunks = 4,
+        Sinks = 4,
+        Window = 64,
     };
 
     private sealed class Shares : IProgress<double>

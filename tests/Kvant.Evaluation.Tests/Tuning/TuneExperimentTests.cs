@@ -91,6 +91,8 @@ public sealed class TuneExperimentTests : IDisposable
     {
         Budget = budget,
         Context = 256,
+        Sinks = 4,
+        Window = 64,
         MeasuredChunks = 2,
         HeldOutChunks = 8,
         Keys = [CodecSpec.Parse("turboquant:bits=2"), CodecSpec.Parse("turboquant:bits=3"), CodecSpec.Parse("turboquant:bits=4")],
