@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-for project in Kvant Kvant.Models Kvant.Conversations Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.LLamaSharp Kvant.Gpu; do
+for project in Kvant Kvant.Models Kvant.Conversations Kvant.Conversations.Redis Kvant.Chat Kvant.Serving Kvant.LlamaCpp Kvant.LLamaSharp Kvant.OnnxRuntime Kvant.Gpu; do
     echo '#nullable enable' >"src/$project/PublicAPI.Unshipped.txt"
     dotnet format analyzers "src/$project/$project.csproj" --diagnostics RS0016 --severity warn
 done

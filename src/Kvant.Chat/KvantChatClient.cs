@@ -36,10 +36,14 @@ public sealed partial class KvantChatClient : IChatClient, IAsyncDisposable
     /// <exception cref="ArgumentException">The policy is neither a preset nor a file, or does not fit the model.</exception>
     /// <exception cref="FormatException">Its steps by age are not understood.</exception>
     public KvantChatClient(KvantChatOptions options, ILogger<KvantChatClient>? logger = null)
+        : this(options ?? throw new ArgumentNullException(nameof(options)), new TextEngine(options, needsTemplate: true, logger), logger)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        (_options, _logger, _conversations) = (options, logger ?? (ILogger)NullLogger.Instance, new ConversationMemory(options.Conversations));
-        _engine = new TextEngine(options, needsTemplate: true, _logger);
+    }
+
+    /// <summary>As above, for a model that somebody else computes.</summary>
+    internal KvantChatClient(KvantChatOptions options, TextEngine engine, ILogger<KvantChatClient>? logger)
+    {
+        (_options, _engine, _logger, _conversations) = (options, engine, logger ?? (ILogger)NullLogger.Instance, new ConversationMemory(options.Conversations));
         _metadata = new ChatClientMetadata("kvant", defaultModelId: _engine.ModelName);
     }
 

@@ -3,6 +3,7 @@ using Kvant.Chat.Scheduling;
 using Kvant.Conversations;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
+using Kvant.Models.Gguf;
 using Kvant.Models.Tokenizers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -14,7 +15,7 @@ namespace Kvant.Chat;
 internal sealed class TextEngine : IAsyncDisposable
 {
     private readonly KvantChatOptions _options;
-    private readonly LanguageModel _model;
+    private readonly IChatModel _model;
     private readonly ChatTemplate? _template;
     private readonly PagePool? _ownPool;
     private readonly TenantStores _stores;
@@ -26,13 +27,23 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <param name="needsTemplate">Whether a model that says nothing of conversations is refused.</param>
     /// <param name="logger">Hears of faults; null for nobody.</param>
     public TextEngine(KvantChatOptions options, bool needsTemplate, ILogger? logger = null)
+        : this(options, LanguageModel.Open(options.Model), needsTemplate, logger)
     {
-        _options = options;
-        _model = LanguageModel.Open(options.Model);
+    }
+
+    /// <summary>Runs a model.</summary>
+    /// <param name="options">How it runs.</param>
+    /// <param name="model">Ends with it.</param>
+    /// <param name="file">Where tokenizer and template are; read here alone.</param>
+    /// <param name="needsTemplate">As above.</param>
+    /// <param name="logger">As above.</param>
+    public TextEngine(KvantChatOptions options, IChatModel model, GgufFile file, bool needsTemplate, ILogger? logger)
+    {
+        (_options, _model) = (options, model);
         try
         {
-            Tokenizer = Tokenizer.Read(_model.File);
-            _template = ChatTemplate.Find(_model.File);
+            Tokenizer = Tokenizer.Read(file);
+            _template = ChatTemplate.Find(file);
             if (needsTemplate)
                 RequireTemplate();
             _ownPool = options.Pool is null ? new PagePool() : null;
@@ -50,10 +61,15 @@ internal sealed class TextEngine : IAsyncDisposable
         }
     }
 
+    private TextEngine(KvantChatOptions options, LanguageModel model, bool needsTemplate, ILogger? logger)
+        : this(options, new GgufChatModel(model, options), model.File, needsTemplate, logger)
+    {
+    }
+
     public Tokenizer Tokenizer { get; }
 
     /// <summary>Tokens of a sequence at most.</summary>
-    public int Context => _model.Config.ContextLength;
+    public int Context => _model.Context;
 
     /// <summary>Whether the model says how a conversation is written.</summary>
     public bool HasTemplate => _template is not null;

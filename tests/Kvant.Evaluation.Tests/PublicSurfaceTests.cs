@@ -24,6 +24,7 @@ public sealed class PublicSurfaceTests
         ["Kvant.LlamaCpp"] = ["Kvant"],
         ["Kvant.Gpu"] = ["Kvant"],
         ["Kvant.LLamaSharp"] = ["Kvant.Conversations", "Kvant.LlamaCpp"],
+        ["Kvant.OnnxRuntime"] = ["Kvant.Chat"],
         ["Kvant.Evaluation"] = ["Kvant", "Kvant.Models"],
         ["Kvant.Serving"] = ["Kvant.Chat"],
         ["Kvant.Cli"] = ["Kvant.Chat", "Kvant.Serving", "Kvant.Evaluation", "Kvant.Conversations", "Kvant.Conversations.Redis", "Kvant.LlamaCpp", "Kvant.Gpu"],

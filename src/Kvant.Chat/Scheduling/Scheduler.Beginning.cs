@@ -38,7 +38,7 @@ internal sealed partial class Scheduler
     {
         if (answer.Request.Turns is not { } turns || _memory.TakeNext(answer.Request.Tenant, turns, held => _encodeNext(held, [.. turns.Skip(held.Count)])) is not { } next)
             return false;
-        if (next.Tokens.Length < _model.Config.ContextLength)
+        if (next.Tokens.Length < _model.Context)
         {
             Enter(answer, next.Sequence, next.Tokens);
             return true;

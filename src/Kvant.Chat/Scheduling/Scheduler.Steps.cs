@@ -57,7 +57,7 @@ internal sealed partial class Scheduler
         bool last = at + count == answer.Prompt.Length;
         answer.LastPiece = ++_pieces;
         long start = Stopwatch.GetTimestamp();
-        if (!Try([answer], () => _decoder.Read(sequence.Cache, answer.Prompt.AsSpan(at, count), last ? _logits.AsMemory(0, _model.VocabularySize) : default)))
+        if (!Try([answer], () => _model.Read(sequence.Cache, answer.Prompt.AsSpan(at, count), last ? _logits.AsMemory(0, _model.VocabularySize) : default)))
             return;
         sequence.Add(answer.Prompt.AsSpan(at, count));
         ChatMetrics.Piece(Stopwatch.GetElapsedTime(start));
@@ -88,7 +88,7 @@ internal sealed partial class Scheduler
 
     private bool Step(Answer[] writing)
     {
-        foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Config.ContextLength))
+        foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Context))
             Complete(full, ChatFinishReason.Length);
         writing = [.. writing.Where(a => a.Sequence is not null)];
         // Whoever is left makes its step now: before the next round brings anybody back.
@@ -104,7 +104,7 @@ internal sealed partial class Scheduler
         int vocabulary = _model.VocabularySize;
         KvCache[] caches = [.. writing.Select(a => a.Sequence!.Cache)];
         int[] tokens = [.. writing.Select(a => a.Next)];
-        if (!Try(writing, () => _decoder.Step(caches, tokens, _logits.AsMemory(0, writing.Length * vocabulary))))
+        if (!Try(writing, () => _model.Step(caches, tokens, _logits.AsMemory(0, writing.Length * vocabulary))))
             return true;
         for (int i = 0; i < writing.Length; i++)
         {

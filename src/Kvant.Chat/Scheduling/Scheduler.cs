@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
-using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Models.Decoding;
 using Kvant.Models.Tokenizers;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -17,13 +15,11 @@ namespace Kvant.Chat.Scheduling;
 internal sealed partial class Scheduler : IDisposable
 {
     private readonly KvantChatOptions _options;
-    private readonly LanguageModel _model;
+    private readonly IChatModel _model;
     private readonly Tokenizer _tokenizer;
     private readonly TenantStores _stores;
     private readonly SequenceMemory _memory;
     private readonly PagePool _pool;
-    private readonly WorkerTeam _team;
-    private readonly BatchDecoder _decoder;
     private readonly KvCache _probe; // empty: says what tokens would take
     private readonly float[] _logits;
     private readonly Func<IReadOnlyList<Turn>, IReadOnlyList<Turn>, int[]?> _encodeNext;
@@ -41,18 +37,16 @@ internal sealed partial class Scheduler : IDisposable
     /// <param name="tokenizer">The model's.</param>
     /// <param name="cache">Options of all caches, with a pool.</param>
     /// <param name="stores">What is stored; stays the caller's.</param>
-    /// <param name="options">Limits, threads and arithmetic.</param>
+    /// <param name="options">Limits.</param>
     /// <param name="encodeNext">Writes turns behind others that a sequence holds, in tokens; null where only the whole is right.</param>
     /// <param name="logger">Hears of faults.</param>
-    public Scheduler(LanguageModel model, Tokenizer tokenizer, KvCacheOptions cache, TenantStores stores, KvantChatOptions options, Func<IReadOnlyList<Turn>, IReadOnlyList<Turn>, int[]?> encodeNext, ILogger logger)
+    public Scheduler(IChatModel model, Tokenizer tokenizer, KvCacheOptions cache, TenantStores stores, KvantChatOptions options, Func<IReadOnlyList<Turn>, IReadOnlyList<Turn>, int[]?> encodeNext, ILogger logger)
     {
         _logger = logger;
         (_model, _tokenizer, _stores, _options, _encodeNext, _pool) = (model, tokenizer, stores, options, encodeNext, cache.Pool!);
         _probe = new KvCache(cache);
         _memory = new SequenceMemory(cache, stores, options.Caches);
         _logits = new float[checked(options.StepSequences * model.VocabularySize)];
-        _team = new WorkerTeam(options.Threads);
-        _decoder = new BatchDecoder(model, new DecoderOptions { Arithmetic = options.Arithmetic, Batch = Math.Max(options.Batch, options.StepSequences) }, team: _team);
         _thread = new Thread(Run) { IsBackground = true, Name = "Kvant scheduler" };
         _thread.Start();
     }
@@ -92,8 +86,6 @@ internal sealed partial class Scheduler : IDisposable
         _thread.Join();
         _memory.Dispose();
         _probe.Dispose();
-        _decoder.Dispose();
-        _team.Dispose();
     }
 
     private void Run()

@@ -1,0 +1,23 @@
+namespace OnnxExport;
+
+/// <summary>How a decoder is written down.</summary>
+public sealed record ExportOptions
+{
+    /// <summary>Attention as one operation of ONNX Runtime, GroupQueryAttention, as the builder of ONNX Runtime GenAI has it; else as products and a softmax, as Optimum has it.</summary>
+    public bool GroupQuery { get; init; }
+
+    /// <summary>Queries, keys and values of <see cref="GroupQuery"/> come from one matrix.</summary>
+    public bool Packed { get; init; }
+
+    /// <summary>Weights, keys and values in half precision.</summary>
+    public bool Half { get; init; }
+
+    /// <summary>Keys and values alone in half precision, where attention is written as products.</summary>
+    public bool HalfPast { get; init; }
+
+    /// <summary>Whether large weights go into a file of their own, beside the model's.</summary>
+    public bool DataFile { get; init; }
+
+    /// <summary>Layers see only so many of the newest tokens; 0 for all. No llama does: models that cannot be cut are made so.</summary>
+    public int Window { get; init; }
+}

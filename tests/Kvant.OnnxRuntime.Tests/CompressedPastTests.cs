@@ -1,0 +1,105 @@
+using Kvant.Caching;
+using OnnxBars;
+
+namespace Kvant.OnnxRuntime.Tests;
+
+public sealed class CompressedPastTests
+{
+    public static TheoryData<string> Kinds => [.. Mini.Kinds.Keys];
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void FloatsGiveTheLogitsOfThePlainSession(string kind)
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using KvCache cache = Mini.Exact(decoder);
+        using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
+        Assert.InRange(Mini.Compare(decoder, cache, plain), 0, 1e-5f);
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void HalvesGiveTheLogitsOfThePlainSessionWithHalves(string kind)
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using KvCache cache = Mini.Cache(decoder, "fp16");
+        using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
+        Assert.InRange(Mini.Compare(decoder, cache, plain, rounded: true), 0, 1e-5f);
+    }
+
+    /// <summary>Floats that were kept and written over where tokens changed are those that decoding everything gives.</summary>
+    [Theory]
+    [InlineData("plain", "quality")]
+    [InlineData("plain-half", "balanced")]
+    [InlineData("plain", "tiny")]
+    [InlineData("plain", "quality; 128: balanced")]
+    [InlineData("group", "balanced")]
+    [InlineData("group-half", "small")]
+    public void KeptFloatsAreWhatTheCacheDecodes(string kind, string policy)
+    {
+        using CompressedPast kept = CompressedPast.Open(Mini.Export(kind), Mini.Single), anew = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using KvCache cache = Mini.Cache(kept, policy);
+        float[] one = new float[kept.VocabularySize], other = new float[kept.VocabularySize];
+        kept.Forward(cache, Mini.Tokens.AsSpan(0, 230), one);
+        for (int done = 230; done < 370; done++)
+        {
+            using KvCache? fork = done % 23 == 0 ? cache.Fork() : null;
+            kept.Forward(cache, Mini.Tokens.AsSpan(done, 1), one);
+            if (fork is null)
+                continue;
+            anew.Forward(fork, Mini.Tokens.AsSpan(done, 1), other);
+            Assert.Equal(other, one);
+        }
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("plain-half")]
+    [InlineData("group")]
+    [InlineData("group-half")]
+    public void SequencesOfOneRunAreAsAlone(string kind)
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        Assert.InRange(Mini.CompareBatch(decoder, Mini.Export(kind)), 0, Mini.IsHalf(kind) ? .05f : 1e-4f);
+    }
+
+    [Fact]
+    public void SequencesTakeTurnsAndAreCut()
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single), other = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using KvCache first = Mini.Exact(decoder), second = Mini.Exact(decoder), expected = Mini.Exact(decoder);
+        float[] found = new float[decoder.VocabularySize], wanted = new float[decoder.VocabularySize];
+        decoder.Forward(first, Mini.Tokens.AsSpan(0, 30), []);
+        decoder.Forward(second, Mini.Tokens.AsSpan(500, 40), []);
+        decoder.Forward(first, Mini.Tokens.AsSpan(700, 5), []);
+        first.Truncate(30);
+        decoder.Forward(first, Mini.Tokens.AsSpan(30, 1), found);
+        other.Forward(expected, Mini.Tokens.AsSpan(0, 31), wanted);
+        Assert.InRange(Mini.Difference(wanted, found), 0, 1e-4f);
+    }
+
+    [Fact]
+    public void CacheThatForgotIsRefused()
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using KvCache cache = Mini.Cache(decoder, "fp16");
+        decoder.Forward(cache, Mini.Tokens.AsSpan(0, 30), []);
+        cache.Evict(10);
+        var refused = Assert.Throws<ArgumentException>(() => decoder.Forward(cache, Mini.Tokens.AsSpan(30, 1), []));
+        Assert.Contains("forgotten 6 tokens", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WrongCallsSayWhatIsWrong()
+    {
+        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using KvCache cache = Mini.Exact(decoder), alien = new(KvCacheOptions.Preset("balanced", decoder.Geometry with { Layers = 1 }));
+        float[] logits = new float[decoder.VocabularySize];
+        Assert.Contains("no token", Assert.Throws<ArgumentException>(() => decoder.Forward(cache, [], logits)).Message, StringComparison.Ordinal);
+        Assert.Contains("A token is 1024", Assert.Throws<ArgumentOutOfRangeException>(() => decoder.Forward(cache, [1024], logits)).Message, StringComparison.Ordinal);
+        Assert.Contains("room for 3 logits", Assert.Throws<ArgumentException>(() => decoder.Forward(cache, [1], logits.AsSpan(0, 3))).Message, StringComparison.Ordinal);
+        Assert.Contains("The cache is of", Assert.Throws<ArgumentException>(() => decoder.Forward(alien, [1], logits)).Message, StringComparison.Ordinal);
+        Assert.Contains("needs its own", Assert.Throws<ArgumentException>(() => decoder.Forward([cache, cache], [1, 2], new float[2 * logits.Length])).Message, StringComparison.Ordinal);
+        Assert.Equal(0, cache.Length);
+    }
+}

@@ -1,0 +1,154 @@
+using Kvant.Caching;
+using Kvant.OnnxRuntime.Cutting;
+using Kvant.OnnxRuntime.Graphs;
+using Kvant.Tests.Formats;
+using OnnxBars;
+
+namespace Kvant.OnnxRuntime.Tests;
+
+public sealed class CutDecoderTests
+{
+    public static TheoryData<string> Kinds => [.. Mini.Kinds.Keys];
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void CutModelGivesTheLogitsOfThePlainSession(string kind)
+    {
+        using CutDecoder decoder = CutDecoder.Open(Mini.Export(kind), Mini.Single);
+        using KvCache cache = Mini.Exact(decoder);
+        using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
+        // A graph that rounds its past does not agree with one that does not.
+        Assert.InRange(Mini.Compare(decoder, cache, plain), 0, Mini.IsHalf(kind) ? .1f : Mini.Kinds[kind].HalfPast ? 1e-2f : 1e-4f);
+    }
+
+    /// <summary>A session whose past is in halves and a cache whose rows are halves hold the same numbers.</summary>
+    [Fact]
+    public void HalvesGiveTheLogitsOfAPlainSessionWithHalves()
+    {
+        string path = Mini.Export("plain-half-past");
+        using CutDecoder decoder = CutDecoder.Open(path, Mini.Single);
+        using KvCache cache = Mini.Cache(decoder, "fp16");
+        using var plain = new PlainSession(path, Mini.SingleSession);
+        float[] found = new float[decoder.VocabularySize];
+        List<float> differences = [];
+        for (int i = 0; i < 300; i++)
+        {
+            decoder.Forward(cache, Mini.Tokens.AsSpan(i, 1), found);
+            differences.Add(Mini.Difference(plain.Forward(Mini.Tokens[i])[^1], found));
+        }
+
+        // Sums are added in another order, so that now and then a number falls on the other side of the border between two halves.
+        Assert.InRange(differences.Order().ElementAt(150), 0, 1e-4f);
+        Assert.InRange(differences.Max(), 0, 5e-4f);
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("group-packed-data")]
+    public void SequencesOfOneRunAreAsAlone(string kind)
+    {
+        using CutDecoder decoder = CutDecoder.Open(Mini.Export(kind), Mini.Single);
+        Assert.InRange(Mini.CompareBatch(decoder, Mini.Export(kind)), 0, 1e-4f);
+    }
+
+    [Theory]
+    [InlineData("plain", true)]
+    [InlineData("plain", false)]
+    [InlineData("group", true)]
+    [InlineData("group", false)]
+    public void GreedyTextWithQualityIsThatOfThePlainSession(string kind, bool cut)
+    {
+        using OnnxDecoder decoder = cut ? CutDecoder.Open(Mini.Export(kind), Mini.Single) : CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using KvCache cache = Mini.Cache(decoder, "quality");
+        using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
+        float[] logits = new float[decoder.VocabularySize];
+        decoder.Forward(cache, Mini.Tokens.AsSpan(0, 400), logits);
+        int found = Mini.Best(logits), wanted = Mini.Best(plain.Forward(Mini.Tokens.AsSpan(0, 400))[^1]);
+        for (int i = 0; i < 200; i++)
+        {
+            Assert.Equal(wanted, found);
+            decoder.Forward(cache, [found], logits);
+            (found, wanted) = (Mini.Best(logits), Mini.Best(plain.Forward(wanted)[^1]));
+        }
+
+        // Of so few tokens the window and pages that are not full are much.
+        Assert.InRange(cache.Statistics.CompressionRatio, 1.2, 3);
+    }
+
+    [Theory]
+    [InlineData("plain", "behind 10000 tokens, token 0 of 1")]
+    [InlineData("group", "sees 500 tokens alone")]
+    public void WindowIsRefusedHoweverItIsWritten(string kind, string reason)
+    {
+        string path = Mini.Export(Mini.Kinds[kind] with { Window = 500 });
+        var refused = Assert.Throws<NotSupportedException>(() => CutDecoder.Open(path, Mini.Single, check: false));
+        Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("smooth_softmax", 1, "smooth_softmax")]
+    [InlineData("something", 1, "'something' is not known")]
+    [InlineData("kv_num_heads", 3, "4 heads on 3")]
+    [InlineData("num_heads", 0, "0 heads on 2")]
+    public void AttentionOfAnotherKindIsRefused(string attribute, int number, string reason)
+    {
+        using var folder = new TemporaryFolder();
+        string path = Changed(folder, node => node with { Attributes = [.. node.Attributes.Where(a => a.Name != attribute), OnnxAttribute.Of(attribute, (long)number)] });
+        Assert.Contains(reason, Assert.Throws<NotSupportedException>(() => CutDecoder.Open(path, Mini.Single, check: false)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ScaleAndSoftLimitAreTheGraphs()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Changed(folder, node => node with { Attributes = [.. node.Attributes, OnnxAttribute.Of("scale", .2f), OnnxAttribute.Of("softcap", 3f)] });
+        using CutDecoder decoder = CutDecoder.Open(path, Mini.Single);
+        using KvCache cache = Mini.Exact(decoder);
+        using PlainSession plain = new(path, Mini.SingleSession), other = new(Mini.Export("group"), Mini.SingleSession);
+        float[] found = new float[decoder.VocabularySize];
+        decoder.Forward(cache, Mini.Tokens.AsSpan(0, 100), found);
+        Assert.InRange(Mini.Difference(plain.Forward(Mini.Tokens.AsSpan(0, 100))[^1], found), 0, 1e-3f);
+        Assert.InRange(Mini.Difference(other.Forward(Mini.Tokens.AsSpan(0, 100))[^1], found), .1f, 100);
+    }
+
+    [Fact]
+    public void CheckFindsAModelThatAnswersOtherwise()
+    {
+        using var folder = new TemporaryFolder();
+        string other = Changed(folder, node => node with { Attributes = [.. node.Attributes, OnnxAttribute.Of("scale", .1f)] });
+        using CutDecoder decoder = CutDecoder.Open(Mini.Export("group"), Mini.Single);
+        Assert.Contains("cut at its attention", Assert.Throws<InvalidDataException>(() => CutCheck.Run(decoder, other)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What fails in the middle of a run comes out as it was thrown, and nothing is half done.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void FullPoolLeavesTheCacheAsItWas(bool cut)
+    {
+        using OnnxDecoder decoder = cut ? CutDecoder.Open(Mini.Export("group"), Mini.Single, check: false) : CompressedPast.Open(Mini.Export("group"), Mini.Single);
+        using var probe = new KvCache(decoder.CacheOptions());
+        long bytes = probe.BytesToAppend(300);
+        using var pool = new PagePool(bytes - (bytes / 8));
+        using var cache = new KvCache(decoder.CacheOptions() with { Pool = pool });
+        float[] before = new float[decoder.VocabularySize], after = new float[decoder.VocabularySize];
+        decoder.Forward(cache, Mini.Tokens.AsSpan(0, 40), before);
+        cache.Truncate(39);
+        Assert.Throws<CacheFullException>(() => decoder.Forward(cache, Mini.Tokens.AsSpan(0, 1000), before));
+        Assert.True(cache.Length % 256 == 39 % 256, $"{cache.Length} tokens are left.");
+        cache.Truncate(39);
+        decoder.Forward(cache, Mini.Tokens.AsSpan(39, 1), after);
+        Assert.True(after.All(float.IsFinite));
+        for (int layer = 0; layer < decoder.Geometry.Layers; layer++)
+            Assert.Equal(40, cache.LayerLength(layer));
+    }
+
+    private static string Changed(TemporaryFolder folder, Func<OnnxNode, OnnxNode> change)
+    {
+        OnnxModel model = OnnxModel.Open(Mini.Export("group"));
+        string path = folder.File("changed.onnx");
+        OnnxModel changed = model.With([.. model.Nodes.Select(node => node.Operation == "GroupQueryAttention" ? change(node) : node)], model.Inputs, model.Outputs);
+        File.WriteAllBytes(path, OnnxModel.Read(File.ReadAllBytes(Mini.Export("group"))).With(changed.Nodes, model.Inputs, model.Outputs).Write());
+        return path;
+    }
+}
