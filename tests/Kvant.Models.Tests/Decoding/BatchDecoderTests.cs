@@ -153,7 +153,7 @@ public sealed class BatchDecoderTests : IDisposable
     }
 
     private static KvCache Cache(LanguageModel model, string codec, PagePool? pool = null) =>
-        new(model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec))) with { Window = 16, Pool = pool });
+        new(model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, CodecSpec.Parse(codec), CodecSpec.Parse(codec))) with { Window = 16, Sinks = 4, Pool = pool });
 
     private sealed class Sequence : IDisposable
     {
