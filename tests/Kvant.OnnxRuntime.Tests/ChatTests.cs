@@ -40,7 +40,7 @@ public sealed class ChatTests
         string gguf = folder.File("model.gguf");
         ChatModel.Write(gguf);
         using CutDecoder decoder = CutDecoder.Open(Mini.Export("group"), Mini.Single);
-        KvantChatOptions options = new() { Model = gguf, Store = new MemoryChunkStore(64 << 20), MaxOutputTokens = 10, Threads = 1 };
+        KvantChatOptions options = new() { Model = gguf, Window = 64, Sinks = 4, Store = new MemoryChunkStore(64 << 20), MaxOutputTokens = 10, Threads = 1 };
         string text;
         await using (KvantChatClient client = decoder.AsChatClient(options))
         {

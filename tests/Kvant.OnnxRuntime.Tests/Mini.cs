@@ -62,8 +62,9 @@ internal static class Mini
     /// <summary>A cache that loses nothing.</summary>
     public static KvCache Exact(OnnxDecoder decoder) => new(new() { Geometry = decoder.Geometry, Policy = LayerPolicy.Uniform(decoder.Geometry.Layers, LayerSpecs.Parse("fp32")), WindowCodec = Codecs.CodecSpec.Parse("fp32") });
 
+    // A short tail, so that texts of some hundred tokens are compressed.
     public static KvCache Cache(OnnxDecoder decoder, string policy) =>
-        new(CachePreset.Find(policy) is null ? decoder.CacheOptions() with { Policy = LayerPolicy.Uniform(decoder.Geometry.Layers, LayerSpecs.FromText(policy)) } : decoder.CacheOptions(policy));
+        new((CachePreset.Find(policy) is null ? decoder.CacheOptions() with { Policy = LayerPolicy.Uniform(decoder.Geometry.Layers, LayerSpecs.FromText(policy)) } : decoder.CacheOptions(policy)) with { Window = 64, Sinks = 4 });
 
     /// <summary>Reads a prompt, another part of one, and tokens one by one, and says by how much logits differ at most.</summary>
     public static float Compare(OnnxDecoder decoder, KvCache cache, PlainSession plain, bool rounded = false)
