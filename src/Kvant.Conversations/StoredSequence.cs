@@ -17,6 +17,7 @@ public sealed class StoredSequence : IDisposable
     private int[] _tokens; // of chunks that are stored or wait
     private ChunkKey[] _keys;
     private int _seen; // chunks that the last call found closed
+    private long _mark; // of the cache then: another one where tokens were cut since, whose chunks may be as many and yet others
     private int _lost = int.MaxValue; // the first chunk that waited and could not be stored
 
     /// <summary>A sequence that is restored, whose cache is its own.</summary>
@@ -24,7 +25,7 @@ public sealed class StoredSequence : IDisposable
     {
         (_plan, _queue, Cache, _tokens, Miss, Sections, _ownsCache) = (plan, queue, cache, tokens, miss, sections, true);
         _keys = plan.KeysOf(tokens);
-        _seen = _keys.Length;
+        (_seen, _mark) = (_keys.Length, Mark);
         RestoredTokens = tokens.Length;
     }
 
@@ -46,6 +47,8 @@ public sealed class StoredSequence : IDisposable
 
     /// <summary>The number of tokens at which the next chunk ends that is not in the cache as a whole.</summary>
     public int NextBorder => _plan.Border(_plan.Count(Cache.Length) + 1);
+
+    private long Mark => Cache.Layers[_plan.OwnLayers[0]].TokenMark;
 
     /// <summary>Keeps a section of the chunk that ends where the cache does now.</summary>
     /// <param name="name">One of <see cref="PrefixOptions.Sections"/>.</param>
@@ -72,14 +75,15 @@ public sealed class StoredSequence : IDisposable
     public StoreOutcome Store(ReadOnlySpan<int> tokens)
     {
         int closed = ChunkBytes.Closed(_plan, Cache);
-        if (closed == _seen)
+        long mark = Mark;
+        if (closed == _seen && mark == _mark)
             return StoreOutcome.NothingNew;
         if (closed < 0)
             return StoreOutcome.Evicted;
         if (tokens.Length < Cache.Length)
             throw new ArgumentException($"There are {tokens.Length} tokens; the cache holds {Cache.Length}.", nameof(tokens));
         PrefixStore.RequireTokens(tokens);
-        _seen = closed;
+        (_seen, _mark) = (closed, mark);
 
         // After a cut the sequence may go on otherwise, from some chunk on.
         int same = Math.Min(Math.Min(_keys.Length, closed), _plan.Count(_tokens.AsSpan().CommonPrefixLength(tokens)));

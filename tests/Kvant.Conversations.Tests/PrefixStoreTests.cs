@@ -59,6 +59,27 @@ public sealed class PrefixStoreTests
         Assert.Equal((4 + (5 * 128), null), await Samples.RestoreAsync(store, s_options with { Tenant = "ada" }, s_tokens));
     }
 
+    // As many chunks are closed then as before, but the last is another one.
+    [Fact]
+    public async Task ChunkThatACutReplacesIsStoredAtOnce()
+    {
+        var store = new CountingStore();
+        await using var prefixes = new PrefixStore(store, s_options);
+        using var cache = new KvCache(s_options.Cache);
+        StoredSequence sequence = prefixes.Follow(cache);
+        Samples.Append(cache, s_tokens.AsSpan(0, 560));
+        Assert.Equal(StoreOutcome.Queued, sequence.Store(s_tokens));
+        int[] other = [.. s_tokens[..460], .. Samples.Tokens(100, 3)];
+        cache.Truncate(460);
+        Samples.Append(cache, other.AsSpan(460));
+        Assert.Equal(StoreOutcome.Queued, sequence.Store(other));
+        Assert.Equal(StoreOutcome.NothingNew, sequence.Store(other));
+        await prefixes.FlushAsync();
+        Assert.Equal(5, store.Puts);
+        using StoredSequence restored = await prefixes.RestoreAsync(other);
+        Assert.Equal(4 + (4 * 128), restored.RestoredTokens);
+    }
+
     [Fact]
     public async Task QueueThatIsFullSaysSoAndNothingIsLostForGood()
     {
