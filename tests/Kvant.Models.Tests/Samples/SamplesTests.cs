@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Kvant.Codecs;
@@ -16,22 +15,16 @@ public sealed class SamplesTests
     [InlineData("Search", "turboquant:bits=4   1,320,000 bytes instead of 10,240,000: finds vector 1,234, and 9 of the 10 best")]
     public async Task SampleRunsAndSaysWhatItFound(string name, string said)
     {
-        // bin/Release/net10.0 of this project, and of the sample.
-        string[] output = AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar).Split(Path.DirectorySeparatorChar)[^3..];
-        string program = Path.Combine([Root(), "samples", name, .. output, $"{name}.dll"]);
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [program]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        Task<string> error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string text = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.Equal("", await error);
+        (string text, string error, int exitCode) = await SampleProgram.RunAsync(name, TestContext.Current.CancellationToken);
+        Assert.Equal("", error);
         Assert.Contains(said, text, StringComparison.Ordinal);
-        Assert.Equal(0, process.ExitCode); // each compares what it shows with the right answer
+        Assert.Equal(0, exitCode); // each compares what it shows with the right answer
     }
 
     [Fact]
     public void SamplesAreShortAndUsePublicMembersAlone()
     {
-        string[] programs = Directory.GetFiles(Path.Combine(Root(), "samples"), "Program.cs", SearchOption.AllDirectories);
+        string[] programs = Directory.GetFiles(Path.Combine(SampleProgram.Root(), "samples"), "Program.cs", SearchOption.AllDirectories);
         Assert.Equal(6, programs.Length);
         Assert.All(programs.SelectMany(program => Directory.GetFiles(Path.GetDirectoryName(program)!, "*.cs")), file => Assert.InRange(File.ReadLines(file).Count(), 20, 99));
         foreach (Assembly assembly in (Assembly[])[typeof(Codec).Assembly, typeof(LanguageModel).Assembly])
@@ -41,13 +34,5 @@ public sealed class SamplesTests
             Assert.Contains(typeof(SamplesTests).Assembly.GetName().Name, friends);
             Assert.Empty(friends.Intersect(programs.Select(program => Path.GetFileName(Path.GetDirectoryName(program)!)), StringComparer.OrdinalIgnoreCase));
         }
-    }
-
-    private static string Root()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Kvant.slnx")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new DirectoryNotFoundException($"No Kvant.slnx above {AppContext.BaseDirectory}.");
     }
 }
