@@ -43,12 +43,7 @@ public sealed partial class GpuAttention
     {
         CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        int tokens = queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), queryFloats = shape.QueryHeads * shape.KeyDimension;
-        CheckTokens(keys.Count(shape.KvHeads, shape.KeyDimension, nameof(keys)), tokens, nameof(keys));
-        CheckTokens(values.Count(shape.KvHeads, shape.ValueDimension, nameof(values)), tokens, nameof(values));
-        CheckLength(outputs.Length, (long)tokens * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
-        if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, tokens, shape.QueryHeads, nameof(logSumExp));
+        int tokens = AttentionArguments.RequirePrompt(shape, queries, keys, values, outputs.Length, logSumExp.Length), queryFloats = shape.QueryHeads * shape.KeyDimension;
         mask.Require(tokens);
         if (append && shape.SharedLayer is { } source)
             throw new ArgumentException($"Layer {layer} reads the keys and values of layer {source}: nothing is appended to it.", nameof(append));
@@ -109,8 +104,8 @@ public sealed partial class GpuAttention
         {
             keys.CopyTo(token, 1, key.Length, key);
             values.CopyTo(token, 1, value.Length, value);
-            CheckFinite(key, shape.KeyDimension, nameof(keys));
-            CheckFinite(value, shape.ValueDimension, nameof(values));
+            AttentionArguments.RequireFinite(key, shape.KeyDimension, nameof(keys));
+            AttentionArguments.RequireFinite(value, shape.ValueDimension, nameof(values));
             for (int head = 0; head < shape.KvHeads; head++, at += stored.HeadBytes / sizeof(float))
             {
                 key.AsSpan(head * shape.KeyDimension, shape.KeyDimension).CopyTo(rows.AsSpan(at));

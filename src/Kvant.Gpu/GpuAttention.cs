@@ -1,7 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Gpu.Steps;
-using Kvant.Kernels;
 
 namespace Kvant.Gpu;
 
@@ -48,16 +47,7 @@ public sealed partial class GpuAttention : IDisposable
     public GpuAttention(GpuDevice device, CacheGeometry geometry, IReadOnlyList<AttentionSettings> settings)
     {
         ArgumentNullException.ThrowIfNull(device);
-        ArgumentNullException.ThrowIfNull(geometry);
-        ArgumentNullException.ThrowIfNull(settings);
-        if (settings.Count != 1 && settings.Count != geometry.Layers)
-            throw new ArgumentException($"There are {settings.Count} settings; there must be 1, or {geometry.Layers}, one per layer.", nameof(settings));
-        (Device, Geometry, _settings) = (device, geometry, [.. settings]);
-        for (int layer = 0; layer < geometry.Layers; layer++)
-        {
-            geometry[layer].RequireConsistent(layer, geometry);
-            SettingsOf(layer).RequireHeads(geometry[layer].QueryHeads);
-        }
+        (Device, Geometry, _settings) = (device, geometry, AttentionArguments.Settings(geometry, settings));
     }
 
     /// <summary>Where it computes.</summary>
@@ -98,12 +88,7 @@ public sealed partial class GpuAttention : IDisposable
             CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
         int width = shape.QueryHeads * shape.KeyDimension;
-        CheckTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), caches.Length, nameof(queries));
-        CheckLength(outputs.Length, (long)caches.Length * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
-        if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, caches.Length, shape.QueryHeads, nameof(logSumExp));
-        if (!sinkQueries.IsEmpty)
-            CheckTokens(sinkQueries.Count(shape.QueryHeads, shape.KeyDimension, nameof(sinkQueries)), caches.Length, nameof(sinkQueries));
+        AttentionArguments.RequireStep(shape, caches.Length, queries, outputs.Length, logSumExp.Length, sinkQueries);
         if (caches.IsEmpty)
             return;
         using Turn.Taken turn = _turn.Take(this);
@@ -145,28 +130,8 @@ public sealed partial class GpuAttention : IDisposable
     {
         float[] copy = new float[count * width];
         rows.CopyTo(first, count, width, copy);
-        CheckFinite(copy, dimension, name);
+        AttentionArguments.RequireFinite(copy, dimension, name);
         return copy;
-    }
-
-    private static void CheckFinite(ReadOnlySpan<float> rows, int dimension, string name)
-    {
-        if (Finiteness.All(rows))
-            return;
-        int i = Finiteness.FirstBad(rows);
-        throw new ArgumentException($"{(name.EndsWith("ueries", StringComparison.Ordinal) ? "Query" : $"Row of the {name}")} {i / dimension}, channel {i % dimension} is {rows[i]}; {name} must be finite.", name);
-    }
-
-    private static void CheckLength(int found, long rows, int unit, string name)
-    {
-        if (found != rows * unit)
-            throw new ArgumentException($"The length is {found}; it must be {rows * unit}.", name);
-    }
-
-    private static void CheckTokens(int found, int wanted, string name)
-    {
-        if (found != wanted)
-            throw new ArgumentException($"There are {found} tokens; there must be {wanted}.", name);
     }
 
     private void CheckCache(GpuKvCache cache)

@@ -20,6 +20,7 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
     private KvCache[] _caches = [];
     private (long Changes, long Recoded)[] _states = [];
     private int[] _lengths = [];
+    private int[] _order = [];
     private int _longest;
     private int _next;
 
@@ -163,8 +164,7 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
     private void Decode(KvCache[] caches, PastBuffer[] target, Func<int, int, (int First, int End)[]> rows, Func<int, int> place)
     {
         _next = -1;
-        foreach (KvCache cache in caches)
-            cache.EnterRead();
+        ReadLocks.Enter(caches, ref _order);
         try
         {
             team.Run(worker =>

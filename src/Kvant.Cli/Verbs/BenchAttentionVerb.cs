@@ -49,7 +49,7 @@ internal sealed class BenchAttentionVerb : Verb
             Add(option);
     }
 
-    public override string Details => """
+    public override string Details => $"""
             One row per pair of codecs and per policy and number of tokens; the first of each number is plain attention over 32-bit floats, the baseline.
             ns/token/head: the time of one decode step by token and key-value head, for all query heads of its group. M/s: million such
             pairs in a second. GB/s: stored bytes read in a second. x fp32: how many times faster than the baseline. of a read: the
@@ -58,7 +58,7 @@ internal sealed class BenchAttentionVerb : Verb
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
             --device: the codecs' steps are those of a device, copies of queries and results there and back counted; the baseline stays the processor's, and --exact
             and --threads say nothing about the device. Compare its rows with its row of fp16. Codecs: those that have kernels there (docs/gpu.md).
-            All tokens are compressed, so that codecs are compared; a cache's own --window is 128 and its --sinks 64.
+            All tokens are compressed, so that codecs are compared; a cache's own --window is {KvCacheOptions.DefaultWindow} and its --sinks {KvCacheOptions.DefaultSinks}.
             """;
 
     public override IReadOnlyList<string> Examples =>

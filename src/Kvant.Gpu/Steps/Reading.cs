@@ -1,8 +1,9 @@
+using Kvant.Attention;
 using Kvant.Caching;
 
 namespace Kvant.Gpu.Steps;
 
-/// <summary>Caches that are locked for reading, in the same order for everybody: two that wait for each other's would wait forever.</summary>
+/// <summary>Caches that are locked for reading.</summary>
 internal readonly ref struct Reading
 {
     private readonly KvCache[] _caches;
@@ -14,20 +15,8 @@ internal readonly ref struct Reading
         var caches = new KvCache[copies.Length];
         for (int i = 0; i < caches.Length; i++)
             caches[i] = copies[i].Cache;
-        Array.Sort(caches, (a, b) => a.Number.CompareTo(b.Number));
-        int entered = 0;
-        try
-        {
-            for (; entered < caches.Length; entered++)
-                caches[entered].EnterRead();
-        }
-        catch
-        {
-            while (--entered >= 0)
-                caches[entered].ExitRead();
-            throw;
-        }
-
+        int[] order = [];
+        ReadLocks.Enter(caches, ref order);
         _caches = caches;
     }
 

@@ -50,17 +50,12 @@ public sealed partial class CacheAttention
     {
         CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        int tokens = queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), queryFloats = shape.QueryHeads * shape.KeyDimension;
-        CheckTokens(keys.Count(shape.KvHeads, shape.KeyDimension, nameof(keys)), tokens, nameof(keys));
-        CheckTokens(values.Count(shape.KvHeads, shape.ValueDimension, nameof(values)), shape.ValuesInKeys ? 0 : tokens, nameof(values));
-        CheckLength(outputs.Length, (long)tokens * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
-        if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, tokens, shape.QueryHeads, nameof(logSumExp));
+        int tokens = AttentionArguments.RequirePrompt(shape, queries, keys, values, outputs.Length, logSumExp.Length), queryFloats = shape.QueryHeads * shape.KeyDimension;
         RequireMask(mask, tokens, layer, append);
         using Turn.Taken turn = _turn.Take(this);
         // All of them, before anything changes; then again piece by piece.
         for (int first = 0; first < tokens; first += TokensPerStep)
-            CheckFinite(KeepQueries(queries, first, Math.Min(TokensPerStep, tokens - first), queryFloats), shape.KeyDimension, nameof(queries));
+            AttentionArguments.RequireFinite(KeepQueries(queries, first, Math.Min(TokensPerStep, tokens - first), queryFloats), shape.KeyDimension, nameof(queries));
         // Before the first output is written; Append itself comes behind the last.
         if (append)
             cache.RequireAppend(layer, keys, values);
@@ -71,7 +66,7 @@ public sealed partial class CacheAttention
         _exactKeys = Exact(_exactKeys, shape.KeyDimension);
         _exactValues = Exact(_exactValues, shape.ValuesInKeys ? shape.KeyDimension : shape.ValueDimension);
         ReadOnlySpan<KvCache> caches = [cache];
-        EnterReads(caches);
+        ReadLocks.Enter(caches, ref _order);
         try
         {
             int position = cache.LayerLength(layer);
@@ -120,7 +115,7 @@ public sealed partial class CacheAttention
         for (int token = 0; token < tokens; token++)
         {
             ReadOnlySpan<float> numbers = rows.Token(token, width, scratch.Floats);
-            CheckFinite(numbers, dimension, name);
+            AttentionArguments.RequireFinite(numbers, dimension, name);
             for (int head = 0; head < heads; head++)
                 numbers.Slice(head * dimension, dimension).CopyTo(byHead.AsSpan(((head * tokens) + token) * dimension, dimension));
         }

@@ -17,16 +17,16 @@ public sealed partial class CacheAttention
     {
         CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        CheckTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), 1, nameof(queries));
+        AttentionArguments.RequireTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), 1, nameof(queries));
         int width = shape.QueryHeads * shape.KeyDimension;
         using Turn.Taken turn = _turn.Take(this);
-        CheckFinite(KeepQueries(queries, 0, 1, width), shape.KeyDimension, nameof(queries));
+        AttentionArguments.RequireFinite(KeepQueries(queries, 0, 1, width), shape.KeyDimension, nameof(queries));
         ReadOnlySpan<KvCache> caches = [cache];
-        EnterReads(caches);
+        ReadLocks.Enter(caches, ref _order);
         try
         {
             int tokens = cache.LiveTokens(layer), group = shape.GroupSize;
-            CheckLength(logits.Length, shape.QueryHeads, tokens, nameof(logits));
+            AttentionArguments.RequireLength(logits.Length, shape.QueryHeads, tokens, nameof(logits));
             Begin(layer, caches, tokens: 1);
             int sinks = Math.Min(cache.Options.Sinks, cache.LayerLength(layer)), firstLive = cache.FirstLive(layer);
             for (int head = 0; head < shape.KvHeads; head++)

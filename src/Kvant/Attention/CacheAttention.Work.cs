@@ -35,34 +35,6 @@ public sealed partial class CacheAttention
 
     private static int TokensPerPass(LayerGeometry shape) => Math.Max(1, QueriesPerPass / shape.GroupSize);
 
-    // Of one cache after the other, in the same order for everybody: two that wait for each other's would wait forever.
-    private void EnterReads(ReadOnlySpan<KvCache> caches)
-    {
-        if (_order.Length < caches.Length)
-            _order = new int[caches.Length];
-        Span<int> order = _order.AsSpan(0, caches.Length);
-        for (int i = 0; i < order.Length; i++)
-        {
-            int at = i;
-            for (; at > 0 && caches[order[at - 1]].Number > caches[i].Number; at--)
-                order[at] = order[at - 1];
-            order[at] = i;
-        }
-
-        int entered = 0;
-        try
-        {
-            for (; entered < order.Length; entered++)
-                caches[order[entered]].EnterRead();
-        }
-        catch
-        {
-            while (--entered >= 0)
-                caches[order[entered]].ExitRead();
-            throw;
-        }
-    }
-
     private void ExitReads(ReadOnlySpan<KvCache> caches)
     {
         foreach (KvCache cache in caches)

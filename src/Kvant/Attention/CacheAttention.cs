@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Kvant.Caching;
-using Kvant.Kernels;
 
 namespace Kvant.Attention;
 
@@ -41,17 +40,7 @@ public sealed partial class CacheAttention : IDisposable
     /// <exception cref="ArgumentException">As above, or there is another number of settings.</exception>
     public CacheAttention(CacheGeometry geometry, IReadOnlyList<AttentionSettings> settings, WorkerTeam? team = null)
     {
-        ArgumentNullException.ThrowIfNull(geometry);
-        ArgumentNullException.ThrowIfNull(settings);
-        if (settings.Count != 1 && settings.Count != geometry.Layers)
-            throw new ArgumentException($"There are {settings.Count} settings; there must be 1, or {geometry.Layers}, one per layer.", nameof(settings));
-        (Geometry, _settings) = (geometry, [.. settings]);
-        for (int layer = 0; layer < geometry.Layers; layer++)
-        {
-            geometry[layer].RequireConsistent(layer, geometry);
-            SettingsOf(layer).RequireHeads(geometry[layer].QueryHeads);
-        }
-
+        (_settings, Geometry) = (AttentionArguments.Settings(geometry, settings), geometry);
         _team = team ?? new WorkerTeam(_settings[0].Threads);
         _ownsTeam = team is null;
         _work = Work;
@@ -99,16 +88,11 @@ public sealed partial class CacheAttention : IDisposable
         foreach (KvCache cache in caches)
             CheckCache(cache);
         LayerGeometry shape = Geometry[layer];
-        CheckTokens(queries.Count(shape.QueryHeads, shape.KeyDimension, nameof(queries)), caches.Length, nameof(queries));
-        CheckLength(outputs.Length, (long)caches.Length * shape.QueryHeads, shape.ValueDimension, nameof(outputs));
-        if (!logSumExp.IsEmpty)
-            CheckLength(logSumExp.Length, caches.Length, shape.QueryHeads, nameof(logSumExp));
-        if (!sinkQueries.IsEmpty)
-            CheckTokens(sinkQueries.Count(shape.QueryHeads, shape.KeyDimension, nameof(sinkQueries)), caches.Length, nameof(sinkQueries));
+        AttentionArguments.RequireStep(shape, caches.Length, queries, outputs.Length, logSumExp.Length, sinkQueries);
         using Turn.Taken turn = _turn.Take(this);
         Keep(queries, caches.Length, ref _queries, nameof(queries));
         Keep(sinkQueries, sinkQueries.IsEmpty ? 0 : caches.Length, ref _sinkQueries, nameof(sinkQueries));
-        EnterReads(caches);
+        ReadLocks.Enter(caches, ref _order);
         try
         {
             Begin(layer, caches, tokens: 1);
@@ -129,7 +113,7 @@ public sealed partial class CacheAttention : IDisposable
             int width = shape.QueryHeads * shape.KeyDimension;
             Grow(ref copy, count * width);
             rows.CopyTo(0, count, width, copy);
-            CheckFinite(copy.AsSpan(0, count * width), shape.KeyDimension, name);
+            AttentionArguments.RequireFinite(copy.AsSpan(0, count * width), shape.KeyDimension, name);
         }
     }
 
@@ -152,26 +136,5 @@ public sealed partial class CacheAttention : IDisposable
         ArgumentNullException.ThrowIfNull(cache);
         if (cache.Geometry != Geometry)
             throw new ArgumentException($"The cache is {cache.Geometry}; this attention is for {Geometry}.", nameof(cache));
-    }
-
-    // Integers and a running maximum would make plausible numbers of them.
-    private static void CheckFinite(ReadOnlySpan<float> rows, int dimension, string name)
-    {
-        if (Finiteness.All(rows))
-            return;
-        int i = Finiteness.FirstBad(rows);
-        throw new ArgumentException($"{(name.EndsWith("ueries", StringComparison.Ordinal) ? "Query" : $"Row of the {name}")} {i / dimension}, channel {i % dimension} is {rows[i]}; {name} must be finite.", name);
-    }
-
-    private static void CheckLength(int found, long rows, int unit, string name)
-    {
-        if (found != rows * unit)
-            throw new ArgumentException($"The length is {found}; it must be {rows * unit}.", name);
-    }
-
-    private static void CheckTokens(int found, int wanted, string name)
-    {
-        if (found != wanted)
-            throw new ArgumentException($"There are {found} tokens; there must be {wanted}.", name);
     }
 }
