@@ -15,7 +15,7 @@ namespace Kvant.Benchmarks;
 /// </summary>
 internal static class ChunkSpeed
 {
-    private const int Tokens = 4096 + 68 + 32; // behind the sinks and the window, so that 16 chunks are closed
+    private const int Sinks = KvCacheOptions.DefaultSinks, Stored = Sinks + 4096, Tokens = Stored + KvCacheOptions.DefaultWindow + 32; // behind the sinks and the window, so that 16 chunks are closed
     private const int Rounds = 25;
 
     private static readonly (string Name, int Layers, int KvHeads, int QueryHeads, int Dimension)[] s_shapes = [("mini", 4, 2, 4, 64), ("SmolLM2-135M", 30, 3, 9, 64), ("of 8 B", 32, 8, 32, 128)];
@@ -74,7 +74,7 @@ internal static class ChunkSpeed
                 checksum = Math.Min(checksum, Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
 
-            double byToken = stored / 4100.0, bodyByToken = body / (double)(cache.Length - 4 - statistics.WindowRows / shape.Layers);
+            double byToken = stored / (double)Stored, bodyByToken = body / (double)(cache.Length - Sinks - statistics.WindowRows / shape.Layers);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{shape.Name,-14}{geometry.Fp16BytesPerToken,8}{byToken,8:f0}{geometry.Fp16BytesPerToken / byToken,9:f2}{byToken / bodyByToken,8:f4}   {name,-8}{stored / best / 1e9,9:f2}{stored / fresh / 1e9,7:f2}{stored / checksum / 1e9,9:f2}{best * 1e3,8:f1}"));
         }
@@ -85,6 +85,6 @@ internal static class ChunkSpeed
         long start = Stopwatch.GetTimestamp();
         using StoredSequence restored = await prefixes.RestoreAsync(tokens);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return restored.RestoredTokens == 4 + 4096 ? seconds : throw new InvalidDataException($"{restored.RestoredTokens} tokens came back: {restored.Miss}");
+        return restored.RestoredTokens == Stored ? seconds : throw new InvalidDataException($"{restored.RestoredTokens} tokens came back: {restored.Miss}");
     }
 }
