@@ -39,7 +39,7 @@ public sealed class CutDecoderTests
 
         // Sums are added in another order, so that now and then a number falls on the other side of the border between two halves: then logits differ by as much as where past and rows are rounded apart.
         Assert.InRange(differences.Order().ElementAt(150), 0, 1e-4f);
-        Assert.InRange(differences.Max(), 0, 1e-2f);
+        Assert.InRange(differences.Max(), 0, 2e-3f);
     }
 
     [Theory]
