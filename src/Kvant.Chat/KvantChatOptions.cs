@@ -73,6 +73,10 @@ public sealed record KvantChatOptions
     /// <summary>How weights that are stored in small integers meet vectors: fast unless said, as in <c>kvant generate</c>.</summary>
     public Arithmetic Arithmetic { get; init; } = Arithmetic.Fast;
 
+    /// <summary>Whether the weights of a GGUF file are copied into memory, laid out for this processor, as the model is opened (<see cref="Models.Decoding.LanguageModel.CopyWeights"/>): tokens come sooner, most of all where many are
+    /// answered at once, and the copy takes as much memory as the weights do. Not unless said. It serves <see cref="Arithmetic.Fast"/>; with exact arithmetic it is refused.</summary>
+    public bool CopyWeights { get; init; }
+
     /// <summary>Where the memory of all conversations comes from, with its limit; it stays the caller's. Where it is short, conversations that nobody asks about are forgotten, requests wait, and answers that have begun
     /// are put away and go on later with the same text. Null for a pool without a limit.</summary>
     public PagePool? Pool { get; init; }

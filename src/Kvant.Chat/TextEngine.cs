@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Chat.Scheduling;
+using Kvant.Codecs;
 using Kvant.Conversations;
 using Kvant.Models.Decoding;
 using Kvant.Models.Generation;
@@ -26,8 +27,9 @@ internal sealed class TextEngine : IAsyncDisposable
     /// <param name="options">Which, and how it runs.</param>
     /// <param name="needsTemplate">Whether a model that says nothing of conversations is refused.</param>
     /// <param name="logger">Hears of faults; null for nobody.</param>
+    /// <exception cref="ArgumentException">Weights are to be copied, which serves fast arithmetic, and arithmetic is to be exact.</exception>
     public TextEngine(KvantChatOptions options, bool needsTemplate, ILogger? logger = null)
-        : this(options, LanguageModel.Open(options.Model), needsTemplate, logger)
+        : this(options, Open(options), needsTemplate, logger)
     {
     }
 
@@ -106,6 +108,9 @@ internal sealed class TextEngine : IAsyncDisposable
         _ownPool?.Dispose();
         _model.Dispose();
     }
+
+    private static LanguageModel Open(KvantChatOptions options) => !options.CopyWeights || options.Arithmetic == Arithmetic.Fast ? LanguageModel.Open(options.Model)
+        : throw new ArgumentException("Copied weights serve fast arithmetic; leave out CopyWeights, or Arithmetic.Exact.", nameof(options));
 
     private ChatTemplate RequireTemplate() => _template
         ?? throw new InvalidDataException($"{_options.Model}: the model has no chat template that is known (known: {string.Join(", ", ChatTemplate.Known.Select(t => t.Name))})");

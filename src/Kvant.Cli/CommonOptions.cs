@@ -79,6 +79,13 @@ internal static class CommonOptions
         Description = "Copy the weights into memory, laid out for this processor: tokens of a large model come sooner, and the copy takes as much memory as the weights do.",
     };
 
+    /// <summary>What arithmetic a user wants, if it and copied weights fit each other.</summary>
+    /// <exception cref="UsageException">They do not.</exception>
+    public static Arithmetic ArithmeticOf(ParseResult result, Option<Arithmetic> arithmetic, Option<bool> copyWeights) =>
+        result.GetValue(arithmetic) is var wanted && wanted == Codecs.Arithmetic.Exact && result.GetValue(copyWeights)
+            ? throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact")
+            : wanted;
+
     /// <summary>A device that attends in the processor's place.</summary>
     public static Option<int?> Device() => new("--device")
     {

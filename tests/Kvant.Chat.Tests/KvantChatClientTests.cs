@@ -197,6 +197,7 @@ public sealed class KvantChatClientTests : IDisposable
         await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("x", new() { AdditionalProperties = new() { ["min_p"] = "much" } }));
         ChatModel.Write(_folder.File("plain.gguf"), template: null);
         Assert.Contains("llama3, chatml", Assert.Throws<InvalidDataException>(() => new KvantChatClient(new() { Model = _folder.File("plain.gguf") })).Message, StringComparison.Ordinal);
+        Assert.Contains("CopyWeights", Assert.Throws<ArgumentException>(() => new KvantChatClient(new() { Model = Model(), CopyWeights = true, Arithmetic = Codecs.Arithmetic.Exact })).Message, StringComparison.Ordinal);
         Assert.Contains("neither a preset", Assert.Throws<ArgumentException>(() => new KvantChatClient(new() { Model = Model(), Policy = "none" })).Message, StringComparison.Ordinal);
     }
 

@@ -80,8 +80,7 @@ internal sealed class BenchDecodeVerb : Verb
     {
         List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
-        if (result.GetValue(_copyWeights) && result.GetValue(_arithmetic) == Arithmetic.Exact)
-            throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact");
+        Arithmetic arithmetic = CommonOptions.ArithmeticOf(result, _arithmetic, _copyWeights);
         List<LeftOut> leftOut = [];
         int dimension = result.GetValue(_dimension);
         if (pairs.Count == 0 && policies.Length == 0)
@@ -105,7 +104,7 @@ internal sealed class BenchDecodeVerb : Verb
             Prompt = result.GetValue(_prompt),
             Window = result.GetValue(_window),
             Sinks = result.GetValue(_sinks),
-            Arithmetic = result.GetValue(_arithmetic),
+            Arithmetic = arithmetic,
             WeightFormat = result.GetValue(_weights)!,
             CopyWeights = result.GetValue(_copyWeights),
             Threads = result.GetValue(_threads),

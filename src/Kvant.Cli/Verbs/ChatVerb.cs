@@ -20,12 +20,13 @@ internal sealed class ChatVerb : Verb
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 1024, 1, int.MaxValue, "Tokens of an answer at most");
     private readonly SamplingOptions _sampling = new();
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
     public ChatVerb()
         : base("chat", "Talk with a model, its keys and values compressed and, if you like, stored.")
     {
-        foreach (Option option in (Option[])[_model, _policy, _window, _sinks, _store, _system, _tokens, .. _sampling.All, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _policy, _window, _sinks, _store, _system, _tokens, .. _sampling.All, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -55,7 +56,8 @@ internal sealed class ChatVerb : Verb
             Window = CommonOptions.Given(result, _window),
             Sinks = CommonOptions.Given(result, _sinks),
             Store = store,
-            Arithmetic = result.GetValue(_arithmetic),
+            Arithmetic = CommonOptions.ArithmeticOf(result, _arithmetic, _copyWeights),
+            CopyWeights = result.GetValue(_copyWeights),
             Threads = result.GetValue(_threads),
             MaxOutputTokens = result.GetValue(_tokens),
             Sampling = _sampling.Of(result, int.MaxValue),

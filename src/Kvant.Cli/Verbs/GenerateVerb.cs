@@ -100,8 +100,7 @@ internal sealed class GenerateVerb : Verb
         LayerSpecs? codecs = SpecPairs.One(result.GetValue(_codec), result.GetValue(_keys), result.GetValue(_values));
         if (result.GetValue(_policy) is not null && codecs is not null)
             throw new UsageException("--policy says which codecs; leave out --codec, --keys and --values, or --policy");
-        if (result.GetValue(_copyWeights) && result.GetValue(_arithmetic) == Arithmetic.Exact)
-            throw new UsageException("--copy-weights serves fast arithmetic; leave it out, or --arithmetic exact");
+        Arithmetic arithmetic = CommonOptions.ArithmeticOf(result, _arithmetic, _copyWeights);
         if (result.GetValue(_device) is not null && result.GetValue(_draft) > 0)
             throw new UsageException("guesses are tried on the processor; leave out --draft, or --device");
         string? policy = codecs is null ? result.GetValue(_policy) ?? CachePreset.Default.Name : null;
@@ -119,7 +118,7 @@ internal sealed class GenerateVerb : Verb
         using DeviceAttention? onDevice = result.GetValue(_device) is { } device ? new(cache, device) : null;
         IAttention attention = (IAttention?)onProcessor ?? onDevice!;
         CopyWeights(result, terminal, model);
-        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = result.GetValue(_arithmetic), Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team) { Drafts = result.GetValue(_draft) };
+        using var generator = new TextGenerator(model, tokenizer, attention, new DecoderOptions { Arithmetic = arithmetic, Batch = Batch, BeyondContext = true }, _sampling.Of(result, model.VocabularySize), team) { Drafts = result.GetValue(_draft) };
         TokenSpeed read = default;
         terminal.WithProgress("reading the prompt", json || tokens.Length < LongPrompt, done => read = generator.Read(tokens, done, terminal.Cancellation));
         GeneratedText written = generator.Write(most, json ? null : terminal.Text.Write, terminal.Cancellation);

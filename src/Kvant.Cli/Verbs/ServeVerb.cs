@@ -44,12 +44,13 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _steps = CommonOptions.Number("--step-sequences", 7, 1, 1024, "Sequences of one step; with more than 7 the same request may be answered otherwise in company");
     private readonly Option<long?> _request = SpeedOptions.Size("--request-limit", "The longest request. Without it: 1MiB.");
     private readonly Option<Arithmetic> _arithmetic = CommonOptions.Arithmetic(Arithmetic.Fast);
+    private readonly Option<bool> _copyWeights = CommonOptions.CopyWeights();
     private readonly Option<int> _threads = CommonOptions.Number("--threads", Environment.ProcessorCount, 1, 1024, "Threads that compute");
 
     public ServeVerb()
         : base("serve", "Serve a model to programs that know the protocol of OpenAI.")
     {
-        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _threads])
+        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -88,7 +89,8 @@ internal sealed class ServeVerb : Verb
                 Caches = result.GetValue(_caches),
                 Batch = result.GetValue(_batch),
                 StepSequences = result.GetValue(_steps),
-                Arithmetic = result.GetValue(_arithmetic),
+                Arithmetic = CommonOptions.ArithmeticOf(result, _arithmetic, _copyWeights),
+                CopyWeights = result.GetValue(_copyWeights),
                 Threads = result.GetValue(_threads),
             },
             ApiKeys = Keys(result),

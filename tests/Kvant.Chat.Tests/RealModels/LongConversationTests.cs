@@ -41,4 +41,16 @@ public sealed class LongConversationTests : IDisposable
         Assert.InRange(held - again.Usage!.CachedInputTokenCount!.Value, 0, ChunkTokens + Window);
         Assert.Equal(unbroken, again.Text);
     }
+
+    [Fact]
+    public async Task CopiedWeightsAnswerManyAsEachAlone()
+    {
+        await using KvantChatClient client = new(new() { Model = RealModel.Find(RealModel.SmolLm2), Threads = 2, CopyWeights = true });
+        string[] questions = ["What is the capital of France?", "Name a river.", "Why is the sky blue?"], alone = new string[questions.Length];
+        ChatOptions options = new() { MaxOutputTokens = 12 };
+        for (int i = 0; i < questions.Length; i++)
+            alone[i] = (await client.GetResponseAsync(questions[i], options)).Text;
+        Assert.Equal(alone, (await Task.WhenAll(questions.Select(q => client.GetResponseAsync(q, options)))).Select(a => a.Text));
+        Assert.Contains("Paris", alone[0], StringComparison.Ordinal);
+    }
 }

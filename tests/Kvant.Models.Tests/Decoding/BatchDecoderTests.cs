@@ -1,6 +1,7 @@
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Models.Decoding;
+using Kvant.Models.Formats;
 using Kvant.Tests.Formats;
 
 namespace Kvant.Models.Tests.Decoding;
@@ -9,15 +10,16 @@ public sealed class BatchDecoderTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string, string> Cases => [.. TinyModels.All.Keys.Append("mini").SelectMany(n => ((string[])["fp16", "turboquant:bits=4"]).Select(c => (n, c)))];
+    public static TheoryData<string, string, bool> Cases => [.. TinyModels.All.Keys.Append("mini").SelectMany(n => ((string[])["fp16", "turboquant:bits=4"]).Select(c => (n, c, false))), ("llama", "turboquant:bits=4", true), ("qwen3", "fp16", true)];
 
     public void Dispose() => _folder.Dispose();
 
     // Sequences of different lengths, of which one comes later and one ends: each has the bits of a decoder of its own.
     [Theory, MemberData(nameof(Cases))]
-    public void EachSequenceHasTheLogitsOfADecoderOfItsOwn(string name, string codec)
+    public void EachSequenceHasTheLogitsOfADecoderOfItsOwn(string name, string codec, bool copied)
     {
-        using LanguageModel model = Open(name);
+        using LanguageModel model = copied ? OpenStored(name, "Q4_K") : Open(name);
+        if (copied) Assert.InRange(model.CopyWeights(), 1, long.MaxValue);
         DecoderOptions options = new() { Arithmetic = Arithmetic.Fast, Batch = 32 };
         using BatchDecoder batch = new(model, options);
         Sequence[] all = [.. Enumerable.Range(0, 4).Select(i => new Sequence(model, codec, options, seed: i, prompt: 3 + (29 * i)))];
@@ -150,6 +152,12 @@ public sealed class BatchDecoderTests : IDisposable
         string path = Goldens.Model(name + ".gguf");
         if (TinyModels.All.ContainsKey(name)) TinyModels.Write(path = _folder.File(name), name);
         return LanguageModel.Open(path);
+    }
+
+    private LanguageModel OpenStored(string name, string format)
+    {
+        TinyModels.CreateStored(name, TensorFormat.Parse(format)).Save(_folder.File(name));
+        return LanguageModel.Open(_folder.File(name));
     }
 
     private static KvCache Cache(LanguageModel model, string codec, PagePool? pool = null) =>
