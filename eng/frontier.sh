@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Is a Kvant setting better than the scalar baselines at every budget? Reads a model with both and prints, for budgets from 2.25 to 5 bits
+# Is a Kvant setting better than the scalar baselines at every budget? Reads a model with both and prints, for budgets from 2.25 to 6 bits
 # by number of the compressed body, the median divergence of the best Kvant setting that fits and that of the interpolated frontier of the baselines.
 # Takes some minutes. Needs jq.
 #
@@ -19,16 +19,20 @@ for spec in q8_0 q4_0 q4_0:rotation=hadamard kivi:bits=2 kivi:bits=4 polar32:bit
     baselines+=(--codec "$spec")
 done
 
-trellis=turboquant:code=trellis mean=mean=32,meanbits=8 kvant=()
-pair() { kvant+=(--keys "$trellis,bits=$1" --values "$trellis,scale=unbiased,bits=$2"); }
-pair 2,$mean 1,$mean
+frame=frame=balanced mean=mean=32,meanbits=4 unbiased=scale=unbiased kvant=()
+keys() { case $1 in 8) echo "q8:$frame" ;; 5 | 6) echo "turboquant:bits=$1,$frame,$mean" ;; *) echo "turboquant:code=trellis,bits=$1,$frame" ;; esac }
+pair() { kvant+=(--keys "$(keys "${1%m}")$([[ $1 == *m ]] && echo ",$mean")" --values "turboquant:code=trellis,bits=${2%m},$unbiased$([[ $2 == *m ]] && echo ",$mean")"); }
+pair 2m 1m
 pair 2 2
-pair 2 2,$mean
-pair 2,$mean 2,$mean
-pair 3,$mean 2,$mean
-pair 3,$mean 3,$mean
-pair 4,$mean 3,$mean
-pair 4,$mean 4,$mean
+pair 2m 2m
+pair 3m 2m
+pair 3m 3m
+pair 4m 3m
+pair 4m 4m
+pair 5 4m
+pair 6 4m
+pair 8 3m
+pair 8 4m
 
 kvant evaluate "$model" "${baselines[@]}" --results "$scratch/baselines" "$@" >&2
 kvant evaluate "$model" "${kvant[@]}" --results "$scratch/kvant" "$@" >&2
@@ -39,7 +43,7 @@ jq -rn --slurpfile b "$scratch/baselines" --slurpfile k "$scratch/kvant" '
     ($b | '"$points"' | reduce .[] as $p ([]; if length == 0 or $p.kl < .[-1].kl then . + [$p] else . end)) as $frontier
     | ($k | '"$points"') as $ours
     | "| body bits | best Kvant setting | ± | frontier of the baselines | ratio |", "|---|---|---|---|---|",
-      ((range(9; 21) / 4) as $budget
+      ((range(9; 25) / 4) as $budget
         | ($ours | map(select(.bits <= $budget + 1e-9)) | min_by(.kl)) as $best
         | ([range(1; $frontier | length)] | map(select($frontier[. - 1].bits <= $budget and $budget <= $frontier[.].bits)) | first) as $i
         | select($best != null and $i != null)

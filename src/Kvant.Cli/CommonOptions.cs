@@ -35,7 +35,8 @@ internal static class CommonOptions
     public static Option<int> Sinks(int @default = KvCacheOptions.DefaultSinks) => Number("--sinks", @default, 0, int.MaxValue / 2, "First tokens, in 16-bit floats");
 
     /// <summary>A number where it was given, null where it is the default.</summary>
-    public static int? Given(ParseResult result, Option<int> option) => result.GetResult(option) is { Implicit: false } ? result.GetValue(option) : null;
+    public static T? Given<T>(ParseResult result, Option<T> option)
+        where T : struct => result.GetResult(option) is { Implicit: false } ? result.GetValue(option) : null;
 
     /// <summary>A number that need not be whole.</summary>
     /// <param name="name">The option.</param>

@@ -20,6 +20,7 @@ internal sealed class TuneVerb : Verb
     private readonly Option<double> _bits = CommonOptions.Real("--bits-per-value", 0, b => b > 0, "above 0", "The budget: bits by number of the compressed body");
     private readonly Option<double> _bytes = CommonOptions.Real("--bytes-per-token", 0, b => b > 0, "above 0", "The budget: bytes by token of the compressed body, all layers");
     private readonly Option<double> _divergence = CommonOptions.Real("--max-divergence", 0, d => d > 0, "above 0", "The budget: the median divergence that may be lost, in nats; the smallest cache that keeps it");
+    private readonly Option<double> _floor = CommonOptions.Real("--floor-bits", 0, b => b > 0, "above 0", "Also say how the oldest tokens are coded again as a cache with a memory limit fills: down to so many bits by number, what costs least first");
     private readonly Option<string?> _output = CommonOptions.OptionalOutput("--output", OutputKind.Policy, "Write the policy (JSON), for --policy of other commands.", "-o");
     private readonly Option<string?> _text = CommonOptions.Text();
     private readonly Option<int> _context = CommonOptions.Number("--context", 1024, 2, int.MaxValue / 2, "Tokens that a model reads at a time, from an empty cache");
@@ -50,6 +51,8 @@ internal sealed class TuneVerb : Verb
                 json.WriteStartObject();
                 json.WriteString("keys", layer.Keys.FullText);
                 json.WriteString("values", layer.Values.FullText);
+                if (layer.Ages.Count > 0)
+                    json.WriteString("ages", string.Join("; ", layer.Ages));
                 json.WriteEndObject();
             }
 
@@ -61,7 +64,7 @@ internal sealed class TuneVerb : Verb
         : base("tune", "Find the codecs of each layer that lose least within a budget.")
     {
         Add(_subject.Trace);
-        foreach (Option option in (Option[])[_subject.Model, _bits, _bytes, _divergence, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads, _rotary.Base, _rotary.Pairs])
+        foreach (Option option in (Option[])[_subject.Model, _bits, _bytes, _divergence, _floor, _output, _text, _context, _chunks, _heldOut, _keys, _values, _window, _sinks, _threads, _rotary.Base, _rotary.Pairs])
             Add(option);
     }
 
@@ -90,6 +93,7 @@ internal sealed class TuneVerb : Verb
         var experiment = new TuneExperiment
         {
             Budget = Budget(result),
+            FloorBits = CommonOptions.Given(result, _floor),
             Keys = keys.Length > 0 ? keys : TuneCandidates.Keys,
             Values = values.Length > 0 ? values : TuneCandidates.Values,
             Sinks = result.GetValue(_sinks),
@@ -165,7 +169,7 @@ internal sealed class TuneVerb : Verb
             return;
         terminal.Out.WriteLine("The chosen policy:");
         for (int layer = 0; layer < report.Chosen.Policy.Count; layer++)
-            terminal.Out.WriteLine($"  layer {layer}: {report.Chosen.Policy[layer].Keys} / {report.Chosen.Policy[layer].Values}");
+            terminal.Out.WriteLine($"  layer {layer}: {string.Join("; ", report.Chosen.Policy[layer].Ages.Select(step => step.ToString()).Prepend($"{report.Chosen.Policy[layer].Keys} / {report.Chosen.Policy[layer].Values}"))}");
         terminal.Out.WriteLine(report.HeldOutTokens > 0
             ? $"Measured on {report.MeasuredTokens} tokens, verified on {report.HeldOutTokens} others."
             : $"Measured on the {report.MeasuredTokens} tokens of the trace, by the error of attention; not verified.");

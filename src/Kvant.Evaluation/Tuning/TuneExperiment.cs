@@ -20,6 +20,9 @@ internal sealed record TuneExperiment
     /// <summary>What a policy may cost, or lose.</summary>
     public required TuneBudget Budget { get; init; }
 
+    /// <summary>Bits by number of the compressed body that the oldest tokens may be coded down to in a cache with a limit (<see cref="FullSteps"/>), less than the chosen policy has; null for steps of no kind.</summary>
+    public double? FloorBits { get; init; }
+
     /// <summary>Candidates for keys; <see cref="TuneCandidates.Keys"/> unless said. Those that do not take the dimension are left out.</summary>
     public IReadOnlyList<CodecSpec> Keys { get; init; } = TuneCandidates.Keys;
 
@@ -52,7 +55,7 @@ internal sealed record TuneExperiment
     /// <param name="text">What it reads: first what is measured, then what policies are verified on.</param>
     /// <param name="progress">Told now and then which share is done; or null.</param>
     /// <param name="cancellation">Stops the run; what was measured is kept.</param>
-    /// <exception cref="ArgumentException">No candidate takes the dimension, the text is too short, sinks and window hold all of a piece, or the budget is below the smallest policy.</exception>
+    /// <exception cref="ArgumentException">No candidate takes the dimension, the text is too short, sinks and window hold all of a piece, the budget is below the smallest policy, or the floor is not below the chosen one.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
     public TuneReport Run(LanguageModel model, string text, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
@@ -108,6 +111,7 @@ internal sealed record TuneExperiment
         TunePoint chosen = Choose(source, steps, meter);
         TunePoint[] uniform = [.. costs.Uniform().Where(u => u.BytesPerToken <= chosen.BytesPerToken + 1e-9).OrderBy(u => u.Predicted).Take(UniformTried)];
         TunePoint[] frontier = Spread(steps);
+        chosen = chosen with { Policy = Shrinking(steps, chosen) };
         TunePoint[] all = Verify(source, [chosen, .. uniform, .. frontier], meter);
         memory.Forget();
         return new TuneReport
@@ -129,6 +133,15 @@ internal sealed record TuneExperiment
         double bytes = Budget.BytesPerToken ?? Budget.BitsPerValue!.Value * source.Geometry.Fp16BytesPerToken / 16;
         return steps.LastOrDefault(s => s.BytesPerToken <= bytes + 1e-9) ?? throw new ArgumentException(
             FormattableString.Invariant($"The budget is {bytes * 16 / source.Geometry.Fp16BytesPerToken:0.###} bits by number, {bytes:0.#} bytes by token; the smallest policy of these candidates takes {steps[0].BitsPerValue:0.###} and {steps[0].BytesPerToken:0.#}."));
+    }
+
+    private LayerPolicy Shrinking(TunePoint[] steps, TunePoint chosen)
+    {
+        if (FloorBits is not { } bits)
+            return chosen.Policy;
+        if (bits < steps[0].BitsPerValue - 1e-9 || bits >= chosen.BitsPerValue)
+            throw new ArgumentException(FormattableString.Invariant($"The floor is {bits:0.###} bits by number; between {steps[0].BitsPerValue:0.###}, the smallest policy of these candidates, and the chosen policy's {chosen.BitsPerValue:0.###} it may be."));
+        return FullSteps.Of(steps, Array.IndexOf(steps, chosen), Array.FindLastIndex(steps, step => step.BitsPerValue <= bits + 1e-9));
     }
 
     // More bytes lose less, nearly always: the first step that is good enough is found by halving.

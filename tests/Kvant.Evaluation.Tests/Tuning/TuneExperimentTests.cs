@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Sources;
 using Kvant.Evaluation.Tests.Support;
@@ -71,6 +72,20 @@ public sealed class TuneExperimentTests : IDisposable
         Assert.Null(report.Chosen.Verified);
         Assert.True(report.Chosen.Predicted < report.BestUniform!.Predicted);
         Assert.Throws<ArgumentException>(() => Short(TuneBudget.OfDivergence(1e-4)).Run(new RecordedTrace(trace), "0"));
+    }
+
+    [Fact]
+    public void FloorIsReachedByStepsForAFullCache()
+    {
+        using Trace trace = Trace.Open(Path.Combine(AppContext.BaseDirectory, "mini-trace.safetensors"));
+        TuneExperiment experiment = Short(TuneBudget.OfBits(3.5)) with { FloorBits = 2.5 };
+        LayerPolicy policy = experiment.Run(new RecordedTrace(trace), "0").Chosen.Policy;
+        TuneReport plain = (experiment with { FloorBits = null }).Run(new RecordedTrace(trace), "0"), floor = (experiment with { FloorBits = null, Budget = TuneBudget.OfBits(2.5) }).Run(new RecordedTrace(trace), "0");
+        Assert.Equal(plain.Chosen.Policy, policy.Select(layer => layer with { Ages = [] }));
+        Assert.Equal(floor.Chosen.Policy, policy.Select(layer => layer.Ages is [.., var last] ? new LayerSpecs(last.Keys, last.Values) : layer));
+        Assert.Contains(policy, layer => layer.Ages.Count == 2);
+        Assert.All(policy.SelectMany(layer => layer.Ages), step => Assert.Equal(AgeStep.WhenFull, step.Age));
+        Assert.Contains("between 2.25", Assert.Throws<ArgumentException>(() => (experiment with { FloorBits = 4 }).Run(new RecordedTrace(trace), "0")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
