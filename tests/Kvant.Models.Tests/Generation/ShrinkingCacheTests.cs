@@ -9,21 +9,23 @@ namespace Kvant.Models.Tests.Generation;
 /// <summary>A model reads on in less memory than its tokens need: the cache codes old ones again, and loses no more than one that had few bits from the start.</summary>
 public sealed class ShrinkingCacheTests : IDisposable
 {
-    private const int Tokens = 1020, Counted = 400;
+    private const int Counted = 400;
 
     private readonly LanguageModel _model = LanguageModel.Open(Goldens.Model("mini.gguf"));
 
     public void Dispose() => _model.Dispose();
 
+    // A third of what 16-bit floats take, and two fifths where there are few tokens: two pages of 128 of each step are kept free. The model that ships has not learned to read 3,060 tokens; what a cache does to what it says is still to be seen.
     [Theory]
-    [InlineData("fp16", "tiny")]
-    [InlineData("q8", "tiny")]
-    public void LessMemoryLosesNoMoreThanFewBitsFromTheStart(string policy, string floor)
+    [InlineData("fp16", "tiny", 1020, 5 / 2.0)]
+    [InlineData("q8", "tiny", 1020, 5 / 2.0)]
+    [InlineData("q8", "tiny", 3060, 3)]
+    public void LessMemoryLosesNoMoreThanFewBitsFromTheStart(string policy, string floor, int count, double smaller)
     {
         Tokenizer tokenizer = Tokenizer.Read(_model.File);
-        int[] tokens = [.. tokenizer.Encode(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "mini-holdout.txt"))).Take(Tokens)];
+        int[] tokens = [.. tokenizer.Encode(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "mini-holdout.txt"))).Take(count)];
         KvCacheOptions needs = Options(policy), few = Options(floor);
-        KvCacheOptions limited = needs with { MemoryLimit = CachePlan.For(Options("fp16"), Tokens).TotalBytes * 2 / 5, Floor = few.Policy };
+        KvCacheOptions limited = needs with { MemoryLimit = (long)(CachePlan.For(Options("fp16"), count).TotalBytes / smaller), Floor = few.Policy };
 
         double[][] exact = Read(tokenizer, tokens, Options("fp32"), null);
         double shrunk = Divergence(exact, Read(tokenizer, tokens, limited, limited.MemoryLimit)), small = Divergence(exact, Read(tokenizer, tokens, few, null));
@@ -40,12 +42,12 @@ public sealed class ShrinkingCacheTests : IDisposable
     {
         using KvCache cache = new(options);
         using CompressedAttention attention = new(cache);
-        using TextGenerator generator = new(_model, tokenizer, attention);
+        using TextGenerator generator = new(_model, tokenizer, attention, new DecoderOptions { BeyondContext = true });
         double[][] read = [.. tokens.Select((token, at) =>
         {
             generator.Read([token]);
             Assert.True(limit is null || cache.Statistics.TotalBytes <= limit, $"{cache.Statistics.TotalBytes} bytes");
-            if (at < Tokens - Counted)
+            if (at < tokens.Length - Counted)
                 return [];
             double[] logits = [.. generator.Logits.ToArray().Select(x => (double)x)];
             double most = logits.Max(), sum = most + Math.Log(logits.Sum(x => Math.Exp(x - most)));
