@@ -13,29 +13,36 @@ internal static class Page
 
     /// <summary>Writes the page, in Markdown.</summary>
     /// <param name="assemblies">Each with its file of documentation beside it.</param>
-    public static string Of(params Assembly[] assemblies)
+    public static string Of(params Assembly[] assemblies) => Written("Every public member", "Packages for llama.cpp and ONNX Runtime: [api-engines](api-engines.md).", assemblies);
+
+    /// <summary>Writes the page of the packages that need other engines.</summary>
+    /// <param name="assemblies">Each with its file of documentation beside it.</param>
+    public static string OfEngines(params Assembly[] assemblies) => Written("Every public member of the packages for llama.cpp and ONNX Runtime", "All others: [api](api.md).", assemblies);
+
+    /// <summary>The part of a page that is an assembly's.</summary>
+    public static string PartOf(Assembly assembly)
     {
-        StringBuilder page = new("# Every public member\n\nWritten by `eng/public-api.sh`: what the packages show, with the first sentence of each documentation. How the parts work together: [docs](README.md).\n");
-        foreach (Assembly assembly in assemblies)
+        var page = new StringBuilder();
+        Documentation documentation = new(assembly);
+        foreach (IGrouping<string?, Type> space in assembly.GetExportedTypes().Where(static t => !t.IsNested).GroupBy(t => t.Namespace).OrderBy(s => s.Key, StringComparer.Ordinal))
         {
-            Documentation documentation = new(assembly);
-            foreach (IGrouping<string?, Type> space in assembly.GetExportedTypes().Where(static t => !t.IsNested).GroupBy(t => t.Namespace).OrderBy(s => s.Key, StringComparer.Ordinal))
+            page.Append($"\n## {space.Key}\n");
+            foreach (Type type in space.OrderBy(t => t.Name, StringComparer.Ordinal))
             {
-                page.Append($"\n## {space.Key}\n");
-                foreach (Type type in space.OrderBy(t => t.Name, StringComparer.Ordinal))
+                page.Append($"\n**`{Signatures.Of(type)}`**: {documentation.Of(type)}\n\n");
+                foreach (MemberInfo member in Members(type).OrderBy(m => m.Name, StringComparer.Ordinal).ThenBy(Signatures.Of, StringComparer.Ordinal))
                 {
-                    page.Append($"\n**`{Signatures.Of(type)}`**: {documentation.Of(type)}\n\n");
-                    foreach (MemberInfo member in Members(type).OrderBy(m => m.Name, StringComparer.Ordinal).ThenBy(Signatures.Of, StringComparer.Ordinal))
-                    {
-                        string signature = Signatures.Of(member), summary = documentation.Of(member);
-                        page.Append(summary.Length == 0 ? $"- `{signature}`\n" : $"- `{signature}`: {summary}\n");
-                    }
+                    string signature = Signatures.Of(member), summary = documentation.Of(member);
+                    page.Append(summary.Length == 0 ? $"- `{signature}`\n" : $"- `{signature}`: {summary}\n");
                 }
             }
         }
 
         return page.Replace("\n\n\n", "\n\n").ToString();
     }
+
+    private static string Written(string heading, string others, Assembly[] assemblies) =>
+        $"# {heading}\n\nWritten by `eng/public-api.sh`: what the packages show, with the first sentence of each documentation. How the parts work together: [docs](README.md). {others}\n{string.Concat(assemblies.Select(PartOf))}";
 
     private static IEnumerable<MemberInfo> Members(Type type)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kvant.Caching;
 using Kvant.LLamaSharp;
+using Kvant.LlamaCpp;
 using LLama.Native;
 
 namespace LlamaStateBars;
@@ -21,8 +22,13 @@ internal static class Bars
         try
         {
             (int[] tokens, List<float[]> wanted) = Prepare(model, text, count, folder, presets);
-            double[] own = Divergence.Of(KvantSide.Follow(model, null, tokens, count), KvantSide.Follow(model, "balanced", tokens, count));
-            Console.WriteLine(Text($"Kvant's own cache, balanced: {Followed} distributions, KL mean {own.Average():G3}, median {Divergence.Median(own):G3}"));
+            List<float[]> exact = KvantSide.Follow(model, null, tokens, count);
+            LlamaStateOptions state = new();
+            foreach ((int Sinks, int Window) tail in ((int, int)[])[(state.Sinks, state.Window), (KvCacheOptions.DefaultSinks, KvCacheOptions.DefaultWindow)])
+            {
+                double[] own = Divergence.Of(exact, KvantSide.Follow(model, "balanced", tokens, count, tail));
+                Console.WriteLine(Text($"Kvant's own cache, balanced, {tail.Sinks} sinks and a window of {tail.Window}: {Followed} distributions, KL mean {own.Average():G3}, median {Divergence.Median(own):G3}"));
+            }
             foreach (string preset in presets)
             {
                 using Process child = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Self(), "restore", model, folder, preset]))!;

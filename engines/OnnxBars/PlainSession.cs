@@ -35,14 +35,14 @@ public sealed class PlainSession : IDisposable
     public float[][] Forward(params ReadOnlySpan<int> tokens)
     {
         int count = tokens.Length, total = Length + count;
-        long[] ids = new long[count], positions = new long[count], mask = new long[total];
-        for (int i = 0; i < count; i++)
-            (ids[i], positions[i]) = (tokens[i], Length + i);
+        int[] mask = new int[total];
         mask.AsSpan().Fill(1);
         _values ??= [.. _past.Select(Empty)];
-        Dictionary<string, OrtValue> inputs = new() { ["input_ids"] = OrtValue.CreateTensorValueFromMemory(ids, [1, count]), ["attention_mask"] = OrtValue.CreateTensorValueFromMemory(mask, [1, total]) };
+        Dictionary<string, OrtValue> inputs = new() { ["input_ids"] = Numbers(tokens.ToArray()), ["attention_mask"] = Numbers(mask) };
         if (_hasPositions)
-            inputs["position_ids"] = OrtValue.CreateTensorValueFromMemory(positions, [1, count]);
+            inputs["position_ids"] = Numbers([.. Enumerable.Range(Length, count)]);
+        if (_session.InputMetadata.ContainsKey("use_cache_branch"))
+            inputs["use_cache_branch"] = OrtValue.CreateTensorValueFromMemory([Length > 0], [1]);
         for (int i = 0; i < _past.Length; i++)
             inputs[_past[i]] = _values[i];
         using var settings = new RunOptions();
@@ -102,6 +102,9 @@ public sealed class PlainSession : IDisposable
             value.Dispose();
         _session.Dispose();
     }
+
+    private OrtValue Numbers(int[] numbers) => _session.InputMetadata["input_ids"].ElementDataType == TensorElementType.Int32 ? OrtValue.CreateTensorValueFromMemory(numbers, [1, numbers.Length])
+        : OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(numbers, number => (long)number), [1, numbers.Length]);
 
     private OrtValue Empty(string name)
     {

@@ -18,6 +18,12 @@ public sealed record ExportOptions
     /// <summary>Whether large weights go into a file of their own, beside the model's.</summary>
     public bool DataFile { get; init; }
 
+    /// <summary>Tokens, positions and the mask are numbers of 32 bits.</summary>
+    public bool ShortNumbers { get; init; }
+
+    /// <summary>A decoder without a past is merged with the one that has one, as branches of one graph; 'use_cache_branch' says which is meant. As Optimum's decoder_model_merged.onnx; attention as products alone.</summary>
+    public bool Merged { get; init; }
+
     /// <summary>Layers see only so many of the newest tokens; 0 for all. No llama does: models that cannot be cut are made so.</summary>
     public int Window { get; init; }
 }

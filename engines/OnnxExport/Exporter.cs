@@ -21,7 +21,7 @@ public sealed class Exporter
         _weights = new GgufWeights(model);
         // GroupQueryAttention counts positions itself.
         foreach (string name in (string[])["input_ids", "attention_mask", .. options.GroupQuery ? Array.Empty<string>() : ["position_ids"]])
-            graph.Inputs.Add(new OnnxValue(name, OnnxTensor.Int64, ["batch_size", name == "attention_mask" ? "total_sequence_length" : "sequence_length"]));
+            graph.Inputs.Add(new OnnxValue(name, options.ShortNumbers ? OnnxTensor.Int32 : OnnxTensor.Int64, ["batch_size", name == "attention_mask" ? "total_sequence_length" : "sequence_length"]));
         _attention = options.GroupQuery ? new GroupQueryGraph(model.Config, graph, _weights, options) : new PlainGraph(model.Config, graph, _weights, options);
     }
 
@@ -40,7 +40,8 @@ public sealed class Exporter
         using FileStream? data = dataFile is null ? null : File.Create(path + ".data");
         var graph = new GraphBuilder(options.Half, data, dataFile);
         new Exporter(model, options, graph).Build();
-        File.WriteAllBytes(path, graph.Model().Write());
+        OnnxModel written = options.Merged ? Merging.Of(graph.Model()) : graph.Model();
+        File.WriteAllBytes(path, written.Write());
     }
 
     private void Build()

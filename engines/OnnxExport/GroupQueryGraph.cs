@@ -16,7 +16,7 @@ internal sealed class GroupQueryGraph : IAttentionGraph
     public GroupQueryGraph(ModelConfig config, GraphBuilder graph, GgufWeights weights, ExportOptions options)
     {
         (_config, _graph, _weights, _options) = (config, graph, weights, options);
-        string count = graph.Add("ReduceSum", ["attention_mask", graph.Integers(1)], OnnxAttribute.Of("keepdims", 1));
+        string count = graph.Add("ReduceSum", [graph.Cast("attention_mask", OnnxTensor.Int64), graph.Integers(1)], OnnxAttribute.Of("keepdims", 1));
         _lengths = graph.Cast(graph.Add("Sub", [count, graph.Integers(1)]), 6);
         _total = graph.Cast(graph.Add("Gather", [graph.Add("Shape", ["attention_mask"]), graph.Integer(1)]), 6);
     }

@@ -92,7 +92,7 @@ internal sealed class PlainGraph : IAttentionGraph
         string hidden = _graph.Add("Greater", [keys, queries]);
         if (window > 0)
             hidden = _graph.Add("Or", [hidden, _graph.Add("Less", [keys, _graph.Add("Sub", [queries, _graph.Integer(window - 1)])])]);
-        string padding = _graph.Unsqueeze(_graph.Add("Equal", ["attention_mask", _graph.Integer(0)]), 1, 2);
+        string padding = _graph.Unsqueeze(_graph.Add("Equal", [_graph.Cast("attention_mask", OnnxTensor.Int64), _graph.Integer(0)]), 1, 2);
         return _graph.Add("Where", [_graph.Add("Or", [hidden, padding]), _graph.Number(_graph.Type == OnnxTensor.Half ? (float)Half.MinValue : float.MinValue), _graph.Number(0)]);
 
         string Length(string input) => _graph.Add("Gather", [_graph.Add("Shape", [input]), _graph.Integer(1)]);

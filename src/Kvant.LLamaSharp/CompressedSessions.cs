@@ -10,28 +10,35 @@ public static class CompressedSessions
 {
     private const string StateName = "ModelState.kvant";
 
+    private static readonly string?[] s_names =
+    [
+        StateName, ChatSession.MODEL_STATE_FILENAME, ChatSession.EXECUTOR_STATE_FILENAME, ChatSession.HISTORY_STATE_FILENAME,
+        ChatSession.INPUT_TRANSFORM_FILENAME, ChatSession.OUTPUT_TRANSFORM_FILENAME, ChatSession.HISTORY_TRANSFORM_FILENAME,
+    ];
+
     extension(ChatSession session)
     {
         /// <summary>Saves the session: executor, history and transforms as <see cref="ChatSession.SaveSession"/> does, and the context's state in <c>ModelState.kvant</c>.</summary>
-        /// <param name="folder">The folder to create or replace; it appears whole or not at all.</param>
+        /// <param name="folder">The folder to create, or to replace where it holds a session and nothing else; it appears whole or not at all.</param>
         /// <param name="options">How the state is compressed; null for the preset <c>balanced</c>.</param>
         /// <param name="cancellation">Stops between layers and leaves no folder.</param>
-        /// <exception cref="IOException">The folder cannot be written.</exception>
+        /// <exception cref="IOException">The folder cannot be written, or it has something that is no part of a session.</exception>
         public void SaveCompressedSession(string folder, LlamaStateOptions? options = null, CancellationToken cancellation = default)
         {
             ArgumentNullException.ThrowIfNull(session);
             ArgumentException.ThrowIfNullOrEmpty(folder);
             StatefulExecutorBase executor = ExecutorOf(session);
             StatefulExecutorBase.ExecutorBaseState state = executor.GetStateData();
-            string target = Path.GetFullPath(folder), staged = Path.Combine(Path.GetDirectoryName(target)!, AtomicFile.TemporaryName(Path.GetFileName(target)));
+            string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+            RequireReplaceable(target);
+            string staged = Beside(target);
             try
             {
                 new SessionState(null, state, session.History, session.InputTransformPipeline, session.OutputTransform, session.HistoryTransform).Save(staged);
                 if (state.PastTokensCount > 0)
                     executor.Context.SaveCompressedState(Path.Combine(staged, StateName), null, options, null, cancellation);
-                if (Directory.Exists(target))
-                    Directory.Delete(target, recursive: true);
-                Directory.Move(staged, target);
+                RequireReplaceable(target);
+                Replace(target, staged);
             }
             catch
             {
@@ -66,6 +73,40 @@ public static class CompressedSessions
             session.LoadSession(state, loadTransforms); // and clears the context
             restored.Apply();
         }
+    }
+
+    // What stood there goes once what comes is in its place.
+    private static void Replace(string target, string staged)
+    {
+        if (!Directory.Exists(target))
+        {
+            Directory.Move(staged, target);
+            return;
+        }
+
+        string old = Beside(target);
+        Directory.Move(target, old);
+        try
+        {
+            Directory.Move(staged, target);
+        }
+        catch
+        {
+            Directory.Move(old, target);
+            throw;
+        }
+
+        Directory.Delete(old, recursive: true);
+    }
+
+    private static string Beside(string target) => Path.Combine(Path.GetDirectoryName(target)!, AtomicFile.TemporaryName(Path.GetFileName(target)));
+
+    private static void RequireReplaceable(string target)
+    {
+        if (Path.GetDirectoryName(target) is null || File.Exists(target))
+            throw new IOException($"'{target}' is {(File.Exists(target) ? "a file" : "the root of a file system")}; name a folder for the session.");
+        if (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Select(Path.GetFileName).FirstOrDefault(name => !s_names.Contains(name)) is { } other)
+            throw new IOException($"'{target}' has '{other}', which is no part of a session; name another folder.");
     }
 
     // Others make no session.

@@ -23,11 +23,12 @@ public static class CompressedStates
         /// <param name="done">Is told which share is done, from 0 to 1.</param>
         /// <param name="cancellation">Stops between layers.</param>
         /// <exception cref="InvalidDataException">The state is of a kind that is not taken.</exception>
-        /// <exception cref="ArgumentException">The policy does not fit the model; nothing was written.</exception>
+        /// <exception cref="ArgumentException">The policy does not fit the model, or the context has no such sequence; nothing was written.</exception>
         public void SaveCompressedState(Stream destination, LLamaSeqId? sequence = null, LlamaStateOptions? options = null, IProgress<double>? done = null, CancellationToken cancellation = default)
         {
             ArgumentNullException.ThrowIfNull(context);
             ArgumentNullException.ThrowIfNull(destination);
+            ContextLayout.RequireSequence(context, sequence);
             ModelFacts facts = ModelFacts.Of(context);
             using NativeBuffer buffer = NativeBuffer.Of(context, sequence);
             using UnmanagedMemoryStream stream = buffer.Open();
@@ -63,10 +64,12 @@ public static class CompressedStates
         /// <param name="cancellation">Stops between layers, before the context is touched.</param>
         /// <returns>What was restored: tokens, if they were saved, and how many cells.</returns>
         /// <exception cref="InvalidDataException">It is damaged, of another model or other positions, or larger than the context; the context was not touched.</exception>
+        /// <exception cref="ArgumentOutOfRangeException">The context has no such sequence.</exception>
         /// <exception cref="InvalidOperationException">llama.cpp did not take it, as where other sequences leave no room; what was in its place is gone.</exception>
         public LlamaStateFile LoadCompressedState(Stream source, LLamaSeqId? sequence = null, CacheIdentity? expected = null, int threads = 0, IProgress<double>? done = null, CancellationToken cancellation = default)
         {
             ArgumentNullException.ThrowIfNull(context);
+            ContextLayout.RequireSequence(context, sequence);
             LlamaStateFile file = LlamaStateFile.Open(source, (source as FileStream)?.Name ?? "the state");
             using RestoredState restored = RestoredState.Of(context, sequence, file, expected, threads, done, cancellation);
             restored.Apply();

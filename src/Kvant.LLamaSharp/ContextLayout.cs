@@ -38,6 +38,14 @@ internal sealed class ContextLayout
     /// <summary>That of a context.</summary>
     public static ContextLayout Of(LLamaContext context) => s_known.GetValue(context.NativeHandle, _ => new ContextLayout(context));
 
+    /// <summary>Refuses a sequence that a context does not have: llama.cpp would end the process.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It has none of this number.</exception>
+    public static void RequireSequence(LLamaContext context, LLamaSeqId? sequence)
+    {
+        if (sequence is { } one && (uint)(int)one >= (uint)context.NativeHandle.MaxSeq)
+            throw new ArgumentOutOfRangeException(nameof(sequence), (int)one, $"The context has the sequences 0 to {(long)context.NativeHandle.MaxSeq - 1} (SeqMax).");
+    }
+
     /// <summary>Keeps what a state of the context shows.</summary>
     public void Learn(LlamaState state)
     {

@@ -35,6 +35,8 @@ internal sealed record ModelFacts
             ValueDimension = Number("attention.value_length") ?? keys,
             Rotary = rotary,
         };
+        // Layers may differ, and not all that they do is said: far more than any has.
+        WidestRow = 16L * Math.Max(model.EmbeddingSize, (long)Geometry.KvHeads * Math.Max(Geometry.KeyDimension, Geometry.ValueDimension));
         Identity = new() { Weights = Fingerprint(model), Positions = positions };
     }
 
@@ -43,6 +45,9 @@ internal sealed record ModelFacts
 
     /// <summary>The shape of the cache, all layers alike: where some differ, a state says how wide their rows are.</summary>
     public CacheGeometry Geometry { get; }
+
+    /// <summary>Numbers of a token's keys, or values, in a layer, at most.</summary>
+    public long WidestRow { get; }
 
     /// <summary>What its states belong to.</summary>
     public CacheIdentity Identity { get; }

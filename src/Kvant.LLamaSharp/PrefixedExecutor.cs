@@ -38,6 +38,7 @@ public sealed class PrefixedExecutor : IAsyncDisposable
             throw new NotSupportedException($"Models with {(_facts.HasSlidingWindows ? "sliding windows" : "recurrent layers")} have no prefixes in chunks here; SaveCompressed and LoadCompressed take their conversations.");
         Executor = executor;
         CacheGeometry geometry = options.Geometry ?? _facts.Geometry;
+        CacheIdentity identity = options.Identity ?? _facts.Identity;
         KvCacheOptions cache = new()
         {
             Geometry = geometry,
@@ -45,7 +46,7 @@ public sealed class PrefixedExecutor : IAsyncDisposable
             Sinks = options.Sinks,
             Window = options.Window,
             // Rows of llama.cpp are not those of other engines to the last bit.
-            Identity = (options.Identity ?? _facts.Identity) with { Note = "llama.cpp" },
+            Identity = identity with { Note = identity.Note is { } note ? $"llama.cpp, {note}" : "llama.cpp" },
         };
         _prefixes = new PrefixStore(store, new PrefixOptions { Cache = cache, Tenant = tenant });
         _team = new WorkerTeam(options.Threads);
@@ -75,7 +76,7 @@ public sealed class PrefixedExecutor : IAsyncDisposable
             if (restored < stored.RestoredTokens)
                 stored.Cache.Truncate(0);
             conversation.Prompt(tokens.Span[restored..]);
-            return new PromptedConversation(conversation, restored) { Stored = stored };
+            return new PromptedConversation(conversation, restored) { Stored = stored, Held = Numbers(tokens.Span[..restored]) };
         }
         catch
         {
@@ -107,11 +108,15 @@ public sealed class PrefixedExecutor : IAsyncDisposable
         ContextLayout.Of(Executor.Context).Learn(state);
         if (CacheRows.Misfit(state, stored.Cache.Geometry) is { } reason)
             throw new InvalidDataException($"The conversation cannot be stored: {reason}.");
-        // One that went back: what comes behind is not what was read before.
-        if (stored.Cache.Length > count)
-            stored.Cache.Truncate(count);
+        // One that went back and, perhaps, on otherwise: rows are those of the tokens that were read, not of those that stand there now.
+        int[] numbers = Numbers(tokens[..count]);
+        int same = prompted.Held.AsSpan().CommonPrefixLength(numbers);
+        if (stored.Cache.Length > same)
+            stored.Cache.Truncate(same);
+        prompted.Held = numbers[..same];
         CacheRows.Append(state, stored.Cache, count, _team);
-        return stored.Store(Numbers(tokens[..count]));
+        prompted.Held = numbers;
+        return stored.Store(numbers);
     }
 
     /// <summary>Waits until all that was to be stored up to now is, or was refused.</summary>

@@ -16,6 +16,9 @@ public sealed class PromptedConversation(Conversation conversation, int restored
     /// <summary>What the store knows of it.</summary>
     internal Conversations.StoredSequence? Stored { get; init; }
 
+    /// <summary>The tokens whose rows its cache holds.</summary>
+    internal int[] Held { get; set; } = [];
+
     /// <summary>Ends the conversation; what waits to be stored still is.</summary>
     public void Dispose()
     {

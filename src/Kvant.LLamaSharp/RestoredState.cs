@@ -72,20 +72,20 @@ internal sealed class RestoredState : IDisposable
             return;
         }
 
-        if (_buffer.Set(_context, _sequence))
-        {
-            _layout.IsTransposed = _transposed;
-            return;
-        }
-
-        if (_layout.IsTransposed is null)
+        // A state without rows fits either way; values in blocks lie one way alone.
+        LayerRows[] rows = [.. state.Parts.OfType<AttentionPart>().SelectMany(part => part.Layers)];
+        bool taken = _buffer.Set(_context, _sequence);
+        if (!taken && _layout.IsTransposed is null && rows.Length > 0 && Array.TrueForAll(rows, layer => layer.ValueType.IsFloat))
         {
             TurnValues();
-            if (_buffer.Set(_context, _sequence))
-            {
+            taken = _buffer.Set(_context, _sequence);
+        }
+
+        if (taken)
+        {
+            if (rows.Length > 0)
                 _layout.IsTransposed = _transposed;
-                return;
-            }
+            return;
         }
 
         throw new InvalidOperationException($"llama.cpp did not take a state of {_buffer.Length} bytes: its log says why. Other sequences may leave no room for it; what was in its place is gone.");
@@ -172,6 +172,11 @@ internal sealed class RestoredState : IDisposable
                 throw new InvalidDataException($"{file.Name}: it has {part.Streams.Length} streams; the context has {layout.Streams}");
             if (part.Streams.Max(stream => stream.Cells.Count) is var cells && cells > layout.Cells)
                 throw new InvalidDataException($"{file.Name}: it has {cells} tokens; the context has room for {layout.Cells}");
+            foreach (LayerRows rows in part.Layers)
+            {
+                if (Math.Max(rows.KeyWidth, rows.ValueWidth) is var width && width > facts.WidestRow)
+                    throw new InvalidDataException($"{file.Name}: a row of a layer has {width} numbers; none of the model has more than {facts.WidestRow}");
+            }
         }
 
         CacheGeometry geometry = facts.GeometryOf(layers);

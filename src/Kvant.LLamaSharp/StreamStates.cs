@@ -14,7 +14,7 @@ internal static class StreamStates
     public static bool AreSeveral(LlamaState state) => state.IsWhole && state.Parts.OfType<AttentionPart>().Any(part => part.Streams.Length > 1);
 
     /// <summary>The state of each stream that has cells, and the sequence that it is of.</summary>
-    /// <exception cref="InvalidDataException">A stream holds several sequences, or recurrent layers say nothing of streams.</exception>
+    /// <exception cref="InvalidDataException">A stream holds other sequences than its own, or recurrent layers say nothing of streams.</exception>
     public static IEnumerable<(int Sequence, NativeBuffer Buffer)> Of(LlamaState whole)
     {
         AttentionPart[] parts = [.. whole.Parts.OfType<AttentionPart>()];
@@ -25,9 +25,10 @@ internal static class StreamStates
             int[] owners = [.. parts.SelectMany(part => part.Streams[s].Cells.Sets).SelectMany(set => set).Distinct()];
             if (owners.Length == 0)
                 continue;
-            if (owners.Length > 1)
-                throw new InvalidDataException($"stream {s} holds the sequences {string.Join(", ", owners)}; one is possible");
-            yield return (owners[0], Write(whole, parts, s, owners[0]));
+            // A number that a context does not have ends the process, and of one that is there twice the second would replace the first.
+            if (owners is not [var owner] || owner != s)
+                throw new InvalidDataException($"stream {s} holds {(owners.Length == 1 ? "sequence" : "the sequences")} {string.Join(", ", owners)}; sequence {s} is possible");
+            yield return (s, Write(whole, parts, s, s));
         }
     }
 

@@ -137,11 +137,7 @@ public sealed class LlamaStateFile
 
     /// <summary>Bytes of the state that a context wants.</summary>
     /// <exception cref="InvalidDataException">It cannot be had that way.</exception>
-    internal long BytesFor(StateTarget target)
-    {
-        _ = new StateRestoring(this, target, default).Plan(out long length);
-        return length;
-    }
+    internal long BytesFor(StateTarget target) => new StateRestoring(this, target, default).Length();
 
     internal void Read(Stream? destination, StateTarget target, int threads, IProgress<double>? done, CancellationToken cancellation)
     {

@@ -50,8 +50,9 @@ public sealed class CompressedPast : OnnxDecoder
     {
         options ??= new();
         OnnxModel model = OnnxModel.Open(path);
-        bool shared = model.Nodes.Where(node => node.Inputs.Any(input => PastLayout.Parse(input, "past") is not null))
-            .All(node => node is { Domain: OnnxModel.RuntimeDomain, Operation: "GroupQueryAttention" });
+        // A branch takes the past without naming it among its inputs.
+        OnnxNode[] takers = [.. model.Nodes.Where(node => node.Inputs.Any(input => PastLayout.Parse(input, "past") is not null))];
+        bool shared = takers.Length > 0 && Array.TrueForAll(takers, node => node is { Domain: OnnxModel.RuntimeDomain, Operation: "GroupQueryAttention" });
         using var settings = new SessionOptions();
         options.Session?.Invoke(settings);
         var session = new InferenceSession(path, settings);

@@ -3,15 +3,14 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Kvant.OnnxRuntime;
 
-/// <summary>What a decoder is told of a step beside its past: the tokens, their positions, and which tokens there are.</summary>
+/// <summary>What a decoder is told of a step beside its past: the tokens, their positions, and which tokens there are; where a decoder with a past was merged with one without, which of them is meant.</summary>
 internal sealed class StepInputs : IDisposable
 {
-    private readonly bool _hasMask;
-    private readonly bool _hasPositions;
-    private readonly List<OrtValue> _values = [];
-    private long[] _tokens = [];
-    private long[] _positions = [];
-    private long[] _mask = [];
+    private const string Tokens = "input_ids", Mask = "attention_mask", Positions = "position_ids", Branch = "use_cache_branch";
+
+    private readonly Dictionary<string, StepNumbers> _numbers = [];
+    private readonly bool[]? _hasPast;
+    private OrtValue? _branch;
 
     /// <summary>Looks at what a session wants.</summary>
     /// <exception cref="InvalidDataException">It wants something that is not known.</exception>
@@ -21,12 +20,16 @@ internal sealed class StepInputs : IDisposable
         {
             if (PastLayout.Parse(name, "past") is not null)
                 continue;
-            if (name is not ("input_ids" or "attention_mask" or "position_ids") || metadata.ElementDataType != TensorElementType.Int64 || metadata.Dimensions.Length != 2)
-                throw new InvalidDataException($"The model has the input '{name}', {metadata.ElementDataType} [{string.Join(", ", metadata.Dimensions)}]; beside its past a decoder has 'input_ids', 'attention_mask' and 'position_ids' here, Int64 [batch, tokens].");
-            _hasMask |= name == "attention_mask";
-            _hasPositions |= name == "position_ids";
+            if (name == Branch && metadata.ElementDataType == TensorElementType.Bool && metadata.Dimensions.Length == 1)
+                _hasPast = [false];
+            else if (name is Tokens or Mask or Positions && metadata.ElementDataType is TensorElementType.Int64 or TensorElementType.Int32 && metadata.Dimensions.Length == 2)
+                _numbers.Add(name, new StepNumbers(metadata.ElementDataType == TensorElementType.Int32));
+            else
+                throw new InvalidDataException($"The model has the input '{name}', {metadata.ElementDataType} [{string.Join(", ", metadata.Dimensions)}]; beside its past a decoder has '{Tokens}', '{Mask}' and '{Positions}' here, Int64 or Int32 [batch, tokens], and '{Branch}', Bool [1].");
         }
 
+        if (!_numbers.ContainsKey(Tokens))
+            throw new InvalidDataException($"The model has no input '{Tokens}'; its inputs are {string.Join(", ", session.InputMetadata.Keys)}.");
         if (!session.OutputMetadata.TryGetValue("logits", out NodeMetadata? logits) || logits.Dimensions is not [_, _, > 0])
             throw new InvalidDataException($"The model has no output 'logits' of [batch, tokens, vocabulary]; its outputs are {string.Join(", ", session.OutputMetadata.Keys)}.");
         VocabularySize = logits.Dimensions[2];
@@ -42,46 +45,32 @@ internal sealed class StepInputs : IDisposable
     /// <param name="left">Whether shorter ones are filled up before their tokens; else behind.</param>
     public void Bind(OrtIoBinding binding, ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, int padded, bool left)
     {
-        Clear();
         int batch = lengths.Length, each = tokens.Length / batch, total = padded + each;
-        Grow(ref _tokens, batch * each);
-        Grow(ref _positions, batch * each);
-        Grow(ref _mask, batch * total);
-        for (int i = 0; i < batch; i++)
+        foreach ((string name, StepNumbers numbers) in _numbers)
         {
-            for (int t = 0; t < each; t++)
-                (_tokens[(i * each) + t], _positions[(i * each) + t]) = (tokens[(i * each) + t], lengths[i] + t);
-            Span<long> mask = _mask.AsSpan(i * total, total);
-            mask.Clear();
-            mask.Slice(left ? padded - lengths[i] : 0, lengths[i] + each).Fill(1);
+            Span<int> row = numbers.Resize(batch, name == Mask ? total : each);
+            for (int i = 0; i < batch; i++)
+            {
+                for (int t = 0; t < each && name != Mask; t++)
+                    row[(i * each) + t] = name == Tokens ? tokens[(i * each) + t] : lengths[i] + t;
+                if (name == Mask)
+                    row.Slice((i * total) + (left ? padded - lengths[i] : 0), lengths[i] + each).Fill(1);
+            }
+
+            binding.BindInput(name, numbers.Value());
         }
 
-        Add("input_ids", _tokens, each);
-        if (_hasPositions)
-            Add("position_ids", _positions, each);
-        if (_hasMask)
-            Add("attention_mask", _mask, total);
-
-        void Add(string name, long[] numbers, int width)
-        {
-            var value = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, numbers.AsMemory(0, batch * width), [batch, width]);
-            _values.Add(value);
-            binding.BindInput(name, value);
-        }
+        if (_hasPast is null)
+            return;
+        _hasPast[0] = padded > 0;
+        _branch?.Dispose();
+        binding.BindInput(Branch, _branch = OrtValue.CreateTensorValueFromMemory(_hasPast, [1]));
     }
 
-    public void Dispose() => Clear();
-
-    private void Clear()
+    public void Dispose()
     {
-        foreach (OrtValue value in _values)
-            value.Dispose();
-        _values.Clear();
-    }
-
-    private static void Grow(ref long[] numbers, int length)
-    {
-        if (numbers.Length < length)
-            numbers = new long[length + (length / 2)];
+        _branch?.Dispose();
+        foreach (StepNumbers numbers in _numbers.Values)
+            numbers.Dispose();
     }
 }

@@ -29,8 +29,8 @@ internal sealed partial record DocumentCommand(string Page, bool IsMention, stri
         .Concat(Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories))
         .Concat(Directory.GetDirectories(Path.Combine(Root, "src")).Select(project => Path.Combine(project, "README.md")).Where(File.Exists))
         .Select(path => Path.GetRelativePath(Root, Path.Combine(Root, path)))
-        // A list of members, made by a tool.
-        .Where(page => page != Path.Combine("docs", "api.md")).Order(StringComparer.Ordinal);
+        // Lists of members, made by a tool.
+        .Where(page => page != Path.Combine("docs", "api.md") && page != Path.Combine("docs", "api-engines.md")).Order(StringComparer.Ordinal);
 
     /// <summary>The commands of some pages. Loops and variables are bash's; programs are functions that say what they were called with. No other program is found, and what a page
     /// writes to the reader's home comes to a folder that goes again.</summary>

@@ -45,6 +45,9 @@ public sealed class SlotVerbTests : IDisposable
         bytes[5000] ^= 1;
         File.WriteAllBytes(_folder["damaged.kvant"], bytes);
         ToolResult.Of("slot", _folder["damaged.kvant"], "-o", small, "--restore").AssertFailed(1, "is damaged");
+        File.WriteAllBytes(_folder["longer.kvant"], [.. File.ReadAllBytes(Golden("sequence-1.kvant")), 1, 2]);
+        ToolResult.Of("slot", _folder["longer.kvant"], "-o", small, "--restore").AssertFailed(1, "2 bytes are left over");
+        ToolResult.Of("slot", _folder["longer.kvant"], "--inspect").AssertFailed(1, "2 bytes are left over");
         File.WriteAllBytes(_folder["cut.bin"], File.ReadAllBytes(state)[..3000]);
         ToolResult.Of("slot", _folder["cut.bin"], "-o", small).AssertFailed(1, "the state ends within");
         Assert.False(File.Exists(small));

@@ -97,6 +97,29 @@ public sealed class CompressedStatesTests
         Assert.Equal(wanted, Mini.GoOn(another, tokens[^1], 300, 10));
     }
 
+    /// <summary>Where a context leaves it to llama.cpp whether sequences share a stream, it is found out.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ContextThatDoesNotSayWhetherItIsUnifiedIsFoundOut(bool? unified)
+    {
+        void Change(ModelParams p) => (p.SeqMax, p.KVUnified) = (3, unified);
+        byte[] wanted, file, sequence;
+        using (Engine engine = Mini.Open(Change))
+        {
+            engine.Read(Mini.Tokens(engine, 60), 0, 0);
+            engine.Read(Mini.Tokens(engine, 80), 0, 2);
+            (wanted, file, sequence) = (Mini.State(engine), Mini.Save(engine, null, Mini.Exact), Mini.Save(engine, 2, Mini.Exact));
+        }
+
+        using Engine another = Mini.Open(Change), third = Mini.Open(Change);
+        Mini.Load(another, file);
+        Assert.Equal(wanted, Mini.State(another));
+        Mini.Load(third, sequence, 2);
+        Assert.Equal(Mini.State(another, 2), Mini.State(third, 2));
+    }
+
     [Fact]
     public void QualityWritesTheSameTokens()
     {

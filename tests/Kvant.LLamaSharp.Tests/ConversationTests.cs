@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
 using Kvant.Conversations.Stores;
+using Kvant.LlamaCpp;
+using Kvant.LlamaCpp.States;
 using LLama;
 using LLama.Batched;
 using LLama.Common;
@@ -95,6 +98,20 @@ public sealed class ConversationTests : IDisposable
         Assert.Equal(772, third.RestoredTokens);
     }
 
+    /// <summary>What a program notes, such as an adapter, belongs to what is stored.</summary>
+    [Fact]
+    public async Task BeginningsOfAnotherNoteAreNotLoaded()
+    {
+        var store = new MemoryChunkStore(1 << 26);
+        await using Prefixes first = new(this, store, note: "adapter a"), same = new(this, store, note: "adapter a"), other = new(this, store, note: "adapter b");
+        using PromptedConversation prompted = await first.Executor.PromptAsync(_tokens.AsMemory(0, 700));
+        await Read(first.Batched);
+        first.Executor.Store(prompted, _tokens.AsSpan(0, 700));
+        await first.Executor.FlushAsync();
+        using PromptedConversation again = await same.Executor.PromptAsync(_tokens.AsMemory(0, 700)), alone = await other.Executor.PromptAsync(_tokens.AsMemory(0, 700));
+        Assert.Equal((516, 0), (again.RestoredTokens, alone.RestoredTokens));
+    }
+
     [Fact]
     public async Task ConversationThatDoesNotFitIsRead()
     {
@@ -107,6 +124,47 @@ public sealed class ConversationTests : IDisposable
         // 1,200 of 2,048 cells are taken.
         using PromptedConversation second = await prefixes.Executor.PromptAsync(_tokens.AsMemory(0, 1100));
         Assert.Equal(0, second.RestoredTokens);
+    }
+
+    /// <summary>A conversation that went back and on otherwise, between two calls: what is stored of it is what it holds, not what it held.</summary>
+    [Fact]
+    public async Task ConversationThatWentOnOtherwiseIsStoredAsItIs()
+    {
+        var store = new MemoryChunkStore(1 << 26);
+        LLamaToken[] first = _tokens[..700], other = [.. _tokens[..400], .. _tokens[1500..2000]];
+        await using (Prefixes prefixes = new(this, store))
+        {
+            using PromptedConversation prompted = await prefixes.Executor.PromptAsync(first);
+            await Read(prefixes.Batched);
+            prefixes.Executor.Store(prompted, first);
+            prompted.Conversation.Rewind(300);
+            prompted.Conversation.Prompt(other.AsSpan(400));
+            await Read(prefixes.Batched);
+            Assert.Equal(Conversations.StoreOutcome.Queued, prefixes.Executor.Store(prompted, other));
+            await prefixes.Executor.FlushAsync();
+        }
+
+        await using Prefixes second = new(this, store), stranger = new(this, store, "another");
+        using PromptedConversation again = await second.Executor.PromptAsync(other), alone = await stranger.Executor.PromptAsync(other);
+        Assert.InRange(again.RestoredTokens, 600, 899);
+        Assert.Equal(0, alone.RestoredTokens);
+        await Read(second.Batched);
+        await Read(stranger.Batched);
+        // Keys of the first layer are those of a token at a position.
+        (double[] wanted, double[] found) = (Keys(stranger, alone), Keys(second, again));
+        Assert.InRange(wanted.Zip(found).Sum(pair => Math.Pow(pair.First - pair.Second, 2)) / wanted.Sum(number => number * number), 0, .02);
+    }
+
+    private static double[] Keys(Prefixes prefixes, PromptedConversation prompted)
+    {
+        using NativeBuffer buffer = NativeBuffer.Of(prefixes.Batched.Context, prompted.Conversation.ConversationId);
+        using UnmanagedMemoryStream stream = buffer.Open();
+        AttentionPart part = (AttentionPart)LlamaState.Read(stream).Parts[0];
+        StreamPart held = part.Streams.First(one => one.Cells.Count > 0);
+        Half[] keys = new Half[600 * part.Layers[0].KeyWidth];
+        stream.Position = held.KeyOffsets[0];
+        stream.ReadExactly(MemoryMarshal.AsBytes(keys.AsSpan()));
+        return [.. keys.Select(number => (double)number)];
     }
 
     [Fact]
@@ -135,10 +193,10 @@ public sealed class ConversationTests : IDisposable
 
     private sealed class Prefixes : IAsyncDisposable
     {
-        public Prefixes(ConversationTests tests, IChunkStore store, string tenant = "")
+        public Prefixes(ConversationTests tests, IChunkStore store, string tenant = "", string? note = null)
         {
             Batched = new BatchedExecutor(tests._weights, tests._parameters);
-            Executor = new PrefixedExecutor(Batched, store, null, tenant);
+            Executor = new PrefixedExecutor(Batched, store, note is null ? null : new() { Identity = ModelFacts.Of(Batched.Context).Identity with { Note = note } }, tenant);
         }
 
         public BatchedExecutor Batched { get; }

@@ -61,6 +61,31 @@ public sealed class SessionTests
         Assert.Equal("Speak of the sea.", Assert.Single(another.History.Messages).Content);
     }
 
+    /// <summary>A folder of somebody's, named by mistake, is left alone; a name with a separator behind it is the same name.</summary>
+    [Fact]
+    public async Task FolderOfSomebodyElseIsNotReplaced()
+    {
+        using var folder = new TemporaryFolder();
+        string saved = Path.Combine(folder.Root, "saved"), diary = Path.Combine(folder.Root, "diary.txt"), note = Path.Combine(saved, "note.txt");
+        using Engine engine = Mini.Open();
+        var session = new ChatSession(new InteractiveExecutor(engine.Context));
+        await Say(session, "It was a dark night.");
+        File.WriteAllText(diary, "mine");
+        Assert.Contains("diary.txt", Assert.Throws<IOException>(() => session.SaveCompressedSession(folder.Root)).Message, StringComparison.Ordinal);
+        Assert.Throws<IOException>(() => session.SaveCompressedSession(diary));
+        Assert.Equal("mine", File.ReadAllText(diary));
+
+        session.SaveCompressedSession(saved + Path.DirectorySeparatorChar);
+        session.SaveCompressedSession(saved + Path.DirectorySeparatorChar);
+        session.SaveSession(saved + "-own");
+        session.SaveCompressedSession(saved + "-own"); // LLamaSharp's own is a session as well
+        session.LoadCompressedSession(saved + Path.DirectorySeparatorChar);
+        File.WriteAllText(note, "mine");
+        Assert.Contains("note.txt", Assert.Throws<IOException>(() => session.SaveCompressedSession(saved)).Message, StringComparison.Ordinal);
+        session.LoadCompressedSession(saved);
+        Assert.Equal([saved, saved + "-own"], Directory.GetDirectories(folder.Root).Order(StringComparer.Ordinal));
+    }
+
     private static async Task<string> GoOn(Action<ChatSession> load)
     {
         using Engine engine = Mini.Open();

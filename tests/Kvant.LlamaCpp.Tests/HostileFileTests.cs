@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using Kvant.LlamaCpp.Compression;
+using Kvant.LlamaCpp.States;
 using Kvant.Tests;
 using Kvant.Tests.Formats;
 
@@ -55,6 +57,23 @@ public sealed class HostileFileTests
         for (int i = 0; i < 300; i++)
             Try(FileMutants.Seal(Mutator.Mutant(FileMutants.Files[i % 2], random)));
     });
+
+    /// <summary>What recurrent layers keep is not decoded, but looked at: its counts are believed as little as others.</summary>
+    [Fact]
+    public void RecurrentPartThatLiesIsNotRestored()
+    {
+        byte[] state = new StateSample { Caches = [], Recurrent = 1 }.ToBytes(), bytes = state[8..];
+        RecurrentPart part = Assert.IsType<RecurrentPart>(Assert.Single(LlamaState.Read(new MemoryStream(state)).Parts));
+        LlamaStateFile.Open(new MemoryStream(ForgedFile.Of(part, (FrameKind.Recurrent, bytes), (FrameKind.End, [])))).Restore(new MemoryStream());
+        foreach ((int at, byte lie) in ((int, byte)[])[(0, 77), (7, 255), (8, 1), (12, 1), (20, 9), (24, 250)])
+        {
+            byte[] lying = [.. bytes];
+            lying[at] = lie;
+            Assert.Throws<InvalidDataException>(() => LlamaStateFile.Open(new MemoryStream(ForgedFile.Of(part, (FrameKind.Recurrent, lying), (FrameKind.End, [])))).Restore(new MemoryStream()));
+        }
+
+        Assert.Throws<InvalidDataException>(() => LlamaStateFile.Open(new MemoryStream(ForgedFile.Of(part with { Cells = 2 }, (FrameKind.Recurrent, bytes), (FrameKind.End, [])))).Restore(new MemoryStream()));
+    }
 
     [Fact]
     public void OtherVersionsAreRefusedWithTheirNumber()

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.LlamaCpp.Compression;
@@ -89,6 +90,21 @@ public sealed class LlamaStateFileTests
     }
 
     [Fact]
+    public void NumbersThatAreNoneStayNoneInOtherTypes()
+    {
+        byte[] numbers = new byte[16], halves = new byte[8];
+        foreach ((int i, uint bits) in ((int, uint)[])[(0, 0x7fffffff), (1, 0xffffffff), (2, 0x7f800001), (3, 0x3f800000)])
+            BinaryPrimitives.WriteUInt32LittleEndian(numbers.AsSpan(4 * i), bits);
+        foreach (GgmlType type in (GgmlType[])[GgmlType.BF16, GgmlType.F16])
+        {
+            RowConversion.Convert(GgmlType.F32, numbers, type, halves);
+            byte[] back = new byte[16];
+            RowConversion.Convert(type, halves, GgmlType.F32, back);
+            Assert.Equal([float.NaN, float.NaN, float.NaN, 1], MemoryMarshal.Cast<byte, float>(back).ToArray());
+        }
+    }
+
+    [Fact]
     public void ShiftedPositionsAreOneStretchAndHolesAreSeveral()
     {
         Assert.Equal([(300, true)], Segments(StateSample.Run(1000, 300)));
@@ -150,6 +166,7 @@ public sealed class LlamaStateFileTests
     {
         byte[] bytes = Samples.All[0].ToBytes();
         Refused(new() { Policy = CachePreset.Default.ForLayers(3) }, "The policy is for 3 layers; the state has 2");
+        Refused(new() { Policy = [LayerSpecs.Parse("q8") with { Eviction = new Eviction.Newest(10) }] }, "forgets tokens");
         Refused(new() { Geometry = new() { Layers = 3, KvHeads = 1, KeyDimension = 32, ValueDimension = 32 } }, "The model has 3 layers");
         Refused(new() { Geometry = new() { Layers = 2, KvHeads = 1, KeyDimension = 24, ValueDimension = 24 } }, "the model's heads have 24 and 24");
 

@@ -110,6 +110,16 @@ public sealed class LlamaStateTests
         }
     }
 
+    /// <summary>A sequence has one recurrent state; of more llama.cpp finds one cell, misses the others and ends the process.</summary>
+    [Fact]
+    public void SequenceWithSeveralRecurrentStatesIsRefused()
+    {
+        StateSample sample = new() { Recurrent = 2 };
+        Assert.Throws<InvalidDataException>(() => Read((sample with { Caches = [] }).ToBytes()));
+        Assert.Throws<InvalidDataException>(() => Read(sample.ToBytes()));
+        _ = Read((sample with { Kind = LlamaStateKind.Context }).ToBytes());
+    }
+
     [Fact]
     public void TypesThatNoCacheHasAreRefused()
     {

@@ -27,6 +27,20 @@ public sealed class CompressedPastTests
         Assert.InRange(Mini.Compare(decoder, cache, plain, rounded: true), 0, 1e-5f);
     }
 
+    /// <summary>Which branch runs follows from whether there is a past.</summary>
+    [Fact]
+    public void MergedDecodersAnswerAsThoseWithAPastAlone()
+    {
+        string path = Mini.Export(Mini.Merged);
+        using CompressedPast decoder = CompressedPast.Open(path, Mini.Single);
+        using KvCache cache = Mini.Exact(decoder), again = Mini.Exact(decoder);
+        using PlainSession plain = new(path, Mini.SingleSession), alone = new(Mini.Export("plain"), Mini.SingleSession);
+        Assert.InRange(Mini.Compare(decoder, cache, plain), 0, 1e-5f);
+        Assert.InRange(Mini.Compare(decoder, again, alone), 0, 1e-5f);
+        Assert.InRange(Mini.CompareBatch(decoder, path), 0, 1e-4f);
+        Assert.Contains("not merged with the one without", Assert.Throws<NotSupportedException>(() => CutDecoder.Open(path, Mini.Single)).Message, StringComparison.Ordinal);
+    }
+
     /// <summary>Floats that were kept and written over where tokens changed are those that decoding everything gives.</summary>
     [Theory]
     [InlineData("plain", "quality")]

@@ -98,6 +98,27 @@ public sealed class CutDecoderTests
     }
 
     [Fact]
+    public void LayersThatGiveTheSameValueAreRefused()
+    {
+        OnnxModel model = OnnxModel.Open(Mini.Export("group"));
+        OnnxModel changed = model.With([.. model.Nodes.Select(node => node.Operation == "GroupQueryAttention" ? node with { Outputs = ["same", .. node.Outputs.Skip(1)] } : node)], model.Inputs, model.Outputs);
+        Assert.Contains("another layer's", Assert.Throws<NotSupportedException>(() => CutGraph.Of(changed, CutFinder.Find(changed))).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What a graph says of its heads is compared with what comes: memory behind a tensor is nobody's.</summary>
+    [Fact]
+    public void HeadsThatAreOnlyClaimedAreNotRead()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Changed(folder, node => node with { Attributes = [.. node.Attributes.Where(a => a.Name != "num_heads"), OnnxAttribute.Of("num_heads", 4096L)] });
+        using CutDecoder decoder = CutDecoder.Open(path, Mini.Single, check: false);
+        using KvCache cache = Mini.Exact(decoder);
+        var refused = Assert.Throws<InvalidOperationException>(() => decoder.Forward(cache, Mini.Tokens.AsSpan(0, 30), new float[decoder.VocabularySize]));
+        Assert.Contains("numbers", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(0, cache.Length);
+    }
+
+    [Fact]
     public void ScaleAndSoftLimitAreTheGraphs()
     {
         using var folder = new TemporaryFolder();

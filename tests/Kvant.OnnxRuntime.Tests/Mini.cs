@@ -27,8 +27,10 @@ internal static class Mini
         ["plain-half"] = new() { Half = true },
         ["plain-half-past"] = new() { HalfPast = true },
         ["plain-data"] = new() { DataFile = true },
+        ["plain-int32"] = new() { ShortNumbers = true },
         ["group"] = new() { GroupQuery = true },
         ["group-half"] = new() { GroupQuery = true, Half = true },
+        ["group-int32"] = new() { GroupQuery = true, ShortNumbers = true },
         ["group-packed-data"] = new() { GroupQuery = true, Packed = true, DataFile = true },
     };
 
@@ -38,6 +40,9 @@ internal static class Mini
     public static OnnxDecoderOptions Single { get; } = new() { Threads = 1, Session = options => options.IntraOpNumThreads = 1 };
 
     public static SessionOptions SingleSession { get; } = new() { IntraOpNumThreads = 1 };
+
+    /// <summary>A decoder without a past and one with one, in one graph; not to be cut.</summary>
+    public static readonly ExportOptions Merged = new() { Merged = true };
 
     public static bool IsHalf(string kind) => Kinds[kind].Half;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Kvant.Caching;
 using Kvant.Cli.Files;
 using Kvant.Cli.Output;
+using Kvant.Formats;
 using Kvant.LlamaCpp;
 using Kvant.Models.Decoding;
 
@@ -76,8 +77,9 @@ internal sealed class SlotVerb : Verb
             options = WithPolicy(options, text);
         terminal.WithProgress("compressing", json, done => Files.Write(output, path =>
         {
-            using FileStream destination = File.Create(path);
-            LlamaStateFile.Compress(state, destination, options, new ShareProgress(done), terminal.Cancellation);
+            using AtomicFile destination = AtomicFile.Create(path);
+            LlamaStateFile.Compress(state, destination.Stream, options, new ShareProgress(done), terminal.Cancellation);
+            destination.Commit();
         }));
         return Slot.Of(output);
     }
@@ -89,11 +91,13 @@ internal sealed class SlotVerb : Verb
         RequireModel(result, file, input);
         terminal.WithProgress("restoring", json, done => Files.Write(output, path =>
         {
-            using var destination = new FileStream(path, FileMode.Create, FileAccess.ReadWrite);
-            file.Restore(destination, 0, new ShareProgress(done), terminal.Cancellation);
+            using AtomicFile destination = AtomicFile.Create(path);
+            file.Restore(destination.Stream, 0, new ShareProgress(done), terminal.Cancellation);
+            RequireEnd(source, input);
             // Read once more, as llama.cpp will.
-            destination.Position = 0;
-            _ = LlamaState.Read(destination);
+            destination.Stream.Position = 0;
+            _ = LlamaState.Read(destination.Stream);
+            destination.Commit();
         }));
         return Slot.Of(input);
     }
@@ -106,7 +110,15 @@ internal sealed class SlotVerb : Verb
         LlamaStateFile file = LlamaStateFile.Open(source, input);
         RequireModel(result, file, input);
         file.Verify(0, terminal.Cancellation);
+        RequireEnd(source, input);
         return Slot.Of(input);
+    }
+
+    // Behind the last frame of a stream something else may come, behind that of a file nothing.
+    private static void RequireEnd(FileStream source, string input)
+    {
+        if (source.Length - source.Position is > 0 and var rest)
+            throw new InvalidDataException($"{input}: {rest} bytes are left over behind its end");
     }
 
     private static LlamaState Read(FileStream source, string input)
@@ -139,7 +151,7 @@ internal sealed class SlotVerb : Verb
             return options with { Policy = preset.ForLayers(1) };
         if (options.Geometry is null)
             throw new UsageException($"the policy '{text}' is for the layers of a model; name it with --model");
-        Formats.CachePolicy policy = Policies.Load(text, options.Geometry, source: null);
+        CachePolicy policy = Policies.Load(text, options.Geometry, source: null);
         return options with { Policy = policy.Layers, Sinks = policy.Sinks, Window = policy.Window };
     }
 

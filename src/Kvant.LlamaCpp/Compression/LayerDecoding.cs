@@ -46,7 +46,7 @@ internal sealed class LayerDecoding(WorkerTeam team)
     private void Work(int worker)
     {
         int heads = _layer!.Layout.Heads, pieces = (_segment!.Count + TokensAtOnce - 1) / TokensAtOnce;
-        int widest = _layer.Layout.Sides.Max(side => side.Dimension) * TokensAtOnce;
+        int widest = _layer.Layout.Sides.Max(side => side.Dimension) * Math.Min(TokensAtOnce, _segment.Count);
         float[] numbers = ArrayPool<float>.Shared.Rent(widest);
         byte[] bytes = ArrayPool<byte>.Shared.Rent(widest * sizeof(float));
         for (int task; (task = Interlocked.Increment(ref _next)) < pieces * heads * 2;)
@@ -67,15 +67,13 @@ internal sealed class LayerDecoding(WorkerTeam team)
         Span<byte> written = bytes.AsSpan(0, count * dimension * type.BlockBytes);
         LayerReading.Decode(_layer, side, head, first, count, decoded);
         RowConversion.Write(type, decoded, written);
-        int at = 0, token = 0, rowBytes = dimension * type.BlockBytes;
-        foreach ((int cell, int cells) in _segment.Pieces)
+        int at = 0, rowBytes = dimension * type.BlockBytes;
+        for (int piece = _segment.PieceOf(first); at < written.Length; piece++)
         {
-            int from = Math.Max(first - token, 0), end = Math.Min(first + count - token, cells);
-            for (int i = from; i < end; i++, at += rowBytes)
+            (int cell, int cells) = _segment.Pieces[piece];
+            int token = _segment.Starts[piece], end = Math.Min(first + count - token, cells);
+            for (int i = Math.Max(first - token, 0); i < end; i++, at += rowBytes)
                 Place(side, head, cell + i, written.Slice(at, rowBytes), type.BlockBytes);
-            token += cells;
-            if (token >= first + count)
-                break;
         }
     }
 

@@ -5,10 +5,10 @@ using Kvant.LlamaCpp.States;
 
 namespace Kvant.LlamaCpp.Compression;
 
-/// <summary>Floats to the types of a cache and back. All numbers are finite and in range: the checks are behind it.</summary>
+/// <summary>Floats to the types of a cache and back. What was decoded is finite; rows that were kept as they are may hold anything.</summary>
 internal static class RowConversion
 {
-    /// <summary>Writes floats as another type; what is too large for it becomes the largest that it has.</summary>
+    /// <summary>Writes floats as another type; what is too large for it becomes the largest that it has, and what is no number stays none.</summary>
     public static void Write(GgmlType type, Span<float> numbers, Span<byte> bytes)
     {
         if (type == GgmlType.F32)
@@ -28,7 +28,7 @@ internal static class RowConversion
             {
                 uint bits = BitConverter.SingleToUInt32Bits(numbers[i]);
                 // To the nearest, and to an even one from the middle.
-                upper[i] = (ushort)Math.Min((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, (bits & 0x80000000) == 0 ? 0x7f7fu : 0xff7fu);
+                upper[i] = (ushort)(float.IsNaN(numbers[i]) ? (bits >> 16) | 0x40 : Math.Min((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, (bits & 0x80000000) == 0 ? 0x7f7fu : 0xff7fu));
             }
         }
     }

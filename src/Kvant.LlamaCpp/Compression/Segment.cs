@@ -11,6 +11,12 @@ internal sealed record Segment((int Cell, int Count)[] Pieces, int Count, bool I
     /// <summary>Tokens that are worth a cache of their own: twice what codecs learn from.</summary>
     public const int LeastTokens = 256;
 
+    /// <summary>The number of each piece's first token.</summary>
+    public int[] Starts { get; } = StartsOf(Pieces);
+
+    /// <summary>The piece that holds a token.</summary>
+    public int PieceOf(int token) => Array.BinarySearch(Starts, token) is >= 0 and var piece ? piece : ~Array.BinarySearch(Starts, token) - 1;
+
     /// <summary>
     /// Splits a stream. Cells are sorted by their sequences and then their positions; stretches without a gap that are long enough stand alone, all others
     /// together behind them. It is part of the format: a reader finds the same segments.
@@ -40,6 +46,14 @@ internal sealed record Segment((int Cell, int Count)[] Pieces, int Count, bool I
         if (rest.Count > 0)
             segments.Add(new([.. rest], rest.Sum(piece => piece.Count), IsConsecutive: false));
         return segments;
+    }
+
+    private static int[] StartsOf((int Cell, int Count)[] pieces)
+    {
+        int[] starts = new int[pieces.Length];
+        for (int i = 1; i < starts.Length; i++)
+            starts[i] = starts[i - 1] + pieces[i - 1].Count;
+        return starts;
     }
 
     /// <summary>Puts rows of cells in the order of the tokens; no copy where that is their order already.</summary>

@@ -7,8 +7,8 @@ namespace Kvant.LlamaCpp.Compression;
 /// <summary>A segment as a cache, a layer at a time: a cache file's header, and what turns its layers into bytes and back.</summary>
 internal sealed class SegmentCache
 {
-    // As a cache file's: enough for a window and a page of a layer of which a short sequence fills little.
-    private const long AllowedBytes = 2L << 30;
+    // A page of a layer of which a short sequence fills little; windows are no longer than what they hold.
+    private const long AllowedBytes = 64L << 20;
     private const long AllowedPerByte = 1024;
     private const int LongestHeader = 16 << 20;
 
@@ -45,8 +45,8 @@ internal sealed class SegmentCache
         {
             Geometry = geometry.WithLayers((layer, _) => shapes[layer] with { Rotary = segment.IsConsecutive ? shapes[layer].Rotary : null }),
             Policy = policy,
-            Sinks = options.Sinks,
-            Window = options.Window,
+            Sinks = Math.Min(options.Sinks, segment.Count),
+            Window = Math.Min(options.Window, segment.Count),
         };
         LayerLayout[] layouts = LayerLayouts.Create(cache);
         return new(segment, new CacheHeader(cache, layouts, Array.ConvertAll(layouts, layout => layout.AfterAppend(layout.Empty, segment.Count))));
@@ -59,13 +59,14 @@ internal sealed class SegmentCache
         var reader = new ChecksummedReader(bytes, name);
         CacheHeader header = CacheHeader.Read(ref reader);
         CacheGeometry geometry = header.Options.Geometry;
-        bool fits = reader.Position == bytes.Length && geometry.Layers == rows.Length && header.Queries is null && header.Source.Count == 0;
+        bool fits = reader.Position == bytes.Length && geometry.Layers == rows.Length && header.Queries is null && header.Source.Count == 0
+            && header.Options is { DraftTokens: 0, MemoryLimit: null, WindowCodec: null, Identity: null } && header.Options.Eviction == Eviction.None && header.Options.Policy.All(specs => specs.Eviction is null || specs.Eviction == Eviction.None);
         for (int layer = 0; fits && layer < rows.Length; layer++)
         {
             LayerGeometry shape = geometry[layer];
             LayerExtent extent = header.Extents[layer];
             fits = shape is { SlidingWindow: 0, ValuesInKeys: false, SharedLayer: null } && (long)shape.KvHeads * shape.KeyDimension == rows[layer].KeyWidth
-                && (long)shape.KvHeads * shape.ValueDimension == rows[layer].ValueWidth && extent.Length == segment.Count && extent.FirstLive == header.Options.Sinks;
+                && (long)shape.KvHeads * shape.ValueDimension == rows[layer].ValueWidth && extent.Length == segment.Count && extent.FirstLive == header.Options.Sinks && header.Observed[layer] == 0;
         }
 
         return fits ? new(segment, header) : throw new InvalidDataException($"{name}: the cache of a segment of {segment.Count} tokens is not of the state's layers");

@@ -31,6 +31,8 @@ internal sealed class StateCompression
     {
         List<AttentionPart> attention = [.. _state.Parts.OfType<AttentionPart>()];
         LayerPolicy[] policies = PoliciesOf(attention);
+        if (_state.Parts.OfType<RecurrentPart>().FirstOrDefault(part => part.Bytes > Array.MaxLength) is { } large)
+            throw new ArgumentException($"Recurrent layers keep {large.Bytes} bytes; at most {Array.MaxLength} are possible.");
         List<SegmentCache>[][] caches = [.. attention.Select((part, number) => PlanOf(attention, number, policies[number]))];
         begin();
         using var team = new WorkerTeam(_options.Threads);
@@ -65,8 +67,9 @@ internal sealed class StateCompression
         foreach (LayerRows rows in part.Layers)
         {
             int most = part.Streams.Max(stream => stream.Cells.Count);
-            if (most * Math.Max(rows.KeyBytes, rows.ValueBytes) > Array.MaxLength)
-                throw new ArgumentException($"{most} cells with rows of {rows.KeyBytes} and {rows.ValueBytes} bytes are more than {Array.MaxLength} bytes in a layer, the most that is possible.");
+            // Rows that are kept as they are lie in one frame.
+            if (most * (rows.IsFloat ? Math.Max(rows.KeyBytes, rows.ValueBytes) : rows.KeyBytes + rows.ValueBytes) > Array.MaxLength)
+                throw TooMuch(most, rows);
         }
 
         return Array.ConvertAll(part.Streams, stream => floats.Length == 0 ? [] : Segment.Of(stream.Cells)
@@ -77,6 +80,8 @@ internal sealed class StateCompression
     {
         int layers = attention.Sum(part => part.Layers.Length), first = 0;
         IReadOnlyList<LayerSpecs> policy = _options.Policy;
+        if (policy.Any(specs => specs.Eviction is not null && specs.Eviction != Eviction.None))
+            throw new ArgumentException("The policy forgets tokens as a layer grows; a state has all of its tokens.");
         if (policy.Count != 1 && policy.Count != layers)
             throw new ArgumentException($"The policy is for {policy.Count} layers; the state has {layers}.");
         return [.. attention.Select(part =>
@@ -100,7 +105,7 @@ internal sealed class StateCompression
             LayerRows rows = part.Layers[layer];
             Span<byte> keys = Fill(ref _keys, stream.KeyOffsets[layer], cells * rows.KeyBytes), values = Fill(ref _values, stream.ValueOffsets[layer], cells * rows.ValueBytes);
             if (!rows.IsFloat || !TryCompress(part, rows, segments, number++, keys, values, cells, pool, team))
-                Frames.Write(_destination, FrameKind.Rows, (byte[])[.. keys, .. values]);
+                Frames.Write(_destination, FrameKind.Rows, cells * (rows.KeyBytes + rows.ValueBytes) <= Array.MaxLength ? (byte[])[.. keys, .. values] : throw TooMuch(cells, rows));
             _passed += keys.Length + values.Length;
             _done?.Report((double)_passed / _bytes);
         }
@@ -136,6 +141,9 @@ internal sealed class StateCompression
             Frames.Write(_destination, FrameKind.Layer, layer.Span);
         return true;
     }
+
+    private static ArgumentException TooMuch(int cells, LayerRows rows) =>
+        new($"{cells} cells with rows of {rows.KeyBytes} and {rows.ValueBytes} bytes are more than {Array.MaxLength} bytes in a layer, the most that is possible.");
 
     private Span<byte> Fill(ref byte[] buffer, long offset, long length)
     {

@@ -90,7 +90,7 @@ internal sealed record StateHeader(LlamaStateKind Kind, int Sequence, string? Ar
     private static RecurrentPart ReadRecurrent(ref FieldReader reader)
     {
         var part = new RecurrentPart(0, reader.Int64(), reader.Int32(), reader.Int32());
-        return part is { Bytes: >= 0 and <= int.MaxValue, Cells: >= 0, Tensors: >= 0 } ? part : throw new FormatException($"A recurrent part of {part.Bytes} bytes cannot be.");
+        return part is { Bytes: >= 0, Cells: >= 0, Tensors: >= 0 } && part.Bytes <= Array.MaxLength ? part : throw new FormatException($"A recurrent part of {part.Bytes} bytes cannot be.");
     }
 
     private static void Write(FieldWriter writer, AttentionPart part)
@@ -136,7 +136,7 @@ internal sealed record StateHeader(LlamaStateKind Kind, int Sequence, string? Ar
         foreach (ref StreamPart stream in streams.AsSpan())
             stream = new(ReadCells(ref reader, isWhole), [], []);
         bool isEmpty = Array.TrueForAll(streams, stream => stream.Cells.Count == 0);
-        return transposed <= 1 && streams.Length is >= 1 and <= CellTable.MostSequences && layers.Length == 0 == isEmpty
+        return transposed <= 1 && streams.Length is >= 1 and <= CellTable.MostSequences && layers.Length <= AttentionPart.MostLayers && layers.Length == 0 == isEmpty
             ? new(transposed == 1, layers, streams) : throw new FormatException($"{layers.Length} layers and {streams.Length} streams cannot be.");
     }
 

@@ -13,53 +13,59 @@ internal sealed class StateRestoring(LlamaStateFile file, StateTarget target, Ca
     private byte[] _values = [];
     private byte[] _converted = [];
 
-    /// <summary>The parts as they will be, each with its place.</summary>
-    public List<(long Start, StatePart Part)> Plan(out long length)
+    /// <summary>Bytes that will come of it.</summary>
+    public long Length()
     {
-        List<(long, StatePart)> parts = [];
-        length = Head().Length;
+        long length = Head().Length;
         foreach (StatePart part in _header.Parts)
-        {
-            StatePart placed = part is AttentionPart attention ? target.Of(attention, file.IsWhole).At(length) : part;
-            parts.Add((length, placed));
-            length = checked(length + placed.StateBytes);
-        }
-
-        return parts;
+            length = checked(length + Wanted(part).StateBytes);
+        return length;
     }
 
     /// <summary>Restores, or, without a destination, reads and checks all that would be.</summary>
     /// <exception cref="InvalidDataException">The file is damaged, or does not fit the target.</exception>
     public void Run(Stream source, Stream? destination, int threads, IProgress<double>? done)
     {
-        List<(long Start, StatePart Part)> parts = Plan(out long length);
-        long origin = destination?.Position ?? 0, passed = 0;
-        destination?.Write(Head());
+        byte[] head = Head();
+        long length = Length(), origin = destination?.Position ?? 0, start = head.Length, passed = 0;
+        destination?.Write(head);
         using var team = new WorkerTeam(threads);
         using var pool = new PagePool();
-        foreach (((long start, StatePart part), StatePart saved) in parts.Zip(_header.Parts))
+        foreach (StatePart saved in _header.Parts)
         {
+            StatePart part = Wanted(saved);
             if (part is RecurrentPart recurrent)
             {
-                byte[] bytes = Frames.Read(source, file.Name, [FrameKind.Recurrent], recurrent.Bytes).Bytes;
-                Require(bytes.Length == recurrent.Bytes, $"a recurrent part of {bytes.Length} bytes; {recurrent.Bytes} are wanted");
-                WriteAt(destination, origin + start, bytes);
+                WriteAt(destination, origin + start, ReadRecurrent(source, recurrent));
             }
             else if (part is AttentionPart attention)
             {
-                var held = ((AttentionPart)saved).Streams.Where(stream => stream.Cells.Count > 0);
-                foreach ((StreamPart stream, StreamPart _) in attention.Streams.Where(stream => stream.Cells.Count > 0).Zip(held))
+                attention = attention.At(start);
+                foreach (StreamPart stream in attention.Streams.Where(stream => stream.Cells.Count > 0))
                     Restore(source, destination, origin, (AttentionPart)saved, attention, stream, pool, team, bytes => done?.Report((double)(passed += bytes) / length));
                 // What a header claims takes no room in a destination before its rows were there.
                 if (destination is not null)
                     attention.WriteOutline(destination, origin, start, file.IsWhole ? null : target.Sequence);
             }
+
+            start += part.StateBytes;
         }
 
         _ = Frames.Read(source, file.Name, [FrameKind.End], 0);
         if (destination is not null)
             destination.Position = origin + length;
         done?.Report(1);
+    }
+
+    private StatePart Wanted(StatePart part) => part is AttentionPart attention ? target.Of(attention, file.IsWhole) : part;
+
+    // Nothing of it is decoded, but what stands there is what the header says, or llama.cpp would be told something else.
+    private byte[] ReadRecurrent(Stream source, RecurrentPart wanted)
+    {
+        byte[] bytes = Frames.Read(source, file.Name, [FrameKind.Recurrent], wanted.Bytes).Bytes;
+        RecurrentPart found = RecurrentPart.Read(new StateReader(new MemoryStream(bytes)), file.IsWhole);
+        Require(found with { Offset = wanted.Offset } == wanted, $"a recurrent part of {found.Bytes} bytes, {found.Cells} sequences and {found.Tensors} tensors; {wanted.Bytes}, {wanted.Cells} and {wanted.Tensors} are wanted");
+        return bytes;
     }
 
     private byte[] Head()
@@ -125,11 +131,13 @@ internal sealed class StateRestoring(LlamaStateFile file, StateTarget target, Ca
             return;
         }
 
-        for (int s = 0; s < segments.Count; s++)
+        byte[][] layers = new byte[segments.Count][];
+        layers[0] = bytes;
+        for (int s = 1; s < layers.Length; s++)
+            layers[s] = Frames.Read(source, file.Name, [FrameKind.Layer], segments[s].LayerBytes(index)).Bytes;
+        for (int s = 0; s < layers.Length; s++)
         {
-            if (s > 0)
-                bytes = Frames.Read(source, file.Name, [FrameKind.Layer], segments[s].LayerBytes(index)).Bytes;
-            using KvCache cache = segments[s].Read(index, bytes, pool, file.Name);
+            using KvCache cache = segments[s].Read(index, layers[s], pool, file.Name);
             if (s == 0)
                 Reserve(cells, wanted);
             decoding.Run(cache, 0, segments[s].Segment, wanted, transposed, cells, _keys, _values);

@@ -8,7 +8,8 @@ namespace Kvant.LlamaCpp.States;
 /// <param name="Streams">The streams; one unless the context keeps sequences apart.</param>
 internal sealed record AttentionPart(bool IsTransposed, LayerRows[] Layers, StreamPart[] Streams) : StatePart
 {
-    private const int MostLayers = 4096;
+    /// <summary>Layers of the deepest model that llama.cpp takes (LLAMA_MAX_LAYERS).</summary>
+    public const int MostLayers = 512;
 
     /// <inheritdoc/>
     public override long StateBytes => sizeof(int) + Streams.Sum(stream => sizeof(int) + (stream.Cells.Count == 0 ? 0 : stream.Cells.StateBytes + (2 * sizeof(int)) + RowBytes(stream.Cells.Count)));

@@ -7,6 +7,7 @@ namespace Kvant.LlamaCpp.States;
 /// <param name="Tensors">Tensors of those.</param>
 internal sealed record RecurrentPart(long Offset, long Bytes, int Cells, int Tensors) : StatePart
 {
+    // Of a whole context; a sequence has one, and llama.cpp ends the process where it is given more.
     private const int MostCells = 4096;
     private const int MostLayers = 4096;
 
@@ -18,7 +19,7 @@ internal sealed record RecurrentPart(long Offset, long Bytes, int Cells, int Ten
     public static RecurrentPart Read(StateReader reader, bool whole)
     {
         long start = reader.Position;
-        int cells = reader.Count(Math.Min(MostCells, reader.Rest / 8), "sequences of recurrent layers");
+        int cells = reader.Count(Math.Min(whole ? MostCells : 1, reader.Rest / 8), "sequences of recurrent layers");
         for (int cell = 0; cell < cells; cell++)
         {
             if (reader.Int32("recurrent cells") is < -1 or > CellTable.LastPosition)

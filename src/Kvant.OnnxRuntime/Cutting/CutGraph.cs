@@ -12,7 +12,13 @@ internal static class CutGraph
     /// <exception cref="NotSupportedException">Something else needs the past.</exception>
     public static OnnxModel Of(OnnxModel model, IReadOnlyList<AttentionCut> cuts)
     {
-        Dictionary<string, AttentionCut> outputs = cuts.ToDictionary(cut => cut.Output);
+        Dictionary<string, AttentionCut> outputs = [];
+        foreach (AttentionCut cut in cuts)
+        {
+            if (cut.Output.Length == 0 || !outputs.TryAdd(cut.Output, cut))
+                throw new NotSupportedException($"The attention of layer {cut.Layer} gives '{cut.Output}', which is nothing or another layer's.");
+        }
+
         List<OnnxNode> nodes = [];
         foreach (OnnxNode node in model.Nodes)
         {

@@ -162,7 +162,12 @@ internal sealed class PlainCheck : IDisposable
 
             for (int i = 0; i < integers.Length; i++)
                 integers[i] = input.Name == "attention_mask" ? 1 : input.Name == "position_ids" ? past + i : 0;
-            return input.ElementType == OnnxTensor.Int64 ? OrtValue.CreateTensorValueFromMemory(integers, [1, integers.Length]) : throw Refused($"it needs the input '{input.Name}'");
+            return input.ElementType switch
+            {
+                OnnxTensor.Int64 => OrtValue.CreateTensorValueFromMemory(integers, [1, integers.Length]),
+                OnnxTensor.Int32 => OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(integers, number => (int)number), [1, integers.Length]),
+                _ => throw Refused($"it needs the input '{input.Name}'"),
+            };
         }
     }
 

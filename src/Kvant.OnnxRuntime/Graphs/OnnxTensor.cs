@@ -6,7 +6,7 @@ namespace Kvant.OnnxRuntime.Graphs;
 /// <summary>A tensor that a graph holds: TensorProto.</summary>
 internal sealed class OnnxTensor
 {
-    public const int Float = 1, Int64 = 7, Bool = 9, Half = 10;
+    public const int Float = 1, Int32 = 6, Int64 = 7, Bool = 9, Half = 10;
 
     /// <summary>Tensors up to this size stay in the model: the runtime wants to see shapes and axes before it opens another file.</summary>
     private const int LargestInside = 4096;
@@ -26,13 +26,6 @@ internal sealed class OnnxTensor
 
     /// <summary>The file that holds the numbers; null where the message does.</summary>
     public string? OutsideFile { get; private set; }
-
-    /// <summary>How many numbers there are.</summary>
-    public long Count => Dimensions.Aggregate(1L, (product, dimension) => checked(product * dimension));
-
-    private List<long> Typed64 { get; } = [];
-
-    private List<float> TypedSingle { get; } = [];
 
     public static OnnxTensor Of(string name, ReadOnlySpan<long> numbers, params long[] dimensions) => Of(name, Int64, MemoryMarshal.AsBytes(numbers), dimensions);
 
@@ -67,15 +60,6 @@ internal sealed class OnnxTensor
                 case 2:
                     tensor.ElementType = (int)reader.Number;
                     break;
-                case 4 when !reader.Content.IsEmpty:
-                    tensor.TypedSingle.AddRange(MemoryMarshal.Cast<byte, float>(reader.Content.Span));
-                    break;
-                case 4:
-                    tensor.TypedSingle.Add(reader.Single);
-                    break;
-                case 7:
-                    reader.AddNumbers(tensor.Typed64);
-                    break;
                 case 8:
                     tensor.Name = reader.Text;
                     break;
@@ -90,23 +74,6 @@ internal sealed class OnnxTensor
 
         tensor.Dimensions = dimensions;
         return tensor;
-    }
-
-    /// <summary>The single number that it holds; null where there are more, or it is of another type.</summary>
-    public double? Scalar()
-    {
-        if (Count != 1)
-            return null;
-        ReadOnlySpan<byte> raw = Raw is { } bytes ? bytes.Span : [];
-        return ElementType switch
-        {
-            Float when raw.Length == 4 => MemoryMarshal.Read<float>(raw),
-            Float when TypedSingle.Count == 1 => TypedSingle[0],
-            Half when raw.Length == 2 => (double)MemoryMarshal.Read<Half>(raw),
-            Int64 when raw.Length == 8 => MemoryMarshal.Read<long>(raw),
-            Int64 when Typed64.Count == 1 => Typed64[0],
-            _ => null,
-        };
     }
 
     /// <summary>The message; a large tensor becomes one that lies in the file that the model was read from.</summary>

@@ -8,8 +8,16 @@ internal readonly unsafe struct GraphCall(nint context)
 
     /// <summary>The numbers of an input.</summary>
     /// <param name="input">Counted from 0.</param>
-    /// <param name="count">How many there are by its shape.</param>
-    public ReadOnlySpan<float> Input(int input, long count) => new(OrtFunctions.Data(OrtFunctions.Input(context, input)), checked((int)count));
+    /// <param name="count">How many are wanted.</param>
+    /// <exception cref="InvalidOperationException">There are more or fewer.</exception>
+    public ReadOnlySpan<float> Input(int input, long count)
+    {
+        long found = 1;
+        foreach (long dimension in Shape(input))
+            found = checked(found * dimension);
+        return found == count ? new(OrtFunctions.Data(OrtFunctions.Input(context, input)), checked((int)count))
+            : throw new InvalidOperationException($"Attention got [{string.Join(", ", Shape(input))}] as input {input}, {found} numbers; {count} are wanted. The graph says something else of its heads than it has.");
+    }
 
     /// <summary>Makes an output.</summary>
     public Span<float> Output(int output, params ReadOnlySpan<long> shape)

@@ -1,0 +1,9 @@
+namespace Kvant.OnnxRuntime.Tests;
+
+public sealed class ApiPageTests
+{
+    [Fact]
+    public void PageOfEveryPublicMemberIsThatOfTheCode() => Assert.True(
+        File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "api-engines.md")).Contains(ApiPage.Page.PartOf(typeof(OnnxDecoder).Assembly), StringComparison.Ordinal),
+        "docs/api-engines.md is not what the code shows: eng/public-api.sh writes it anew.");
+}
