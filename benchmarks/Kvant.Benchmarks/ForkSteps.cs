@@ -7,11 +7,11 @@ namespace Kvant.Benchmarks;
 
 /// <summary>
 /// Eight forks of one prompt decode side by side on one thread, or one sequence of many heads and layers alone: the median and the slowest of the steps that follow, a token of every
-/// sequence in every layer. A step's time is that of the processor, its median over the rounds: what it has to do, without the interruptions of a busy machine.
+/// sequence in every layer. With a floor, as in <c>balanced-tiny</c>, one sequence's prompt fills all that the cache may hold, and its oldest tokens are coded again with every step. A step's time is that of the processor, its median over the rounds: what it has to do, without the interruptions of a busy machine.
 /// </summary>
 internal static class ForkSteps
 {
-    private const int Prompt = 500;
+    private const int Prompt = 500, LongPrompt = 3000;
     private const int Steps = 100; // three blocks of 32 tokens are closed, and a page ends
     private const int Rounds = 9;
 
@@ -21,11 +21,11 @@ internal static class ForkSteps
 
     public static int Run(string[] presets)
     {
-        Console.WriteLine($"Forks of {Prompt} tokens, {Steps} steps, one thread; milliseconds of a step with attention, and of its appends alone");
+        Console.WriteLine($"Forks of {Prompt} tokens ({LongPrompt} where there is a floor), {Steps} steps, one thread; milliseconds of a step with attention, and of its appends alone");
         Console.WriteLine($"{"forks",5}{"layers",7}{"heads",7}{"d",5}  {"preset",-10}{"median",9}{"first",9}{"slowest",9}{"ratio",7}   {"appends: median",15}{"slowest",9}{"ratio",7}");
         foreach (string preset in presets.Length > 0 ? presets : ["balanced"])
         {
-            foreach (Shape shape in s_shapes)
+            foreach (Shape shape in s_shapes.Where(shape => !preset.Contains('-', StringComparison.Ordinal) || shape.Sequences == 1))
             {
                 (double[] steps, double[] appends) = Measure(preset, shape);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -41,12 +41,17 @@ internal static class ForkSteps
     {
         var geometry = new CacheGeometry { Layers = shape.Layers, KvHeads = shape.KvHeads, QueryHeads = shape.QueryHeads, KeyDimension = shape.Dimension, ValueDimension = shape.Dimension };
         using var pool = new PagePool();
-        using var prompt = new KvCache(new() { Geometry = geometry, Policy = CachePreset.Named(preset).ForLayers(shape.Layers), Pool = pool });
+        (string name, string? floor) = preset.Split('-') is [var first, var second] ? (first, second) : (preset, null);
+        int count = floor is null ? Prompt : LongPrompt;
+        KvCacheOptions options = new() { Geometry = geometry, Policy = CachePreset.Named(name).ForLayers(shape.Layers), Pool = pool };
+        if (floor is not null)
+            options = options with { MemoryLimit = CachePlan.For(options, LongPrompt).TotalBytes, Floor = CachePreset.Named(floor).ForLayers(shape.Layers) };
+        using var prompt = new KvCache(options);
         using var attention = new CacheAttention(geometry);
         int token = shape.KvHeads * shape.Dimension;
-        float[] rows = Random((Prompt + Steps + 1) * token), queries = Random(shape.QueryHeads * shape.Dimension), outputs = new float[queries.Length];
+        float[] rows = Random((count + Steps + 1) * token), queries = Random(shape.QueryHeads * shape.Dimension), outputs = new float[queries.Length];
         for (int layer = 0; layer < shape.Layers; layer++)
-            prompt.Append(layer, rows.AsSpan(token, Prompt * token), rows.AsSpan(0, Prompt * token));
+            prompt.Append(layer, rows.AsSpan(token, count * token), rows.AsSpan(0, count * token));
 
         double[][] steps = [.. Enumerable.Range(0, Steps).Select(_ => new double[Rounds])], appends = [.. steps.Select(_ => new double[Rounds])];
         for (int round = -1; round < Rounds; round++)
@@ -54,7 +59,7 @@ internal static class ForkSteps
             KvCache[] forks = [.. Enumerable.Range(0, shape.Sequences).Select(_ => prompt.Fork())];
             for (int step = 0; step < Steps; step++)
             {
-                ReadOnlySpan<float> row = rows.AsSpan((Prompt + step) * token, token);
+                ReadOnlySpan<float> row = rows.AsSpan((count + step) * token, token);
                 TimeSpan start = Environment.CpuUsage.TotalTime, appending = default;
                 foreach (KvCache fork in forks)
                 {
@@ -73,6 +78,8 @@ internal static class ForkSteps
                 appends[step][round] = appending.TotalMilliseconds;
             }
 
+            if (floor is not null && forks[0].Statistics.RecodedRows <= prompt.Statistics.RecodedRows)
+                throw new InvalidOperationException("Nothing was coded again.");
             Array.ForEach(forks, fork => fork.Dispose());
         }
 

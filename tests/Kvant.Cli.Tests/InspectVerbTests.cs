@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Conversations;
+using Kvant.Conversations.Stores;
 using Kvant.Formats;
 
 namespace Kvant.Cli.Tests;
@@ -13,6 +15,37 @@ public sealed class InspectVerbTests : IDisposable
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task StoredChunksAreShown()
+    {
+        KvCacheOptions options = KvCacheOptions.Preset("balanced", new CacheGeometry { Layers = 2, KvHeads = 1, QueryHeads = 1, KeyDimension = 32, ValueDimension = 32 }) with { Sinks = 4, Window = 16, Identity = new() { Weights = "some weights" } };
+        var store = new DiskChunkStore(_folder["store"]);
+        int[] tokens = [.. Enumerable.Range(1000, 600)];
+        await using (PrefixStore prefixes = new(store, new() { Cache = options }))
+        {
+            using KvCache cache = new(options);
+            float[] rows = [.. Enumerable.Range(0, tokens.Length * 32).Select(i => MathF.Sin(i))];
+            for (int layer = 0; layer < 2; layer++)
+                cache.Append(layer, rows, rows);
+            prefixes.Follow(cache).Store(tokens);
+        }
+
+        string[] files = [.. Directory.EnumerateFiles(store.Folder, "*", SearchOption.AllDirectories)];
+        JsonElement[] chunks = [.. files.Select(file => ToolResult.JsonOf("inspect", file)).OrderBy(json => json.GetProperty("position").GetInt32())];
+        Assert.Equal([0, 260], chunks.Select(json => json.GetProperty("position").GetInt32()));
+        Assert.Equal(tokens[..516], chunks.SelectMany(json => json.GetProperty("tokenIds").EnumerateArray().Select(id => id.GetInt32())));
+        Assert.Equal(["none", chunks[0].GetProperty("key").GetString()], chunks.Select(json => json.GetProperty("parent").GetString()));
+        Assert.All(chunks, json => Assert.Contains("some weights", ToolResult.Of("inspect", json.GetProperty("file").GetString()!).Out, StringComparison.Ordinal));
+        Assert.Equal(options.Policy[0].Keys.FullText, chunks[1].GetProperty("recipe").GetProperty("0-1.keys").GetString());
+
+        byte[] damaged = File.ReadAllBytes(files[0]);
+        damaged[^1] ^= 1;
+        File.WriteAllBytes(_folder["damaged"], damaged);
+        ToolResult refused = ToolResult.Of("inspect", _folder["damaged"]);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("the chunk is damaged", refused.Error, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void LayersThatAreAlikeAreOneRow()

@@ -6,10 +6,10 @@ using Kvant.Formats;
 
 namespace Kvant.Cli.Verbs;
 
-/// <summary><c>kvant inspect</c>: what a compressed cache file holds.</summary>
+/// <summary><c>kvant inspect</c>: what a compressed cache file, or a chunk of a stored conversation, holds.</summary>
 internal sealed class InspectVerb : Verb
 {
-    private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file.");
+    private readonly Argument<string> _input = CommonOptions.File("FILE", "The compressed cache file, or a chunk of a stored conversation.");
 
     // What layers differ in stands in a table of its own.
     private static Column<CacheFile>[] Fields(IReadOnlyList<LayerGroup> groups) =>
@@ -59,7 +59,7 @@ internal sealed class InspectVerb : Verb
     private sealed record LayerRun(int First, int Last, LayerSpecs Specs);
 
     public InspectVerb()
-        : base("inspect", "Show what a compressed cache file holds, and verify it.")
+        : base("inspect", "Show what a compressed cache, or a stored chunk, holds, and verify it.")
     {
         Add(_input);
     }
@@ -67,14 +67,23 @@ internal sealed class InspectVerb : Verb
     public override string Details => """
             Shape, codecs, the bytes of each part, and how much smaller that is than 16-bit floats; of files that 'kvant compress'
             wrote and of caches that a program froze. Layers that differ in shape or codecs stand in a table, those that are alike
-            in one row. All checksums are verified: a damaged file ends with exit code 1 and the layer that is damaged.
+            in one row. All checksums are verified: a damaged file ends with exit code 1 and the layer that is damaged. Of a chunk
+            of a stored conversation: its key, the one before, its tokens, and all that its key depends on but the tenant.
             """;
 
     public override IReadOnlyList<string> Examples => ["kvant inspect cache.kvant", "kvant inspect cache.kvant --json | jq .ratio"];
 
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
-        using CacheFile file = CacheFile.Open(result.GetRequiredValue(_input));
+        string input = result.GetRequiredValue(_input);
+        if (FileKind.IsChunk(input))
+        {
+            ChunkFile chunk = ChunkFile.Read(input);
+            Tables.WriteOne(terminal, json, ChunkFile.Fields(chunk), chunk);
+            return;
+        }
+
+        using CacheFile file = CacheFile.Open(input);
         file.Verify(terminal.Cancellation);
         IReadOnlyList<LayerGroup> groups = LayerGroup.Of(file);
         Tables.WriteOne(terminal, json, Fields(groups), file);
