@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Caching;
 using Kvant.Conversations.Redis;
 using Kvant.Conversations.Stores;
 using StackExchange.Redis;
@@ -23,13 +24,16 @@ internal static class ChunkStores
     /// <summary>Opens a store, which is disposed by its caller where it can be.</summary>
     /// <param name="text">The option's value; null for none.</param>
     /// <param name="limit">The most bytes of a folder; null for no limit.</param>
+    /// <param name="recodeTo">What a folder that is full codes chunks again to; null for nothing.</param>
     /// <exception cref="UsageException">It is no address.</exception>
-    public static async Task<IChunkStore?> OpenAsync(string? text, long? limit)
+    public static async Task<IChunkStore?> OpenAsync(string? text, long? limit, LayerSpecs? recodeTo = null)
     {
+        if (recodeTo is not null && (text is null || limit is null))
+            throw new UsageException("--store-recode needs --store and --store-limit");
         if (text is null)
             return limit is null ? null : throw new UsageException("--store-limit needs --store");
         if (Server(text, Environment.GetEnvironmentVariable(PasswordVariable)) is not { } server)
-            return new DiskChunkStore(text, limit ?? long.MaxValue);
+            return new DiskChunkStore(text, limit ?? long.MaxValue, recodeTo);
         if (limit is not null)
             throw new UsageException("--store-limit is of a folder; a server has a limit of its own");
         return await RedisChunkStore.ConnectAsync(server).ConfigureAwait(false);

@@ -17,6 +17,27 @@ internal static class Policies
     /// <summary>The option where it may be repeated.</summary>
     public static Option<string[]> Options() => new FileOption<string[]>("--policy", FileUse.Policy) { Description = s_description + " May be repeated.", HelpName = "NAME|FILE", DefaultValueFactory = _ => [] };
 
+    /// <summary>An option for chunks that were stored, of whatever model: codecs that are the same in all layers.</summary>
+    /// <param name="name">The option.</param>
+    /// <param name="description">What it is for; the sentence goes on.</param>
+    public static Option<LayerSpecs?> OfStore(string name, string description) => new(name)
+    {
+        Description = $"{description}: a preset ({PolicyText.Presets}), or codecs such as 'turboquant:bits=3 / q8'.",
+        HelpName = "POLICY",
+        CustomParser = result =>
+        {
+            try
+            {
+                return LayerSpecs.FromText(result.Tokens[0].Value);
+            }
+            catch (FormatException e)
+            {
+                result.AddError($"{name}: {e.Message}");
+                return null;
+            }
+        },
+    };
+
     /// <summary>The policy of a preset, or of a file that was made for this model.</summary>
     /// <param name="text">The option's value.</param>
     /// <param name="geometry">The model's cache.</param>

@@ -105,7 +105,7 @@ public static class Tool
             new DecompressVerb().On(terminal),
             new InspectVerb().On(terminal),
             new SlotVerb().On(terminal),
-            new VerbGroup("store", "Look after the folder of a store of chunks.", new StoreVerifyVerb().On(terminal), new StoreGcVerb().On(terminal)),
+            new VerbGroup("store", "Look after the folder of a store of chunks.", new StoreVerifyVerb().On(terminal), new StoreGcVerb().On(terminal), new StoreRecodeVerb().On(terminal)),
             new CompletionVerb().On(terminal),
             new CompleteCommand(terminal),
         };

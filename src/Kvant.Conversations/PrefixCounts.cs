@@ -17,16 +17,16 @@ internal sealed class PrefixCounts
             return _sum with { Misses = new Dictionary<ChunkMiss, long>(_misses), Refusals = new Dictionary<PutOutcome, long>(_refusals) };
     }
 
-    public void Restored(int lookedUp, int hit, long bytes, ChunkMiss? miss, TimeSpan time)
+    public void Restored(int lookedUp, int hit, int recoded, long bytes, ChunkMiss? miss, TimeSpan time)
     {
         lock (_lock)
         {
-            _sum = _sum with { TokensLookedUp = _sum.TokensLookedUp + lookedUp, TokensHit = _sum.TokensHit + hit, BytesLoaded = _sum.BytesLoaded + bytes };
+            _sum = _sum with { TokensLookedUp = _sum.TokensLookedUp + lookedUp, TokensHit = _sum.TokensHit + hit, TokensRecoded = _sum.TokensRecoded + recoded, BytesLoaded = _sum.BytesLoaded + bytes };
             if (miss is { } reason)
                 _misses[reason] = _misses.GetValueOrDefault(reason) + 1;
         }
 
-        ConversationMetrics.Restored(lookedUp, hit, bytes, miss, time);
+        ConversationMetrics.Restored(lookedUp, hit, recoded, bytes, miss, time);
     }
 
     public void Put(PutOutcome outcome, int bytes, long raw, TimeSpan time)

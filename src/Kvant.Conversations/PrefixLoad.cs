@@ -15,11 +15,18 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
     private const int BatchBytes = 8 << 20;
     private const int MostInBatch = 16;
 
+    // Somebody may code chunks again while they are loaded; whoever does so all the time is not waited for.
+    private const int MostTries = 3;
+
     private readonly ChunkKey[] _keys = plan.KeysOf(tokens.Span);
     private readonly List<byte[]> _rented = [];
     private readonly List<Dictionary<string, byte[]>> _sections = [];
     private readonly List<ChunkHeader.LayerEntry[]> _layers = [];
     private byte[]? _state;
+    private ChunkForm[] _forms = []; // of all chunks, as far as it is known; those that are stored, as a rule
+    private FormLayouts _layouts = new(plan, []);
+    private bool _hasOthers; // chunks are of other forms than the cache that is being filled has room for
+    private int _tries;
     private bool _lent; // a call that did not end in time may still write to the buffers
 
     /// <summary>Why the prefix ends where it does; null where all whole chunks were found.</summary>
@@ -31,19 +38,32 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
     /// <summary>What the last chunk has beside keys and values.</summary>
     public Dictionary<string, byte[]> Sections { get; private set; } = [];
 
+    /// <summary>How many tokens of some chunks were coded again since they were stored.</summary>
+    public int RecodedTokens(int chunks) => Enumerable.Range(0, chunks).Sum(chunk => _forms[chunk].IsStored ? 0 : plan.Border(chunk + 1) - plan.Border(chunk));
+
     /// <summary>Loads.</summary>
     /// <returns>A cache, the caller's, and how many chunks are in it.</returns>
     public async Task<(KvCache Cache, int Chunks)> RunAsync(CancellationToken cancellation)
     {
         int chunks = await CountAsync(cancellation).ConfigureAwait(false);
+        _forms = [.. Enumerable.Repeat(plan.Stored, chunks)];
         while (true)
         {
-            var cache = new KvCache(plan.Options.Cache, plan.Layouts);
+            (_layouts, _hasOthers) = (new(plan, _forms.AsSpan(0, chunks)), false);
+            var cache = new KvCache(plan.Options.Cache, _layouts.Layouts);
             try
             {
                 int loaded = chunks == 0 || !Reserve(cache, chunks) ? 0 : await LoadAsync(cache, chunks, cancellation).ConfigureAwait(false);
-                int usable = Usable(loaded);
-                if (usable < chunks && usable > 0 && plan.HasWindows)
+                int usable = _hasOthers ? 0 : Usable(loaded);
+                if (_hasOthers)
+                {
+                    // Once more, into a cache that has room for what was found.
+                    cache.Dispose();
+                    _tries++;
+                    chunks = FormLayouts.Possible(plan, _forms.AsSpan(0, loaded));
+                    Miss = chunks < loaded ? ChunkMiss.OtherForm : Miss;
+                }
+                else if (usable < chunks && usable > 0 && plan.HasWindows)
                 {
                     // Windows of a shorter sequence need rows that those of a longer one have left behind: once more, for exactly so many.
                     cache.Dispose();
@@ -94,10 +114,10 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
         try
         {
             foreach (int layer in plan.OwnLayers)
-                cache.Layers[layer].Reserve(plan.Extent(layer, chunks), writesFront: true, cache.Scratch.Reserved);
+                cache.Layers[layer].Reserve(_layouts.Extent(plan, layer, chunks), writesFront: true, cache.Scratch.Reserved);
             cache.Scratch.InstallReserved();
             foreach (int layer in plan.OwnLayers)
-                cache.Layers[layer].Become(plan.Extent(layer, chunks));
+                cache.Layers[layer].Become(_layouts.Extent(plan, layer, chunks));
             return true;
         }
         catch (CacheFullException)
@@ -132,7 +152,7 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
                     continue;
                 Miss = miss;
                 // What is wrong now would be wrong again; where it is gone it can be stored anew.
-                if (miss is not (ChunkMiss.Absent or ChunkMiss.TimedOut or ChunkMiss.Unreachable))
+                if (miss is not (ChunkMiss.Absent or ChunkMiss.TimedOut or ChunkMiss.Unreachable or ChunkMiss.OtherForm))
                     await store.RemoveAsync([_keys[first + i]], cancellation).ConfigureAwait(false);
                 return first + i;
             }
@@ -146,10 +166,18 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
         ChunkMiss? miss = ChunkBytes.Check(plan, chunk, _keys[chunk], chunk == 0 ? default : _keys[chunk - 1], plan.Tokens(tokens.Span, chunk), _state, value, out ChunkHeader? header);
         if (miss is not null)
             return miss;
-        _state ??= header!.State;
-        _sections.Add(ChunkBytes.NamedOf(header!, value));
-        _layers.Add(header!.Layers);
-        ChunkBytes.Load(plan, chunk, header!, value, cache.Layers);
+        if (!header!.Form!.Is(_forms[chunk]))
+        {
+            if (_tries == MostTries)
+                return ChunkMiss.OtherForm;
+            (_forms[chunk], _hasOthers) = (header.Form, true);
+        }
+
+        _state ??= header.State;
+        _sections.Add(ChunkBytes.NamedOf(header, value));
+        _layers.Add(header.Layers);
+        if (!_hasOthers)
+            ChunkBytes.Load(plan, chunk, header, value, cache.Layers);
         Bytes += value.Length;
         return null;
     }
@@ -162,8 +190,8 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
             bool complete = true;
             for (int i = 0; i < plan.OwnLayers.Length && complete; i++)
             {
-                LayerExtent extent = plan.Extent(plan.OwnLayers[i], chunks, FirstRow(i, chunks));
-                complete = plan.Layouts[plan.OwnLayers[i]].IsPossible(extent);
+                LayerExtent extent = _layouts.Extent(plan, plan.OwnLayers[i], chunks, FirstRow(i, chunks));
+                complete = _layouts.Layouts[plan.OwnLayers[i]].IsPossible(extent);
             }
 
             if (complete)
@@ -197,7 +225,7 @@ internal sealed class PrefixLoad(ChunkPlan plan, SafeStore store, ReadOnlyMemory
             for (int i = 0; i < plan.OwnLayers.Length; i++)
             {
                 LayerMemory memory = cache.Layers[plan.OwnLayers[i]];
-                memory.Become(plan.Extent(plan.OwnLayers[i], chunks, plan.HasWindows ? FirstRow(i, chunks) : 0));
+                memory.Become(_layouts.Extent(plan, plan.OwnLayers[i], chunks, plan.HasWindows ? FirstRow(i, chunks) : 0));
                 LayerFormat.Complete(memory, cache.Scratch);
             }
 

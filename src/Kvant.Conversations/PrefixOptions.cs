@@ -21,8 +21,8 @@ public sealed record PrefixOptions
     private readonly int _largestSection = 16 << 20;
 
     /// <summary>How sequences are stored in memory. They must name their weights (<see cref="KvCacheOptions.Identity"/>), so that nothing of another model is ever found, and
-    /// must not evict: what was forgotten cannot be stored. Nor may tokens be coded again as they age (<see cref="LayerSpecs.Ages"/>): what is stored never changes.</summary>
-    /// <exception cref="ArgumentException">They do not name their weights, evict, or have steps by age.</exception>
+    /// must not evict: what was forgotten cannot be stored. Nor may tokens be coded again by themselves, as they age (<see cref="LayerSpecs.Ages"/>) or as memory fills (<see cref="KvCacheOptions.Floor"/>): blocks would change behind the store's back.</summary>
+    /// <exception cref="ArgumentException">They do not name their weights, evict, or code tokens again.</exception>
     public required KvCacheOptions Cache
     {
         get => _cache!;
@@ -33,8 +33,8 @@ public sealed record PrefixOptions
                 throw new ArgumentException("The cache's options do not name the weights that its keys and values are of; say so by their Identity.", nameof(value));
             if (value.Eviction != Eviction.None || value.Policy.Any(layer => layer.Eviction is { } eviction && eviction != Eviction.None))
                 throw new ArgumentException("A cache that evicts tokens cannot be stored: they would be missing.", nameof(value));
-            if (value.Policy.Any(layer => layer.Ages.Count > 0))
-                throw new ArgumentException("A cache whose tokens are coded again as they age cannot be stored in chunks: blocks would change after they were stored. Give its layers one pair of codecs each.", nameof(value));
+            if (value.FullPolicy.Any(layer => layer.Ages.Count > 0))
+                throw new ArgumentException("A cache whose tokens are coded again as they age or as memory fills cannot be stored in chunks: blocks would change after they were stored. Give its layers one pair of codecs each.", nameof(value));
             _cache = value;
         }
     }

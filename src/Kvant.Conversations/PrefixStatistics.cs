@@ -12,6 +12,9 @@ public sealed record PrefixStatistics
     /// <summary>Tokens of them that were restored.</summary>
     public long TokensHit { get; init; }
 
+    /// <summary>Of the restored tokens those that are in fewer bits than when they were stored.</summary>
+    public long TokensRecoded { get; init; }
+
     /// <summary>Bytes of the chunks that were restored.</summary>
     public long BytesLoaded { get; init; }
 

@@ -38,7 +38,7 @@ public sealed class PrefixStore : IAsyncDisposable
     public PrefixStatistics Statistics => _counts.Snapshot();
 
     /// <summary>Makes a cache of the longest stored beginning of some tokens: empty where nothing is stored.</summary>
-    /// <remarks>It attends exactly as the one that was stored did after a cut to that length (<see cref="KvCache.Truncate"/>). A model that is to go on needs the logits of the last token: leave
+    /// <remarks>It attends exactly as the one that was stored did after a cut to that length (<see cref="KvCache.Truncate"/>); where a store coded chunks again, as it would after <see cref="KvCache.Recode"/> of their tokens. A model that is to go on needs the logits of the last token: leave
     /// that one out here, and let the model read it.</remarks>
     /// <param name="tokens">The sequence.</param>
     /// <param name="cancellation">Ends the call; the store's time limit is <see cref="PrefixOptions.TimeLimit"/>.</param>
@@ -50,9 +50,9 @@ public sealed class PrefixStore : IAsyncDisposable
         long start = Stopwatch.GetTimestamp();
         using var load = new PrefixLoad(_plan, _store, tokens);
         (KvCache cache, int chunks) = await load.RunAsync(cancellation).ConfigureAwait(false);
-        int length = _plan.Border(chunks);
-        _counts.Restored(_plan.Border(_plan.Count(tokens.Length)), length, load.Bytes, load.Miss, Stopwatch.GetElapsedTime(start));
-        return new StoredSequence(_plan, _queue, cache, tokens[..length].ToArray(), load.Miss, load.Sections);
+        int length = _plan.Border(chunks), recoded = load.RecodedTokens(chunks);
+        _counts.Restored(_plan.Border(_plan.Count(tokens.Length)), length, recoded, load.Bytes, load.Miss, Stopwatch.GetElapsedTime(start));
+        return new StoredSequence(_plan, _queue, cache, tokens[..length].ToArray(), load.Miss, load.Sections) { RecodedTokens = recoded };
     }
 
     /// <summary>Stores a sequence that is in a cache already, or a fork of one.</summary>
@@ -62,7 +62,9 @@ public sealed class PrefixStore : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(cache);
         KvCacheOptions found = cache.Options, wanted = _plan.Options.Cache;
-        if (found.Geometry != wanted.Geometry || !found.Policy.SequenceEqual(wanted.Policy) || found.Sinks != wanted.Sinks || !Equals(found.WindowCodec, wanted.WindowCodec)
+        // What calls of Recode made is no part of what tokens to come get.
+        IEnumerable<LayerSpecs> policy = found.Policy.Select(layer => layer with { Ages = [.. layer.Ages.Where(step => step.Age != AgeStep.Never)] });
+        if (found.Geometry != wanted.Geometry || !policy.SequenceEqual(wanted.Policy) || found.Sinks != wanted.Sinks || !Equals(found.WindowCodec, wanted.WindowCodec)
             || found.Identity != wanted.Identity || found.Eviction != wanted.Eviction)
         {
             throw new ArgumentException("The cache has another geometry, policy, window codec, eviction, identity or number of sinks than this store's options.", nameof(cache));

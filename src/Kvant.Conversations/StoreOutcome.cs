@@ -17,4 +17,7 @@ public enum StoreOutcome
 
     /// <summary>A section that every chunk must have was not kept at its border (<see cref="StoredSequence.Keep"/>).</summary>
     SectionMissing,
+
+    /// <summary>Tokens were coded again (<see cref="Kvant.Caching.KvCache.Recode"/>) with codecs that chose from the data anew, or with larger blocks in a layer with a sliding window; no chunk says that.</summary>
+    Recoded,
 }

@@ -39,6 +39,9 @@ public sealed class StoredSequence : IDisposable
     /// <summary>Tokens that were restored; 0 for a cache that was there already.</summary>
     public int RestoredTokens { get; }
 
+    /// <summary>Of <see cref="RestoredTokens"/> those that are in fewer bits than when they were stored: a store coded their chunks again to save room.</summary>
+    public int RecodedTokens { get; internal init; }
+
     /// <summary>Why not more were restored; null if all whole chunks of the tokens were.</summary>
     public ChunkMiss? Miss { get; }
 
@@ -90,6 +93,8 @@ public sealed class StoredSequence : IDisposable
         same = Math.Min(same, Interlocked.Exchange(ref _lost, int.MaxValue));
         if (same == closed)
             return StoreOutcome.NothingNew;
+        if (!ChunkBytes.CanWrite(_plan, Cache))
+            return StoreOutcome.Recoded;
         var sections = new byte[closed - same][][];
         for (int chunk = same; chunk < closed; chunk++)
         {

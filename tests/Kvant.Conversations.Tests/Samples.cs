@@ -1,3 +1,4 @@
+using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Conversations.Chunks;
@@ -82,6 +83,28 @@ internal static class Samples
         using StoredSequence sequence = await prefixes.RestoreAsync(tokens);
         Assert.Equal(sequence.RestoredTokens, sequence.Cache.Length);
         return (sequence.RestoredTokens, sequence.Miss);
+    }
+
+    /// <summary>Gives two caches the same tokens and questions: they must answer alike.</summary>
+    public static void GoOn(KvCache one, KvCache other, int seed)
+    {
+        using var attention = new CacheAttention(one.Geometry);
+        foreach (int count in (int[])[1, 1, 60, 200])
+        {
+            int[] more = Tokens(count, seed);
+            Append(one, more);
+            Append(other, more);
+            foreach (int layer in one.Geometry.OwnLayers)
+            {
+                LayerGeometry shape = one.Geometry[layer];
+                var random = new Random(seed + layer);
+                float[] queries = [.. Enumerable.Range(0, shape.QueryHeads * shape.KeyDimension).Select(_ => random.NextSingle() - .5f)];
+                float[] wanted = new float[shape.QueryHeads * shape.ValueDimension], found = new float[wanted.Length];
+                attention.Decode(one, layer, queries, wanted);
+                attention.Decode(other, layer, queries, found);
+                Assert.Equal(wanted, found);
+            }
+        }
     }
 
     private static void Fill(Random random, Span<float> numbers, float scale)

@@ -32,6 +32,7 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _sinks = CommonOptions.Sinks();
     private readonly Option<string?> _store = ChunkStores.Option();
     private readonly Option<long?> _storeLimit = SpeedOptions.Size("--store-limit", "The most bytes of a store's folder; what was used longest ago goes. A number and KiB, MiB, GiB or the like.");
+    private readonly Option<LayerSpecs?> _storeRecode = Policies.OfStore("--store-recode", "What a folder that is full codes again first, in place of forgetting it");
     private readonly Option<IPAddress> _host = Host();
     private readonly Option<int> _port = CommonOptions.Number("--port", 8080, 0, ushort.MaxValue, "Where it listens; 0 takes a port that is free");
     private readonly Option<string[]> _keys = new("--api-key") { Description = $"Who may ask: each key is a user who shares nothing with others. As often as you like; the variable {KeyVariable} has more, with spaces between. Without any, everybody who reaches the address.", HelpName = "KEY", DefaultValueFactory = _ => [] };
@@ -50,7 +51,7 @@ internal sealed class ServeVerb : Verb
     public ServeVerb()
         : base("serve", "Serve a model to programs that know the protocol of OpenAI.")
     {
-        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _copyWeights, _threads])
+        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _storeRecode, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -70,7 +71,7 @@ internal sealed class ServeVerb : Verb
     private async Task RunAsync(ParseResult result, Terminal terminal, bool json)
     {
         string model = result.GetValue(_model) ?? throw new UsageException("--model is missing");
-        IChunkStore? store = await ChunkStores.OpenAsync(result.GetValue(_store), result.GetValue(_storeLimit)).ConfigureAwait(false);
+        IChunkStore? store = await ChunkStores.OpenAsync(result.GetValue(_store), result.GetValue(_storeLimit), result.GetValue(_storeRecode)).ConfigureAwait(false);
         await using var closing = store as IAsyncDisposable;
         using PagePool pool = new(result.GetValue(_memory) ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
         KvantServingOptions options = new()

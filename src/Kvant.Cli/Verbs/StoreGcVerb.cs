@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Cli.Output;
 using Kvant.Conversations.Stores;
 
 namespace Kvant.Cli.Verbs;
@@ -18,6 +19,6 @@ internal sealed class StoreGcVerb : StoreVerb
 
     public override IReadOnlyList<string> Examples => ["kvant store gc kvant-store", "kvant store gc kvant-store --limit 20GiB"];
 
-    protected override DiskReport Look(ParseResult result, string folder, CancellationToken cancellation) =>
-        new DiskChunkStore(folder, result.GetValue(_limit) ?? long.MaxValue).CollectGarbage(cancellation);
+    protected override DiskReport Look(ParseResult result, string folder, Terminal terminal, bool json) =>
+        new DiskChunkStore(folder, result.GetValue(_limit) ?? long.MaxValue).CollectGarbage(terminal.Cancellation);
 }

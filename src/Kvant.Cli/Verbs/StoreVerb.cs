@@ -10,11 +10,15 @@ internal abstract class StoreVerb : Verb
 {
     private readonly Argument<string> _folder = new("DIR") { Description = "The folder of the store." };
 
-    private static readonly Column<DiskReport>[] Fields =
+    /// <summary>How many chunks and bytes there are.</summary>
+    protected static readonly Column<DiskReport>[] Sizes =
     [
         Column<DiskReport>.OfInteger("files", "chunks", r => r.Files),
         Column<DiskReport>.OfInteger("bytes", "bytes", r => r.Bytes),
-        Column<DiskReport>.OfInteger("evicted", "evicted", r => r.Evicted),
+    ];
+
+    private static readonly Column<DiskReport>[] Problems =
+    [
         Column<DiskReport>.OfValue("problems", "problems", r => r.Problems.Count == 0 ? "none" : string.Join('\n', r.Problems.Select(p => Printable.Line($"{p.File}: {p.Reason}"))), WriteProblems),
     ];
 
@@ -24,18 +28,21 @@ internal abstract class StoreVerb : Verb
     protected StoreVerb(string name, string summary)
         : base(name, summary) => Add(_folder);
 
+    /// <summary>What the verb says beside problems.</summary>
+    protected virtual IReadOnlyList<Column<DiskReport>> Columns => [.. Sizes, Column<DiskReport>.OfInteger("evicted", "evicted", r => r.Evicted)];
+
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         string folder = result.GetRequiredValue(_folder);
         if (!Directory.Exists(folder))
             throw new DirectoryNotFoundException($"the folder {folder} does not exist");
-        DiskReport report = Look(result, folder, terminal.Cancellation);
-        Tables.WriteOne(terminal, json, Fields, report);
+        DiskReport report = Look(result, folder, terminal, json);
+        Tables.WriteOne(terminal, json, [.. Columns, .. Problems], report);
         Conclude(folder, report);
     }
 
     /// <summary>Does what the verb is for.</summary>
-    protected abstract DiskReport Look(ParseResult result, string folder, CancellationToken cancellation);
+    protected abstract DiskReport Look(ParseResult result, string folder, Terminal terminal, bool json);
 
     /// <summary>Says what is wrong, as an exception, if anything is.</summary>
     protected virtual void Conclude(string folder, DiskReport report)

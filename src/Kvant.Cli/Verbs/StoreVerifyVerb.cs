@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Kvant.Cli.Output;
 using Kvant.Conversations.Stores;
 
 namespace Kvant.Cli.Verbs;
@@ -13,7 +14,7 @@ internal sealed class StoreVerifyVerb() : StoreVerb("verify", "Read every stored
 
     public override IReadOnlyList<string> Examples => ["kvant store verify kvant-store"];
 
-    protected override DiskReport Look(ParseResult result, string folder, CancellationToken cancellation) => new DiskChunkStore(folder).Verify(cancellation);
+    protected override DiskReport Look(ParseResult result, string folder, Terminal terminal, bool json) => new DiskChunkStore(folder).Verify(terminal.Cancellation);
 
     protected override void Conclude(string folder, DiskReport report)
     {

@@ -41,7 +41,7 @@ internal static class ChunkBytes
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (int layer in plan.OwnLayers)
         {
-            foreach (Part part in Parts(plan.Layouts[layer], plan.Extent(layer, 1), Section.State))
+            foreach (Part part in StatesOf(plan.Layouts[layer], plan.Extent(layer, 1)))
                 hash.AppendData(BytesOf(layers[layer], Section.State, part));
         }
 
@@ -61,6 +61,7 @@ internal static class ChunkBytes
     public static int Write(ChunkPlan plan, KvCache cache, int chunk, ChunkKey key, ChunkKey parent, ReadOnlySpan<int> tokens, IReadOnlyList<byte[]> named, Span<byte> value)
     {
         var layers = new ChunkHeader.LayerEntry[plan.OwnLayers.Length];
+        ChunkForm form = FormOf(plan, cache, chunk);
         ChunkHeader header = new()
         {
             Key = key,
@@ -68,7 +69,7 @@ internal static class ChunkBytes
             Position = plan.Border(chunk),
             Tokens = tokens.ToArray(),
             State = StateOf(plan, cache.Layers),
-            Recipe = plan.Recipe,
+            Recipe = form.Recipe,
             Layers = layers,
             Named = [.. named.Zip(plan.Options.Sections, (bytes, name) => new ChunkHeader.NamedEntry(name, bytes.Length, Crc32C.Compute(bytes)))],
         };
@@ -78,7 +79,7 @@ internal static class ChunkBytes
             LayerMemory memory = cache.Layers[plan.OwnLayers[i]];
             LayerLayout layout = memory.Layout;
             // Only blocks that live as a whole.
-            int dead = Math.Max(0, layout.FirstLiveRow(memory.Extent) - (chunk * plan.Rows)), first = Math.Min(plan.Rows, (dead + layout.BlockRows - 1) / layout.BlockRows * layout.BlockRows);
+            int dead = Math.Max(0, layout.FirstLiveRow(memory.Extent) - (chunk * plan.Rows)), unit = form.BlockRows(plan, plan.OwnLayers[i]), first = Math.Min(plan.Rows, (dead + unit - 1) / unit * unit);
             int length = Copy(plan, memory, chunk, first, value[at..], toCache: false);
             layers[i] = new(first, length, Crc32C.Compute(value.Slice(at, length)));
             at += length;
@@ -110,28 +111,42 @@ internal static class ChunkBytes
             return broken;
         if (header!.Key != key || header.Parent != parent || header.Position != plan.Border(chunk))
             return ChunkMiss.OtherKey;
-        if (!header.Tokens.AsSpan().SequenceEqual(tokens) || !header.Recipe.AsSpan().SequenceEqual(plan.Recipe))
+        if (!header.Tokens.AsSpan().SequenceEqual(tokens) || !header.Recipe.AsSpan().StartsWith(plan.Recipe))
             return ChunkMiss.OtherTokens;
+        if (plan.FormOf(header.Recipe) is not { } form)
+            return ChunkMiss.Damaged;
+        header.Form = form;
         if (state is not null && !header.State.AsSpan().SequenceEqual(state))
             return ChunkMiss.OtherState;
-        if (header.Layers.Length != plan.OwnLayers.Length || !header.Named.Select(entry => entry.Name).SequenceEqual(plan.Options.Sections))
-            return ChunkMiss.Damaged;
+        return header.Named.Select(entry => entry.Name).SequenceEqual(plan.Options.Sections) && AreWhole(plan, header, chunk == 0, value) ? null : ChunkMiss.Damaged;
+    }
+
+    /// <summary>Whether a chunk, of which nothing is known but what it says, is one of its plan: where it begins, how many tokens it has, how long its layers are.</summary>
+    public static bool IsWhole(ChunkPlan plan, ChunkHeader header, ReadOnlySpan<byte> value)
+    {
+        int chunk = plan.NumberOf(header);
+        return header.Position == plan.Border(chunk) && header.Tokens.Length == plan.Border(chunk + 1) - header.Position && AreWhole(plan, header, chunk == 0, value);
+    }
+
+    // Whether the layers of a chunk are as long as its form wants them.
+    private static bool AreWhole(ChunkPlan plan, ChunkHeader header, bool first, ReadOnlySpan<byte> value)
+    {
         int at = header.Bytes;
-        for (int i = 0; i < header.Layers.Length; i++)
+        for (int i = 0; i < header.Layers.Length && header.Layers.Length == plan.OwnLayers.Length; i++)
         {
-            (int first, int bytes) = (header.Layers[i].FirstRow, header.Layers[i].Bytes);
-            int observed = chunk == 0 ? Observed(value.Slice(at, bytes)) : 0, layer = plan.OwnLayers[i];
+            (int firstRow, int bytes) = (header.Layers[i].FirstRow, header.Layers[i].Bytes);
+            int observed = first ? Observed(value.Slice(at, bytes)) : 0, layer = plan.OwnLayers[i];
             LayerLayout layout = plan.Layouts[layer];
-            if (first > plan.Rows || first % layout.BlockRows != 0 || (first > 0 && layout.Shape.SlidingWindow == 0)
-                || observed < 0 || observed > QueryEnergies.MostTokens(layout) || bytes != plan.LayerBytes(layer, chunk == 0, plan.Rows - first, observed > 0))
+            if (firstRow > plan.Rows || firstRow % header.Form!.BlockRows(plan, layer) != 0 || (firstRow > 0 && layout.Shape.SlidingWindow == 0)
+                || observed < 0 || observed > QueryEnergies.MostTokens(layout) || bytes != plan.LayerBytes(layer, first, plan.Rows - firstRow, observed > 0, header.Form))
             {
-                return ChunkMiss.Damaged;
+                return false;
             }
 
             at += bytes;
         }
 
-        return null;
+        return header.Layers.Length == plan.OwnLayers.Length;
     }
 
     /// <summary>Puts a chunk that was checked into layers with room for it; of one that has forgotten some of its rows, what it still wants.</summary>
@@ -162,12 +177,54 @@ internal static class ChunkBytes
 
     private static int Observed(ReadOnlySpan<byte> layer) => layer.Length < sizeof(int) ? -1 : BinaryPrimitives.ReadInt32LittleEndian(layer);
 
+    /// <summary>Whether all chunks of a cache can be written: rows that were coded again since have codecs that need no choice, or have that of those under which they are stored.</summary>
+    public static bool CanWrite(ChunkPlan plan, KvCache cache)
+    {
+        cache.EnterRead();
+        try
+        {
+            return plan.OwnLayers.All(layer => CanWrite(cache.Layers[layer]));
+        }
+        finally
+        {
+            cache.ExitRead();
+        }
+    }
+
+    private static bool CanWrite(LayerMemory memory)
+    {
+        LayerLayout layout = memory.Layout;
+        for (int step = 1; step < layout.Steps.Length; step++)
+        {
+            if (memory.Extent.End(step) == memory.Extent.End(step + 1))
+                continue;
+            if (layout.Shape.SlidingWindow > 0 && layout.Steps[step].BlockRows > layout.BlockRows)
+                return false;
+            for (int side = 0; side < layout.Sides.Length; side++)
+            {
+                for (int head = 0; head < layout.Heads; head++)
+                {
+                    if (memory.Codec(step, side, head) is { StateBytes: > 0 } codec && !codec.State.SequenceEqual(memory.Codec(0, side, head).State))
+                        return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
+    // The form that the oldest rows of a chunk have in each layer.
+    private static ChunkForm FormOf(ChunkPlan plan, KvCache cache, int chunk) => Array.TrueForAll(plan.OwnLayers, layer => cache.Layers[layer].Layout.Steps.Length == 1) ? plan.Stored
+        : new(plan, [.. cache.Layers.Select(memory => memory.Layout.Steps[memory.Layout.StepOf(memory.Extent, chunk * plan.Rows)].Specs)]);
+
     // In this order: of the first chunk how many queries were seen, sinks, sums of queries, states; then blocks. Keys before values, head by head.
     private static int Copy(ChunkPlan plan, LayerMemory memory, int chunk, int first, Span<byte> bytes, bool toCache)
     {
         LayerLayout layout = memory.Layout;
-        int at = 0, begin = chunk * plan.Rows, end = begin + plan.Rows;
-        LayerExtent whole = new(layout.Sinks + end, end, layout.Sinks + begin + first, 0);
+        int at = 0, begin = chunk * plan.Rows, end = begin + plan.Rows, step = layout.StepOf(memory.Extent, begin);
+        StepEnds older = default;
+        ((Span<int>)older)[..step].Fill(end);
+        LayerExtent whole = new LayerExtent(layout.Sinks + end, end, layout.Sinks + begin + first, 0).With(older);
         if (chunk == 0)
             at = CopyBegin(memory, whole, bytes, toCache);
 
@@ -175,18 +232,41 @@ internal static class ChunkBytes
         int kept = layout.FirstBlockRow(memory.Extent);
         foreach (Part part in Parts(layout, whole, Section.Blocks))
         {
-            int size = (int)layout.Sides[part.Side].BlockBytes(part.Count), skipped = Math.Clamp(kept - part.First, 0, part.Count);
+            SideLayout side = layout.Steps[step].Sides[part.Side];
+            int size = (int)side.BlockBytes(part.Count), skipped = Math.Clamp(kept - part.First, 0, part.Count);
             if (skipped < part.Count)
             {
                 Part rest = part with { First = part.First + skipped, Count = part.Count - skipped };
-                int dead = (int)layout.Sides[part.Side].BlockBytes(skipped);
-                CopyPart(BytesOf(memory, Section.Blocks, rest), bytes.Slice(at + dead, size - dead), toCache);
+                Span<byte> inChunk = bytes.Slice(at + (int)side.BlockBytes(skipped), (int)side.BlockBytes(rest.Count));
+                if (toCache)
+                    inChunk.CopyTo(BytesOf(memory, Section.Blocks, rest));
+                else
+                    ReadRows(memory, rest, inChunk);
             }
 
             at += size;
         }
 
         return at;
+    }
+
+    // Rows of a chunk whose oldest rows are in a step; newer ones may be in newer steps, where somebody coded again as many tokens as he liked, and are coded for that one here.
+    private static void ReadRows(LayerMemory memory, Part part, Span<byte> inChunk)
+    {
+        LayerLayout layout = memory.Layout;
+        StepLayout step = layout.Steps[part.Step];
+        for (int row = part.First, end = part.First + part.Count, next; row < end; row = next)
+        {
+            int from = layout.StepOf(memory.Extent, row);
+            next = Math.Min(end, memory.Extent.End(from));
+            Span<byte> rows = inChunk[..(int)step.Sides[part.Side].BlockBytes(next - row)];
+            ReadOnlySpan<byte> blocks = memory.Body(from, part.Side, part.Head, row, next - row);
+            if (layout.Steps[from].SpecOf(part.Side) == step.SpecOf(part.Side))
+                blocks.CopyTo(rows);
+            else
+                ChunkRecoding.Rows(memory.Codec(from, part.Side, part.Head), memory.Codec(part.Step, part.Side, part.Head), row, blocks, rows);
+            inChunk = inChunk[rows.Length..];
+        }
     }
 
     private static int CopyBegin(LayerMemory memory, LayerExtent extent, Span<byte> bytes, bool toCache)
@@ -202,22 +282,24 @@ internal static class ChunkBytes
             Take(BytesOf(memory, Section.Sinks, part), bytes);
         for (int head = 0; head < energies.Heads; head++)
             Take(energies.Bytes(head), bytes);
-        foreach (Part part in Parts(layout, extent, Section.State))
+        foreach (Part part in StatesOf(layout, extent))
             Take(BytesOf(memory, Section.State, part), bytes);
+        // Codecs of blocks that were coded again choose nothing for themselves.
+        foreach (Part part in toCache ? Parts(layout, extent, Section.State).Where(part => part.Step > 0) : [])
+            memory.State(0, part.Side, part.Head).CopyTo(BytesOf(memory, Section.State, part));
         return at;
 
         void Take(Span<byte> inCache, Span<byte> chunk)
         {
-            CopyPart(inCache, chunk.Slice(at, inCache.Length), toCache);
+            Span<byte> inChunk = chunk.Slice(at, inCache.Length);
+            if (toCache)
+                inChunk.CopyTo(inCache);
+            else
+                inCache.CopyTo(inChunk);
             at += inCache.Length;
         }
     }
 
-    private static void CopyPart(Span<byte> inCache, Span<byte> inChunk, bool toCache)
-    {
-        if (toCache)
-            inChunk.CopyTo(inCache);
-        else
-            inCache.CopyTo(inChunk);
-    }
+    // What codecs chose under which the sequence is stored.
+    private static IEnumerable<Part> StatesOf(LayerLayout layout, LayerExtent extent) => Parts(layout, extent, Section.State).Where(part => part.Step == 0);
 }

@@ -51,6 +51,9 @@ internal sealed class ChunkHeader
     /// <summary>Other sections, behind the layers.</summary>
     public required NamedEntry[] Named { get; init; }
 
+    /// <summary>The codecs of its blocks, once somebody found out who knows the plan (<see cref="ChunkPlan.FormOf"/>).</summary>
+    public ChunkForm? Form { get; set; }
+
     /// <summary>Bytes of the header, its checksum counted.</summary>
     public int Bytes => FixedBytes + (Tokens.Length * TokenBytes) + Recipe.Length + (Layers.Length * LayerEntryBytes)
         + Named.Sum(entry => 2 + entry.Name.Length + RawCodec.Length + NamedEntryBytes) + sizeof(uint);
@@ -61,6 +64,10 @@ internal sealed class ChunkHeader
     /// <summary>The most bytes that the header of a chunk can have.</summary>
     public static long LargestBytes(ChunkPlan plan) => FixedBytes + (sizeof(int) * ((long)plan.Rows + plan.Options.Cache.Sinks)) + plan.Recipe.Length
         + ((long)plan.OwnLayers.Length * LayerEntryBytes) + plan.Options.Sections.Sum(name => 2L + name.Length + RawCodec.Length + NamedEntryBytes) + sizeof(uint);
+
+    /// <summary>The same with another recipe and other layers.</summary>
+    public ChunkHeader With(byte[] recipe, LayerEntry[] layers) =>
+        new() { Key = Key, Parent = Parent, Position = Position, Tokens = Tokens, State = State, Recipe = recipe, Layers = layers, Named = Named };
 
     /// <summary>Reads the header of a whole value, and compares every checksum.</summary>
     /// <param name="value">All of it and no more.</param>
@@ -95,6 +102,21 @@ internal sealed class ChunkHeader
     /// <summary>The key of the chunk before, of a value that may be anything; all zeros where it is too short.</summary>
     public static ChunkKey ParentOf(ReadOnlySpan<byte> value) =>
         value.Length < FixedBytes || !value.StartsWith(Magic) ? default : new ChunkKey(value.Slice(ParentOffset, ChunkKey.ByteLength));
+
+    /// <summary>The position of the first token, of a value that may be anything; -1 where it is too short.</summary>
+    public static int PositionOf(ReadOnlySpan<byte> value) => value.Length < FixedBytes || !value.StartsWith(Magic) ? -1 : Number(value, 96);
+
+    /// <summary>The recipe in the beginning of a value that may be anything; empty where it is none, or not all of it is there.</summary>
+    public static ReadOnlySpan<byte> RecipeOf(ReadOnlySpan<byte> start, out int layers)
+    {
+        layers = 0;
+        if (start.Length < FixedBytes || !start.StartsWith(Magic) || Number(start, 8) != Version)
+            return [];
+        (int tokens, int size, int recipe) = (Number(start, 100), TokenBytesOf(start), Number(start, 108));
+        layers = Number(start, 112);
+        long at = FixedBytes + ((long)tokens * size);
+        return tokens < 0 || size is < 1 or > 4 || recipe < 0 || layers is < 0 or > MostSections || at + recipe > start.Length ? [] : start.Slice((int)at, recipe);
+    }
 
     /// <summary>Writes it.</summary>
     /// <param name="destination">Receives <see cref="Bytes"/> bytes.</param>

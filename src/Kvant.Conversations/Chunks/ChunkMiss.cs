@@ -35,4 +35,7 @@ public enum ChunkMiss
 
     /// <summary>The pool has no room for it.</summary>
     NoRoom,
+
+    /// <summary>It was coded again since it was stored, and a cache of the chunks before and this one would have tokens in more than eight kinds of blocks; or it was coded again while it was loaded.</summary>
+    OtherForm,
 }

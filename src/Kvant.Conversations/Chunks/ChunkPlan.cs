@@ -9,7 +9,12 @@ namespace Kvant.Conversations.Chunks;
 /// <summary>Where the chunks of every sequence of one kind begin, what they are called and how long they may be.</summary>
 internal sealed class ChunkPlan
 {
+    // Forms that were met lately: those who store do not change their minds from chunk to chunk.
+    private const int MostForms = 16;
+
     private readonly byte[] _tenant;
+    private readonly Lock _lock = new();
+    private readonly List<ChunkForm> _forms = [];
 
     /// <summary>A plan.</summary>
     /// <param name="options">What is stored, and for whom.</param>
@@ -19,6 +24,7 @@ internal sealed class ChunkPlan
         Layouts = LayerLayouts.Create(options.Cache);
         OwnLayers = [.. options.Cache.Geometry.OwnLayers];
         Recipe = ChunkRecipe.Write(options);
+        Stored = ChunkForm.Stored(this);
         HasState = OwnLayers.Any(layer => Layouts[layer].Sides.Any(side => side.Codec.StateBytes > 0));
         HasWindows = OwnLayers.Any(layer => Layouts[layer].Shape.SlidingWindow > 0);
         _tenant = Encoding.UTF8.GetBytes(options.Tenant);
@@ -38,6 +44,9 @@ internal sealed class ChunkPlan
     /// <summary>What all chunks have in common: <see cref="ChunkRecipe"/>.</summary>
     public byte[] Recipe { get; }
 
+    /// <summary>The form of chunks that are as they were stored.</summary>
+    public ChunkForm Stored { get; }
+
     /// <summary>Whether a codec chooses something from the first rows.</summary>
     public bool HasState { get; }
 
@@ -52,6 +61,37 @@ internal sealed class ChunkPlan
 
     /// <summary>Where a chunk begins, which is where the one before ends.</summary>
     public int Border(int chunk) => chunk == 0 ? 0 : checked(Options.Cache.Sinks + (chunk * Rows));
+
+    /// <summary>The number of the chunk that has the position of a header, or comes before it.</summary>
+    public int NumberOf(ChunkHeader header) => Math.Max(0, header.Position - Options.Cache.Sinks) / Rows;
+
+    /// <summary>The form that a recipe names; null where it belongs to no chunk of this kind.</summary>
+    public ChunkForm? FormOf(ReadOnlySpan<byte> recipe)
+    {
+        if (recipe.SequenceEqual(Recipe))
+            return Stored;
+        if (!recipe.StartsWith(Recipe))
+            return null;
+        lock (_lock)
+        {
+            foreach (ChunkForm known in _forms)
+            {
+                if (recipe.SequenceEqual(known.Recipe))
+                    return known;
+            }
+        }
+
+        if (ChunkForm.Read(this, recipe) is not { } form)
+            return null;
+        lock (_lock)
+        {
+            if (_forms.Count == MostForms)
+                _forms.RemoveAt(0);
+            _forms.Add(form);
+        }
+
+        return form;
+    }
 
     /// <summary>The tokens of a chunk.</summary>
     public ReadOnlySpan<int> Tokens(ReadOnlySpan<int> sequence, int chunk) => sequence[Border(chunk)..Border(chunk + 1)];
@@ -95,12 +135,13 @@ internal sealed class ChunkPlan
     /// <param name="first">Whether it is the first chunk.</param>
     /// <param name="rows">Rows of it that are stored.</param>
     /// <param name="observed">Whether sums of queries are stored.</param>
-    public long LayerBytes(int layer, bool first, int rows, bool observed)
+    /// <param name="form">The codecs of the blocks; null for those that are stored.</param>
+    public long LayerBytes(int layer, bool first, int rows, bool observed, ChunkForm? form = null)
     {
         LayerLayout layout = Layouts[layer];
-        long bytes = 0;
-        foreach (SideLayout side in layout.Sides)
-            bytes += layout.Heads * (side.BlockBytes(rows) + (first ? ((long)layout.Sinks * side.RowBytes) + side.Codec.StateBytes : 0));
+        long bytes = (form ?? Stored).BlockBytes(this, layer, rows);
+        foreach (SideLayout side in first ? layout.Sides : [])
+            bytes += layout.Heads * (((long)layout.Sinks * side.RowBytes) + side.Codec.StateBytes);
         return bytes + (first ? sizeof(int) : 0) + (observed ? (long)sizeof(double) * layout.Heads * layout.Sides[0].Dimension : 0);
     }
 

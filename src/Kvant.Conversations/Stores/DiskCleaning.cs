@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvant.Conversations.Chunks;
 
 namespace Kvant.Conversations.Stores;
@@ -72,6 +73,31 @@ internal static class DiskCleaning
             if (DiskFolder.Remove(file.FullName))
                 removed.Add((Path.GetRelativePath(folder.Root, file.FullName), reason));
         }
+    }
+
+    public static DiskReport Recode(DiskFolder folder, DiskRecoding recoding, TimeSpan unused, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        // Chunks of a sequence were used one after the other.
+        DateTime now = DateTime.UtcNow, newest = unused == TimeSpan.Zero ? DateTime.MaxValue : unused.Ticks < now.Ticks ? now - unused : DateTime.MinValue;
+        (ChunkKey Key, FileInfo File)[] chunks = [.. folder.Chunks().Where(chunk => chunk.File.Exists && chunk.File.LastWriteTimeUtc <= newest).OrderBy(chunk => chunk.File.LastWriteTimeUtc)];
+        Dictionary<string, (string File, int Others)> problems = [];
+        (long saved, int recoded) = (0, 0);
+        foreach ((int i, (ChunkKey key, FileInfo file)) in chunks.Index())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            (long less, string? problem) = recoding.Run(key);
+            (saved, recoded) = (saved + less, recoded + (less > 0 ? 1 : 0));
+            if (problem is not null)
+                problems[problem] = problems.TryGetValue(problem, out (string File, int Others) first) ? (first.File, first.Others + 1) : (Path.GetRelativePath(folder.Root, file.FullName), 0);
+            progress?.Report((i + 1.0) / chunks.Length);
+        }
+
+        return Count(folder) with
+        {
+            Recoded = recoded,
+            Saved = saved,
+            Problems = [.. problems.Select(problem => (problem.Value.File, problem.Value.Others == 0 ? problem.Key : string.Create(CultureInfo.InvariantCulture, $"{problem.Key} (and {problem.Value.Others} others)")))],
+        };
     }
 
     private static string? Problem(ChunkKey key, string path, out ChunkKey parent)

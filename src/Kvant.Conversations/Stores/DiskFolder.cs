@@ -65,7 +65,7 @@ internal sealed class DiskFolder(string root, Func<string, AtomicFile> create)
                 // On with the rest.
             }
 
-            Touch(path);
+            Touch(path, DateTime.UtcNow);
             return ChunkAnswer.Hit(at);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -133,12 +133,12 @@ internal sealed class DiskFolder(string root, Func<string, AtomicFile> create)
     // A flush that failed says its number in words.
     private static bool IsFull(Exception e) => s_full.Contains(e.HResult & 0xffff) || Array.Exists(s_full, number => e.Message.EndsWith($"(error {number})", StringComparison.Ordinal));
 
-    // Another clock, or none, makes another order of eviction and nothing worse.
-    private static void Touch(string path)
+    /// <summary>Says when a chunk was used last. Another clock, or none, makes another order of eviction and nothing worse.</summary>
+    public static void Touch(string path, DateTime lastUse)
     {
         try
         {
-            File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+            File.SetLastWriteTimeUtc(path, lastUse);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -14,4 +14,10 @@ public sealed record DiskReport
 
     /// <summary>Chunks that were removed to be below the limit.</summary>
     public int Evicted { get; init; }
+
+    /// <summary>Chunks that were coded again to fewer bits.</summary>
+    public int Recoded { get; init; }
+
+    /// <summary>Bytes that these take less than before.</summary>
+    public long Saved { get; init; }
 }

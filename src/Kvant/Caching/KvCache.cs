@@ -41,13 +41,14 @@ public sealed partial class KvCache : IDisposable
     {
     }
 
-    /// <summary>As above, with layouts that the options made before.</summary>
+    /// <summary>As above, with layouts that the options made before, maybe with steps that calls make (<see cref="LayerLayout.Origin"/>).</summary>
     internal KvCache(KvCacheOptions options, LayerLayout[] layouts)
     {
         PagePool pool = options.Pool ?? new PagePool();
         // A list of the caller's may change later; what the layers are made of may not.
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool, TurnOf(layer)));
+        _recoded = Array.Exists(_own, layer => layer.Layout.Origin is not null);
     }
 
     // Under the read lock of the source.

@@ -103,11 +103,15 @@ internal static class LayerLayouts
         List<(LayerSpecs, int, SideLayout[])> steps = [.. kept.Select(step => (layout.Steps[step].Specs, layout.Steps[step].Age, layout.Steps[step].Sides))];
         if (added is not null)
         {
-            SideLayout[] sides = [.. layout.Sides.Select((side, i) => new SideLayout(Codec(i == 0 ? added.Keys : added.Values, side.Dimension, i == 0 ? CodecRole.KeyTiles : CodecRole.ValueTiles), side.WindowCodec))];
+            // The codec that another step has for a side is the same one, so that attention goes from the one to the other without leaving its basis.
+            SideLayout[] sides = [.. layout.Sides.Select((side, i) => Array.Find(layout.Steps, step => step.SpecOf(i) == Spec(i))?.Sides[i]
+                ?? new SideLayout(Codec(Spec(i), side.Dimension, i == 0 ? CodecRole.KeyTiles : CodecRole.ValueTiles), side.WindowCodec))];
             steps.Add((added, AgeStep.Never, sides));
         }
 
         return new(layout.Options, layout.Shape, layout.Eviction, StepsOf(steps, layout.Heads)) { Origin = layout.Origin ?? layout, MemoryLimit = layout.MemoryLimit };
+
+        CodecSpec Spec(int side) => side == 0 ? added.Keys : added.Values;
 
         Codec Codec(CodecSpec spec, int dimension, CodecRole role) =>
             codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);

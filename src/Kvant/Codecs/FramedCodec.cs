@@ -84,7 +84,7 @@ internal sealed class FramedCodec : Codec
     internal override bool IsStateFor(ReadOnlySpan<byte> state, CalibrationContext context) =>
         HeadFrame.IsTurnedBy(state, Dimension, context.Rotary?.Speeds(Dimension) ?? [], context.Rotary?.Pairs ?? RotaryPairs.Halves);
 
-    internal override bool CanTakeStateOf(Codec other) => other is FramedCodec framed && framed.IsCalibrated && framed._balanced == _balanced;
+    internal override bool CanTakeStateOf(Codec other) => other is FramedCodec framed && framed._balanced == _balanced;
 
     protected override Codec RestoreState(ReadOnlySpan<byte> state) =>
         new FramedCodec(_inner, _balanced, _tables, HeadFrame.Read(state, Dimension, _tables.Of), state.ToArray());

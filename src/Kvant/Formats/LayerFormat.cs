@@ -210,7 +210,9 @@ internal static class LayerFormat
                     ReadOnlySpan<byte> state = memory.State(step, side, head);
                     if (!codec.IsStateFor(state, side == 0 ? new() { Rotary = layout.Shape.Rotary } : CalibrationContext.Unknown))
                         throw new ArgumentException($"The state of head {head} is turned otherwise than the header says.");
-                    codecs[step][side][head] = codec.WithState(state);
+                    // What newer rows have is the same codec, so that attention goes from those to these without leaving its basis.
+                    int newer = layout.Steps[step].CodedBy(side);
+                    codecs[step][side][head] = newer < step && state.SequenceEqual(memory.State(newer, side, head)) ? codecs[newer][side][head] : codec.WithState(state);
                 }
             }
         }

@@ -13,6 +13,9 @@ public sealed class ChunkKeyTests
 
     public static TheoryData<string> Changes => [.. s_changes.Keys];
 
+    /// <summary>Options with such a change.</summary>
+    public static PrefixOptions Changed(string change) => s_changes[change];
+
     private static readonly Dictionary<string, PrefixOptions> s_changes = new()
     {
         ["tenant"] = s_options with { Tenant = "bob" },

@@ -80,6 +80,29 @@ internal sealed class ChunkMutants
         int Number(int offset) => BinaryPrimitives.ReadInt32LittleEndian(value.AsSpan(offset));
     }
 
+    /// <summary>A chunk in another form, by what stands in it alone, as stores make it.</summary>
+    /// <param name="value">The chunk.</param>
+    /// <param name="first">The first of its sequence.</param>
+    /// <param name="to">The codecs.</param>
+    /// <exception cref="InvalidDataException">One of them is no chunk.</exception>
+    /// <exception cref="ArgumentException">Its blocks, or what codecs chose, are such as no cache wrote; or the codecs do not fit.</exception>
+    public static byte[] Recode(byte[] value, byte[] first, LayerSpecs to)
+    {
+        (ChunkPlan plan, ChunkHeader header) = Read(value);
+        (ChunkPlan planOfFirst, ChunkHeader headerOfFirst) = Read(first);
+        if (!plan.Recipe.AsSpan().SequenceEqual(planOfFirst.Recipe) || headerOfFirst.Position > 0)
+            throw new InvalidDataException("They are of different sequences.");
+        return ChunkRecoding.Run(plan, header, value, new SequenceCodecs(planOfFirst, headerOfFirst, first), header.Form!.Smaller(plan, to));
+
+        static (ChunkPlan Plan, ChunkHeader Header) Read(byte[] value)
+        {
+            if (ChunkHeader.Read(value, out ChunkHeader? header) is { } miss)
+                throw new InvalidDataException($"It is no chunk: {miss}.");
+            (ChunkPlan plan, header!.Form) = RecipeReading.Read(header.Recipe, header.Layers.Length);
+            return ChunkBytes.IsWhole(plan, header, value) ? (plan, header) : throw new InvalidDataException("It is no chunk of what its recipe says.");
+        }
+    }
+
     /// <summary>Restores from two values, whatever they are, and does with the cache what can be done.</summary>
     /// <returns>How many tokens came back.</returns>
     public int Use(byte[][] values)

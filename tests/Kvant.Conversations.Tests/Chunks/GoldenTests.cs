@@ -65,11 +65,11 @@ public sealed class GoldenTests
         Assert.Equal((4 + (2 * 128), ChunkMiss.Absent), await Samples.RestoreAsync(store, options, (int[])[.. tokens, .. new int[200]]));
     }
 
-    private static ChunkKey KeyOf(string file) => ChunkKey.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[2], out ChunkKey key) ? key : throw new FormatException(file);
+    internal static ChunkKey KeyOf(string file) => ChunkKey.TryParse(Path.GetFileNameWithoutExtension(file).Split('-')[2], out ChunkKey key) ? key : throw new FormatException(file);
 
     private static bool Border(PrefixOptions options, int length) => length > options.Cache.Sinks && (length - options.Cache.Sinks) % options.ChunkTokens == 0;
 
-    private static (PrefixOptions Options, int[] Tokens) Case(string name)
+    internal static (PrefixOptions Options, int[] Tokens) Case(string name)
     {
         KvCacheOptions cache = new()
         {

@@ -1,4 +1,3 @@
-using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Conversations.Stores;
 using Kvant.Formats;
@@ -24,7 +23,7 @@ public sealed class RestoreLaws
             using KvCache cut = cache.Fork();
             cut.Truncate(restored.RestoredTokens);
             Assert.Equal(cut.Freeze(), restored.Cache.Freeze());
-            GoOn(cut, restored.Cache, seed);
+            Samples.GoOn(cut, restored.Cache, seed);
         });
     });
 
@@ -52,7 +51,7 @@ public sealed class RestoreLaws
                 return;
             using KvCache cut = cache.Fork();
             cut.Truncate(restored.RestoredTokens);
-            GoOn(cut, restored.Cache, seed);
+            Samples.GoOn(cut, restored.Cache, seed);
         });
     });
 
@@ -117,27 +116,5 @@ public sealed class RestoreLaws
         using (StoredSequence restored = prefixes.RestoreAsync(tokens).GetAwaiter().GetResult())
             check(restored);
         prefixes.DisposeAsync().AsTask().Wait();
-    }
-
-    // Both get the same tokens and questions.
-    private static void GoOn(KvCache one, KvCache other, int seed)
-    {
-        using var attention = new CacheAttention(one.Geometry);
-        foreach (int count in (int[])[1, 1, 60, 200])
-        {
-            int[] more = Samples.Tokens(count, seed);
-            Samples.Append(one, more);
-            Samples.Append(other, more);
-            foreach (int layer in one.Geometry.OwnLayers)
-            {
-                LayerGeometry shape = one.Geometry[layer];
-                var random = new Random(seed + layer);
-                float[] queries = [.. Enumerable.Range(0, shape.QueryHeads * shape.KeyDimension).Select(_ => random.NextSingle() - .5f)];
-                float[] wanted = new float[shape.QueryHeads * shape.ValueDimension], found = new float[wanted.Length];
-                attention.Decode(one, layer, queries, wanted);
-                attention.Decode(other, layer, queries, found);
-                Assert.Equal(wanted, found);
-            }
-        }
     }
 }

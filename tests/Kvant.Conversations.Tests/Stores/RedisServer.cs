@@ -14,11 +14,11 @@ internal sealed class RedisServer : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kvant-redis-");
     private readonly Process _process;
 
-    private RedisServer(bool cluster, int? port = null)
+    private RedisServer(bool cluster, int? port = null, int nodeTimeout = 1000)
     {
         Port = port ?? FreePort();
         ProcessStartInfo start = new("redis-server") { WorkingDirectory = _folder.FullName, RedirectStandardOutput = true };
-        foreach (string argument in (string[])["--port", Text(Port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--cluster-enabled", cluster ? "yes" : "no", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no", "--maxmemory", "256mb"])
+        foreach (string argument in (string[])["--port", Text(Port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--cluster-enabled", cluster ? "yes" : "no", "--cluster-node-timeout", Text(nodeTimeout), "--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no", "--maxmemory", "256mb"])
             start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
         _ = _process.StandardOutput.ReadToEndAsync();
@@ -41,29 +41,55 @@ internal sealed class RedisServer : IDisposable
     }
 
     /// <summary>Three masters, a third of the slots each.</summary>
-    public static async Task<RedisServer[]> StartClusterAsync()
+    /// <param name="replicated">The number of the master that a fourth server follows; null for three servers.</param>
+    /// <param name="nodeTimeout">After so many milliseconds without an answer a server is taken for dead.</param>
+    public static async Task<RedisServer[]> StartClusterAsync(int? replicated = null, int nodeTimeout = 1000)
     {
         RequireInstalled();
-        RedisServer[] servers = [new(cluster: true), new(cluster: true), new(cluster: true)];
+        RedisServer[] servers = [.. Enumerable.Range(0, replicated is null ? 3 : 4).Select(_ => new RedisServer(cluster: true, nodeTimeout: nodeTimeout))];
         for (int i = 0; i < servers.Length; i++)
         {
             await servers[i].WaitAsync();
-            await servers[i].CommandAsync("CLUSTER", "ADDSLOTSRANGE", Slots * i / 3, (Slots * (i + 1) / 3) - 1);
+            if (i < 3)
+                await servers[i].CommandAsync("CLUSTER", "ADDSLOTSRANGE", Slots * i / 3, (Slots * (i + 1) / 3) - 1);
             await servers[i].CommandAsync("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
         }
 
         foreach (RedisServer other in servers[1..])
             await other.CommandAsync("CLUSTER", "MEET", "127.0.0.1", servers[0].Port);
         foreach (RedisServer server in servers)
-        {
-            for (int tries = 0; !(await server.CommandAsync("CLUSTER", "INFO")).Contains("cluster_state:ok", StringComparison.Ordinal); tries++)
-            {
-                Assert.True(tries < 300, "the cluster does not come up");
-                await Task.Delay(100);
-            }
-        }
+            await server.WaitForAsync("cluster_state:ok", "CLUSTER", "INFO");
+        if (replicated is not { } master)
+            return servers;
 
+        string id = await servers[master].CommandAsync("CLUSTER", "MYID");
+        await servers[3].WaitForAsync(id, "CLUSTER", "NODES");
+        await servers[3].CommandAsync("CLUSTER", "REPLICATE", id);
+        await servers[3].WaitForAsync("master_link_status:up", "INFO", "replication");
+        // Those who vote must know it, too.
+        foreach (RedisServer voter in servers[..3])
+            await voter.WaitForAsync($"slave {id}", "CLUSTER", "NODES");
         return servers;
+    }
+
+    /// <summary>Whether a key is in a cluster's second third of the slots: that of the server number 1.</summary>
+    public static bool IsOfSecond(ConnectionMultiplexer redis, string key) => redis.HashSlot(key) is var slot && slot >= Slots / 3 && slot < Slots * 2 / 3;
+
+    /// <summary>Waits until an answer has a text.</summary>
+    public async Task WaitForAsync(string text, string command, params object[] arguments)
+    {
+        for (int tries = 0; !(await CommandAsync(command, arguments)).Contains(text, StringComparison.Ordinal); tries++)
+        {
+            Assert.True(tries < 300, $"the cluster does not come up: {command} of {Address} has no '{text}'");
+            await Task.Delay(100);
+        }
+    }
+
+    /// <summary>What the server answers to a command.</summary>
+    public async Task<string> CommandAsync(string command, params object[] arguments)
+    {
+        using ConnectionMultiplexer redis = await ConnectionMultiplexer.ConnectAsync($"{Address},allowAdmin=true,abortConnect=false");
+        return (await redis.GetServer("127.0.0.1", Port).ExecuteAsync(command, arguments)).ToString();
     }
 
     /// <summary>Ends it as a crash does.</summary>
@@ -87,12 +113,6 @@ internal sealed class RedisServer : IDisposable
         // The bus of a cluster listens 10,000 above.
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
         return port < 50_000 ? port : port - 20_000;
-    }
-
-    private async Task<string> CommandAsync(string command, params object[] arguments)
-    {
-        using ConnectionMultiplexer redis = await ConnectionMultiplexer.ConnectAsync($"{Address},allowAdmin=true,abortConnect=false");
-        return (await redis.GetServer("127.0.0.1", Port).ExecuteAsync(command, arguments)).ToString();
     }
 
     private async Task WaitAsync()
