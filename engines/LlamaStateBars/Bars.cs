@@ -22,13 +22,6 @@ internal static class Bars
         try
         {
             (int[] tokens, List<float[]> wanted) = Prepare(model, text, count, folder, presets);
-            List<float[]> exact = KvantSide.Follow(model, null, tokens, count);
-            LlamaStateOptions state = new();
-            foreach ((int Sinks, int Window) tail in ((int, int)[])[(state.Sinks, state.Window), (KvCacheOptions.DefaultSinks, KvCacheOptions.DefaultWindow)])
-            {
-                double[] own = Divergence.Of(exact, KvantSide.Follow(model, "balanced", tokens, count, tail));
-                Console.WriteLine(Text($"Kvant's own cache, balanced, {tail.Sinks} sinks and a window of {tail.Window}: {Followed} distributions, KL mean {own.Average():G3}, median {Divergence.Median(own):G3}"));
-            }
             foreach (string preset in presets)
             {
                 using Process child = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Self(), "restore", model, folder, preset]))!;
@@ -36,6 +29,34 @@ internal static class Bars
                 List<float[]> found = Load(Path.Combine(folder, preset + ".logits"));
                 double[] divergence = Divergence.Of(wanted, found);
                 Console.WriteLine(Text($"{preset}: {Followed} distributions, KL mean {divergence.Average():G3}, median {Divergence.Median(divergence):G3}"));
+            }
+
+            List<float[]> exact = KvantSide.Follow(model, null, tokens, count);
+            LlamaStateOptions state = new();
+            foreach ((int Sinks, int Window) tail in ((int, int)[])[(state.Sinks, state.Window), (KvCacheOptions.DefaultSinks, KvCacheOptions.DefaultWindow)])
+            {
+                double[] own = Divergence.Of(exact, KvantSide.Follow(model, "balanced", tokens, count, tail));
+                Console.WriteLine(Text($"Kvant's own cache, balanced, {tail.Sinks} sinks and a window of {tail.Window}: {Followed} distributions, KL mean {own.Average():G3}, median {Divergence.Median(own):G3}"));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Sizes and times alone.</summary>
+    public static void Sizes(string model, string text, int count, string[] presets)
+    {
+        string folder = Directory.CreateTempSubdirectory("kvant-bars").FullName;
+        try
+        {
+            using var engine = new Engine(model);
+            (_, double prompt) = Save(engine, Tokens(engine, text, count), count, folder, presets);
+            foreach (string preset in presets)
+            {
+                double restore = Best(5, () => engine.Context.LoadCompressedState(Path.Combine(folder, preset + ".kvant"), s_sequence));
+                Console.WriteLine(Text($"{preset}: restored in {restore:F0} ms, 1/{prompt / restore:F0} of computing the prompt"));
             }
         }
         finally
@@ -63,9 +84,27 @@ internal static class Bars
     private static (int[] Tokens, List<float[]> Wanted) Prepare(string model, string text, int count, string folder, string[] presets)
     {
         using var engine = new Engine(model);
+        int[] tokens = Tokens(engine, text, count);
+        (float[] logits, double prompt) = Save(engine, tokens, count, folder, presets);
+        // What is written behind the prompt is forgotten, and the prompt is as it was.
+        int[] greedy = engine.Greedy(logits, count, Written);
+        _ = LastLogits(engine, tokens, count);
+        List<float[]> wanted = engine.Follow(tokens.AsSpan(count), count);
+        File.WriteAllText(Path.Combine(folder, "prompt"), prompt.ToString("R", CultureInfo.InvariantCulture));
+        File.WriteAllText(Path.Combine(folder, "tokens"), JsonSerializer.Serialize(tokens));
+        File.WriteAllText(Path.Combine(folder, "greedy"), JsonSerializer.Serialize(greedy));
+        return (tokens, wanted);
+    }
+
+    private static int[] Tokens(Engine engine, string text, int count)
+    {
         int[] tokens = [.. engine.Context.Tokenize(File.ReadAllText(text), addBos: false).Select(token => (int)token).Take(count + Followed)];
-        if (tokens.Length < count + Followed)
-            throw new InvalidDataException($"{text} has {tokens.Length} tokens; {count + Followed} are wanted.");
+        return tokens.Length == count + Followed ? tokens : throw new InvalidDataException($"{text} has {tokens.Length} tokens; {count + Followed} are wanted.");
+    }
+
+    // Computes the prompt and saves it with each preset.
+    private static (float[] Logits, double Prompt) Save(Engine engine, int[] tokens, int count, string folder, string[] presets)
+    {
         _ = engine.Read(tokens.AsSpan(0, 64), 0);
         engine.Context.NativeHandle.MemoryClear();
         long start = Stopwatch.GetTimestamp();
@@ -81,26 +120,7 @@ internal static class Bars
             Console.WriteLine(Text($"{preset}: {length} bytes, {(double)raw / length:F3} times smaller; saved in {save:F0} ms, 1/{prompt / save:F1} of computing the prompt"));
         }
 
-        int[] greedy = engine.Greedy(logits, count, Written);
-        // What another order of the same sums changes: the prompt read in pieces of another length.
-        engine.Context.NativeHandle.MemoryClear();
-        for (int first = 0; first < count; first += 200)
-            logits = engine.Read(tokens.AsSpan(first, Math.Min(200, count - first)), first);
-        int[] otherwise = engine.Greedy(logits, count, Written);
-        engine.Context.NativeHandle.MemorySequenceRemove(s_sequence, count - 1, -1);
-        _ = LastLogits(engine, tokens, count);
-        List<float[]> other = engine.Follow(tokens.AsSpan(count), count);
-        engine.Context.NativeHandle.MemoryClear();
-        engine.Read(tokens.AsSpan(0, count), 0);
-        engine.Context.NativeHandle.MemorySequenceRemove(s_sequence, count - 1, -1);
-        _ = LastLogits(engine, tokens, count);
-        List<float[]> wanted = engine.Follow(tokens.AsSpan(count), count);
-        double[] noise = Divergence.Of(wanted, other);
-        Console.WriteLine(Text($"llama.cpp, the prompt read in other pieces: KL mean {noise.Average():G3}, median {Divergence.Median(noise):G3}; {greedy.Zip(otherwise).TakeWhile(pair => pair.First == pair.Second).Count()} of {Written} greedy tokens equal"));
-        File.WriteAllText(Path.Combine(folder, "prompt"), prompt.ToString("R", CultureInfo.InvariantCulture));
-        File.WriteAllText(Path.Combine(folder, "tokens"), JsonSerializer.Serialize(tokens));
-        File.WriteAllText(Path.Combine(folder, "greedy"), JsonSerializer.Serialize(greedy));
-        return (tokens, wanted);
+        return (logits, prompt);
     }
 
     // Logits are in no state: the last token is read again.

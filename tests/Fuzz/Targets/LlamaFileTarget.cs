@@ -7,7 +7,7 @@ internal static class LlamaFileTarget
 {
     internal static FuzzTarget Target { get; } = new("llamafile", static () => FileMutants.Files, Read, static e => e is InvalidDataException)
     {
-        AllocatedAtMost = 32 << 20,
+        AllocatedAtMost = 4 << 20,
     };
 
     // By the mutant itself, so that an input means the same again.

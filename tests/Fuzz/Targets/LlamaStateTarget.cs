@@ -12,8 +12,7 @@ internal static class LlamaStateTarget
     internal static FuzzTarget Target { get; } = new("llamastate", static () => FuzzCorpus, Read, static e => e is InvalidDataException)
     {
         // A compressed form and what comes of it are part of it.
-        AllocatedAtMost = 16 << 20,
-        AllocatedPerByte = 256,
+        AllocatedAtMost = 4 << 20,
     };
 
     private static byte[][] FuzzCorpus => [.. Samples.All.Select(sample => sample.ToBytes()).Where(bytes => bytes.Length < 40_000)];
