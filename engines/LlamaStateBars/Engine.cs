@@ -1,3 +1,4 @@
+using System.Globalization;
 using LLama;
 using LLama.Common;
 using LLama.Native;
@@ -9,12 +10,15 @@ internal sealed class Engine : IDisposable
 {
     private const int Piece = 512;
 
+    // Threads of llama.cpp spin while they wait for each other: on a machine that others keep busy one is faster than two.
+    private static readonly int s_threads = int.Parse(Environment.GetEnvironmentVariable("LLAMA_THREADS") ?? "2", CultureInfo.InvariantCulture);
+
     private readonly LLamaWeights _weights;
     private readonly LLamaBatch _batch = new();
 
     public Engine(string model, Action<ModelParams>? change = null, uint context = 8192)
     {
-        ModelParams parameters = new(model) { ContextSize = context, Threads = 2, BatchThreads = 2, BatchSize = Piece, UBatchSize = Piece, GpuLayerCount = 0 };
+        ModelParams parameters = new(model) { ContextSize = context, Threads = s_threads, BatchThreads = s_threads, BatchSize = Piece, UBatchSize = Piece, GpuLayerCount = 0 };
         change?.Invoke(parameters);
         _weights = LLamaWeights.LoadFromFile(parameters);
         Context = new LLamaContext(_weights, parameters);

@@ -13,13 +13,12 @@ internal static class KvantSide
     /// <param name="preset">The policy; null for fp16.</param>
     /// <param name="tokens">All tokens.</param>
     /// <param name="prompt">How many of them are the prompt.</param>
-    /// <param name="tail">Sinks and window; null for what caches have unless said.</param>
-    public static List<float[]> Follow(string path, string? preset, int[] tokens, int prompt, (int Sinks, int Window)? tail = null)
+    /// <param name="tail">Sinks and window; for fp16 they say nothing.</param>
+    public static List<float[]> Follow(string path, string? preset, int[] tokens, int prompt, (int Sinks, int Window) tail = default)
     {
         using LanguageModel model = LanguageModel.Open(path);
         LayerPolicy policy = preset is null ? LayerPolicy.Uniform(model.Config.Layers, CodecSpec.Parse("fp16"), CodecSpec.Parse("fp16")) : CachePreset.Named(preset).ForLayers(model.Config.Layers);
-        KvCacheOptions options = new() { Geometry = model.CacheGeometry, Policy = policy };
-        using var cache = new KvCache(tail is var (sinks, window) ? options with { Sinks = sinks, Window = window } : options);
+        using var cache = new KvCache(new KvCacheOptions { Geometry = model.CacheGeometry, Policy = policy, Sinks = tail.Sinks, Window = tail.Window });
         using var team = new WorkerTeam(2);
         using var attention = new CompressedAttention(cache, team: team);
         using var decoder = new Decoder(model, attention, new DecoderOptions(), team);

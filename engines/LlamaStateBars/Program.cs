@@ -4,6 +4,7 @@ using LlamaStateBars;
 // What compressed states of llama.cpp cost and lose, and which contexts they go between (docs/llamacpp.md):
 //     dotnet run -c Release --project engines/LlamaStateBars -- bars MODEL.gguf TEXT.txt 4000 quality balanced small tiny
 //     dotnet run -c Release --project engines/LlamaStateBars -- sizes MODEL.gguf TEXT.txt 4000 quality balanced small tiny          of these, sizes and times alone
+//     dotnet run -c Release --project engines/LlamaStateBars -- own MODEL.gguf TEXT.txt 4000 balanced          what Kvant's own cache loses on the same tokens
 //     dotnet run -c Release --project engines/LlamaStateBars -- floats MODEL.gguf          its weights in single precision, whose products llama.cpp does not round; prints the file
 //     dotnet run -c Release --project engines/LlamaStateBars -- runs MODEL.gguf TEXT.txt 600
 Engine.Silence();
@@ -15,6 +16,9 @@ switch (args)
     case ["sizes", string model, string text, string tokens, .. string[] presets]:
         Bars.Sizes(model, text, int.Parse(tokens, CultureInfo.InvariantCulture), presets);
         break;
+    case ["own", string model, string text, string tokens, string preset]:
+        Bars.Own(model, text, int.Parse(tokens, CultureInfo.InvariantCulture), preset);
+        break;
     case ["floats", string model]:
         Console.WriteLine(LlamaSpeed.FloatCopy.Of(model));
         break;
@@ -25,7 +29,7 @@ switch (args)
         Bars.Restore(model, folder, preset);
         break;
     default:
-        Console.Error.WriteLine("LlamaStateBars bars|sizes MODEL.gguf TEXT.txt TOKENS PRESET... | LlamaStateBars runs MODEL.gguf TEXT.txt TOKENS | LlamaStateBars floats MODEL.gguf");
+        Console.Error.WriteLine("LlamaStateBars bars|sizes MODEL.gguf TEXT.txt TOKENS PRESET... | LlamaStateBars own MODEL.gguf TEXT.txt TOKENS PRESET | LlamaStateBars runs MODEL.gguf TEXT.txt TOKENS | LlamaStateBars floats MODEL.gguf");
         return 2;
 }
 
