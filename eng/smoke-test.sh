@@ -65,7 +65,7 @@ cd "$scratch" # the tool must work from any folder
 
 expect 0 --version
 expect 0 --help
-for verb in evaluate tune generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' devices codecs codebook compress decompress inspect chat serve pull 'store verify' slot; do
+for verb in evaluate tune generate trace measure plan 'bench attention' 'bench encode' 'bench prefill' 'bench decode' devices codecs codebook compress decompress inspect chat serve pull 'store verify' 'store recode' slot; do
     # shellcheck disable=SC2086 # two words
     expect 0 $verb --help
     grep -q "^Example" out || fail "the help of $verb lacks examples"

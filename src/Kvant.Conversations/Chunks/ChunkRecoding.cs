@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Kernels;
@@ -17,7 +18,7 @@ internal static class ChunkRecoding
     /// <summary>Bytes that the blocks of a chunk would have in a form.</summary>
     public static long BlockBytes(ChunkPlan plan, ChunkHeader header, ChunkForm form) => header.Layers.Index().Sum(layer => form.BlockBytes(plan, plan.OwnLayers[layer.Index], plan.Rows - layer.Item.FirstRow));
 
-    /// <summary>Writes a chunk in another form.</summary>
+    /// <summary>Writes a chunk in another form. Layers know nothing of each other: half of the processors code them, so that whoever waits for room does not wait long and others have the rest.</summary>
     /// <param name="plan">Its sequence.</param>
     /// <param name="header">Its header, which was checked.</param>
     /// <param name="value">All of it.</param>
@@ -25,41 +26,58 @@ internal static class ChunkRecoding
     /// <param name="to">The form.</param>
     /// <returns>The chunk.</returns>
     /// <exception cref="ArgumentException">The blocks, or what codecs chose, are such as no cache wrote.</exception>
-    public static byte[] Run(ChunkPlan plan, ChunkHeader header, ReadOnlySpan<byte> value, SequenceCodecs codecs, ChunkForm to)
+    public static byte[] Run(ChunkPlan plan, ChunkHeader header, byte[] value, SequenceCodecs codecs, ChunkForm to)
     {
         byte[] coded = new byte[Length(plan, header, value.Length, to)];
         var layers = new ChunkHeader.LayerEntry[header.Layers.Length];
         ChunkHeader headerOfCoded = header.With(to.Recipe, layers);
-        int from = header.Bytes, at = headerOfCoded.Bytes;
+        int[] from = new int[layers.Length + 1], at = new int[layers.Length + 1];
+        (from[0], at[0]) = (header.Bytes, headerOfCoded.Bytes);
         for (int i = 0; i < layers.Length; i++)
         {
-            (int first, int bytes, _) = header.Layers[i];
-            int layer = plan.OwnLayers[i], before = bytes - (int)header.Form!.BlockBytes(plan, layer, plan.Rows - first), begin = at;
-            value.Slice(from, before).CopyTo(coded.AsSpan(at));
-            ReadOnlySpan<byte> blocks = value[(from + before)..(from + bytes)];
-            from += bytes;
-            at += before;
-            for (int side = 0; side < plan.Layouts[layer].Sides.Length; side++)
-            {
-                SideLayout old = header.Form.Sides(layer)[side], other = to.Sides(layer)[side];
-                int oldBytes = (int)old.BlockBytes(plan.Rows - first), otherBytes = (int)other.BlockBytes(plan.Rows - first);
-                for (int head = 0; head < plan.Layouts[layer].Heads; head++)
-                {
-                    if (header.Form.Spec(layer, side) == to.Spec(layer, side))
-                        blocks[..oldBytes].CopyTo(coded.AsSpan(at));
-                    else
-                        Rows(codecs.Of(old.Codec, layer, side, head), codecs.Of(other.Codec, layer, side, head), (plan.NumberOf(header) * plan.Rows) + first, blocks[..oldBytes], coded.AsSpan(at, otherBytes));
-                    blocks = blocks[oldBytes..];
-                    at += otherBytes;
-                }
-            }
-
-            layers[i] = new(first, at - begin, Crc32C.Compute(coded.AsSpan(begin, at - begin)));
+            int layer = plan.OwnLayers[i], rows = plan.Rows - header.Layers[i].FirstRow;
+            (from[i + 1], at[i + 1]) = (from[i] + header.Layers[i].Bytes, at[i] + header.Layers[i].Bytes + (int)(to.BlockBytes(plan, layer, rows) - header.Form!.BlockBytes(plan, layer, rows)));
         }
 
-        value[from..].CopyTo(coded.AsSpan(at));
+        try
+        {
+            Parallel.For(0, layers.Length, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, Environment.ProcessorCount / 2) }, i =>
+            {
+                Span<byte> place = coded.AsSpan(at[i]..at[i + 1]);
+                Layer(plan, header, i, value.AsSpan(from[i]..from[i + 1]), codecs, to, place);
+                layers[i] = new(header.Layers[i].FirstRow, place.Length, Crc32C.Compute(place));
+            });
+        }
+        catch (AggregateException failures)
+        {
+            ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
+        }
+
+        value.AsSpan(from[^1]).CopyTo(coded.AsSpan(at[^1]));
         headerOfCoded.Write(coded);
         return coded;
+    }
+
+    private static void Layer(ChunkPlan plan, ChunkHeader header, int index, ReadOnlySpan<byte> bytes, SequenceCodecs codecs, ChunkForm to, Span<byte> coded)
+    {
+        int layer = plan.OwnLayers[index], first = header.Layers[index].FirstRow, rows = plan.Rows - first, before = bytes.Length - (int)header.Form!.BlockBytes(plan, layer, rows);
+        bytes[..before].CopyTo(coded);
+        bytes = bytes[before..];
+        coded = coded[before..];
+        for (int side = 0; side < plan.Layouts[layer].Sides.Length; side++)
+        {
+            SideLayout old = header.Form.Sides(layer)[side], other = to.Sides(layer)[side];
+            int oldBytes = (int)old.BlockBytes(rows), otherBytes = (int)other.BlockBytes(rows);
+            for (int head = 0; head < plan.Layouts[layer].Heads; head++)
+            {
+                if (header.Form.Spec(layer, side) == to.Spec(layer, side))
+                    bytes[..oldBytes].CopyTo(coded);
+                else
+                    Rows(codecs.Of(old.Codec, layer, side, head), codecs.Of(other.Codec, layer, side, head), (plan.NumberOf(header) * plan.Rows) + first, bytes[..oldBytes], coded[..otherBytes]);
+                bytes = bytes[oldBytes..];
+                coded = coded[otherBytes..];
+            }
+        }
     }
 
     /// <summary>Codes blocks of a head again.</summary>
