@@ -18,7 +18,7 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
     private float[] _newValues = [];
     private bool _swapped;
     private KvCache[] _caches = [];
-    private (long Changes, long Recoded)[] _states = [];
+    private (long Changes, long Marks)[] _states = [];
     private int[] _lengths = [];
     private int[] _order = [];
     private int _longest;
@@ -106,7 +106,8 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
     // Where tokens of a layer are that no longer lie in the window.
     private static int Closed(KvCache cache, int layer) => cache.Layers[layer].Layout.Sinks + cache.Layers[layer].Extent.BodyRows;
 
-    private static (long Changes, long Recoded) StateOf(KvCache cache) => (cache.Changes, cache.Statistics.RecodedRows);
+    // Blocks that a call coded again have other marks, which only grow.
+    private static (long Changes, long Marks) StateOf(KvCache cache) => (cache.Changes, cache.Layers.Sum(layer => layer.BodyMark));
 
     // Shorter sequences end where the longest does, unless the runtime knows their lengths.
     private int Place(int sequence) => shared ? 0 : _longest - _lengths[sequence];

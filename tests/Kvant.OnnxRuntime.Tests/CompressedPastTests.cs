@@ -66,6 +66,25 @@ public sealed class CompressedPastTests
         }
     }
 
+    [Fact]
+    public void TokensThatACallCodedAgainAreDecodedAgain()
+    {
+        using CompressedPast kept = CompressedPast.Open(Mini.Export("plain"), Mini.Single), anew = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using KvCache cache = Mini.Cache(kept, "quality");
+        float[] one = new float[kept.VocabularySize], other = new float[kept.VocabularySize];
+        kept.Forward(cache, Mini.Tokens.AsSpan(0, 300), one);
+        int done = 300;
+        foreach (string codecs in (string[])["small", "tiny"])
+        {
+            // As many tokens each time.
+            cache.Recode(LayerPolicy.Uniform(kept.Geometry.Layers, LayerSpecs.FromText(codecs)), 200);
+            using KvCache fork = cache.Fork();
+            kept.Forward(cache, Mini.Tokens.AsSpan(done, 1), one);
+            anew.Forward(fork, Mini.Tokens.AsSpan(done++, 1), other);
+            Assert.Equal(other, one);
+        }
+    }
+
     [Theory]
     [InlineData("plain")]
     [InlineData("plain-half")]

@@ -24,7 +24,7 @@ public sealed record AgeStep(int Age, CodecSpec Keys, CodecSpec Values)
     /// <summary>Reads an age as <see cref="ToString"/> writes it.</summary>
     internal static bool TryParseAge(ReadOnlySpan<char> text, out int age)
     {
-        age = text is "never" ? Never : text is "full" ? WhenFull : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0;
+        age = text is "never" ? Never : text is "full" ? WhenFull : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number < WhenFull ? number : 0;
         return age >= 1;
     }
 }

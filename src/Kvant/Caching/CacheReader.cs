@@ -24,7 +24,7 @@ public readonly ref struct CacheReader
     public CacheRun Run(int layer, int head, int index)
     {
         LayerMemory memory = Cache.LayerAt(layer);
-        KvCache.RequireHead(memory, head);
+        KvCache.RequireHead(memory.Layout.Shape, head);
         int count = LayerReading.RunCount(memory);
         if ((uint)index >= (uint)count)
             throw new ArgumentOutOfRangeException(nameof(index), index, $"There are {count} runs, counted from 0.");

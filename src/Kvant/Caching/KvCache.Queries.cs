@@ -13,7 +13,8 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">The length is wrong, or a number is NaN or infinite.</exception>
     public void ObserveQueries(int layer, int position, ReadOnlySpan<float> queries)
     {
-        LayerGeometry shape = LayerAt(layer).Layout.Shape;
+        RequireLayer(layer);
+        LayerGeometry shape = Geometry[layer];
         ArgumentOutOfRangeException.ThrowIfNegative(position);
         long token = (long)shape.QueryHeads * shape.KeyDimension;
         if (queries.Length % token != 0)

@@ -14,9 +14,9 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">A length is wrong.</exception>
     public void Decode(int layer, int head, int first, int count, Span<float> keys, Span<float> values)
     {
-        LayerMemory memory = LayerAt(layer);
-        LayerGeometry shape = memory.Layout.Shape;
-        RequireHead(memory, head);
+        RequireLayer(layer);
+        LayerGeometry shape = Geometry[layer];
+        RequireHead(shape, head);
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         RequireLength(keys.Length, (long)count * shape.KeyDimension, nameof(keys));
@@ -24,6 +24,8 @@ public sealed partial class KvCache
         EnterRead();
         try
         {
+            // Not before: whoever coded it again meanwhile made another memory of it.
+            LayerMemory memory = _layers[layer];
             RequireLiving(memory.Extent, first, count);
             LayerReading.Decode(memory, 0, head, first, count, keys);
             if (!shape.ValuesInKeys)

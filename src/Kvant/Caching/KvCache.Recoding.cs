@@ -17,7 +17,7 @@ public sealed partial class KvCache
     /// <param name="tokens">How many, from the beginning of the sequence; evicted ones and sinks count, and stay as they are. More than there are for all.</param>
     /// <exception cref="ArgumentException">The policy has another number of layers, or a codec does not take its dimension.</exception>
     /// <exception cref="InvalidOperationException">A codec chooses from tokens that are evicted, or the tokens of a layer would be stored in more than eight ways.</exception>
-    /// <exception cref="CacheFullException">The pool's limit leaves no room; the cache is as it was.</exception>
+    /// <exception cref="CacheFullException">The pool's limit leaves no room, or the tokens would take more than before and than the cache's own allows; the cache is as it was.</exception>
     public void Recode(IReadOnlyList<LayerSpecs> policy, int tokens)
     {
         ArgumentNullException.ThrowIfNull(policy);
@@ -71,8 +71,9 @@ public sealed partial class KvCache
     private (LayerMemory New, LayerExtent After)? Recoded(LayerMemory memory, LayerSpecs specs, int layer, int tokens, Dictionary<(CodecSpec, int, CodecRole), Codec> codecs)
     {
         LayerLayout layout = memory.Layout;
-        // Steps that calls made and that have no row any more go; the last one goes on where its codecs are wanted again.
-        int[] kept = [.. Enumerable.Range(0, layout.Steps.Length).Where(step => layout.Steps[step].Age < AgeStep.Never || memory.Extent.End(step) > memory.Extent.End(step + 1))];
+        // Steps that calls made and that have no row any more go, unless rows of a block of theirs still wait to be closed; the last one goes on where its codecs are wanted again.
+        bool hasParts = layout.HasPartsOfOlder(memory.Extent);
+        int[] kept = [.. Enumerable.Range(0, layout.Steps.Length).Where(step => layout.Steps[step].Age < AgeStep.Never || hasParts || memory.Extent.End(step) > memory.Extent.End(step + 1))];
         bool goesOn = layout.Steps[kept[^1]] is { Age: AgeStep.Never } last && last.Specs == specs;
         if (!goesOn && kept.Length > LayerSpecs.MostAges)
             throw new InvalidOperationException($"Layer {layer} has tokens in {kept.Length} kinds of blocks; more are not possible. Recode all of them to one.");
@@ -81,8 +82,12 @@ public sealed partial class KvCache
         if (end <= memory.Extent.End(kept[^1]) && (goesOn || end == 0))
             return null;
         LayerMemory recoded = memory.Under(other, kept, TurnOf(layer));
+        LayerExtent after = LayerRecoding.After(other, recoded.Extent, end);
         try
         {
+            (long held, long wanted) = (layout.Bytes(memory.Extent), other.Bytes(after));
+            if (wanted > held && wanted > other.MemoryLimit)
+                throw Full(layer, held, wanted);
             if (!goesOn)
                 recoded.Choose([.. Enumerable.Range(0, other.Sides.Length).Select(side => LayerRecoding.Choose(memory, other.Steps[^1], side))]);
         }
@@ -92,7 +97,7 @@ public sealed partial class KvCache
             throw;
         }
 
-        return (recoded, LayerRecoding.After(other, recoded.Extent, end));
+        return (recoded, after);
     }
 
     private void Replace(LayerMemory old, LayerMemory by)

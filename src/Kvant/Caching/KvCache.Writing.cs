@@ -204,7 +204,7 @@ public sealed partial class KvCache
                 return true;
             LayerExtent after = Admit(memory, keys, values);
             if (memory.Layout.IsTooMuch(memory.Extent, after))
-                return orThrow ? throw Full(memory, after) : false;
+                return orThrow ? throw Full(layer, memory.Layout.Bytes(memory.Extent), memory.Layout.Bytes(after)) : false;
             if (orThrow)
                 memory.Reserve(after, writesFront: true, _scratch.Reserved);
             else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
@@ -248,7 +248,7 @@ public sealed partial class KvCache
             LayerExtent after = Admit(memory, keys, values);
             long bytes = memory.BytesToReserve(after, writesFront: true);
             if (memory.Layout.IsTooMuch(memory.Extent, after))
-                throw Full(memory, after);
+                throw Full(layer, memory.Layout.Bytes(memory.Extent), memory.Layout.Bytes(after));
             if (bytes > _pool.MemoryLimit - _pool.UsedBytes)
                 throw _pool.Full(bytes);
         }
@@ -258,11 +258,7 @@ public sealed partial class KvCache
         }
     }
 
-    private static CacheFullException Full(LayerMemory memory, LayerExtent after)
-    {
-        long held = memory.Layout.Bytes(memory.Extent);
-        return new(memory.Layout.Bytes(after) - held, held, memory.Layout.MemoryLimit);
-    }
+    private CacheFullException Full(int layer, long held, long wanted) => CacheFullException.OfLayer(layer, wanted - held, held, _layers[layer].Layout.MemoryLimit, Options.MemoryLimit ?? long.MaxValue);
 
     // What a layer becomes with more tokens, at least one, if none of them is refused.
     private LayerExtent Admit(LayerMemory memory, TokenRows keys, TokenRows values)

@@ -272,10 +272,10 @@ public sealed partial class KvCache : IDisposable
             throw new ArgumentOutOfRangeException(nameof(layer), layer, $"There are layers 0 to {_layers.Length - 1}.");
     }
 
-    internal static void RequireHead(LayerMemory layer, int head)
+    internal static void RequireHead(LayerGeometry shape, int head)
     {
-        if ((uint)head >= (uint)layer.Layout.Heads)
-            throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {layer.Layout.Heads - 1}.");
+        if ((uint)head >= (uint)shape.KvHeads)
+            throw new ArgumentOutOfRangeException(nameof(head), head, $"There are key-value heads 0 to {shape.KvHeads - 1}.");
     }
 
     private static (LayerMemory[] All, LayerMemory[] Own) Memories(CacheGeometry geometry, Func<int, LayerMemory> create)

@@ -68,11 +68,12 @@ public sealed record KvCacheOptions
         init => _memoryLimit = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(MemoryLimit), value, "The number of bytes cannot be negative.");
     }
 
-    /// <summary>The fewest bits that tokens may be coded to under a <see cref="MemoryLimit"/>, one entry per layer: old values first, then old keys. Null where the policy says how.</summary>
+    /// <summary>The fewest bits that tokens may be coded to under a <see cref="MemoryLimit"/>, one entry per layer: old values first, then old keys. What takes no more than that already stays as it is.
+    /// Null where the policy says how.</summary>
     public IReadOnlyList<LayerSpecs>? Floor { get; init; }
 
-    /// <summary>The policy with the steps that <see cref="Floor"/> adds.</summary>
-    internal IReadOnlyList<LayerSpecs> FullPolicy => MemoryLimit is null || Floor is null ? Policy : [.. Policy.Select((specs, layer) => specs.Above(Floor[layer]))];
+    /// <summary>The policy with the steps that <see cref="Floor"/> may add.</summary>
+    internal IReadOnlyList<LayerSpecs> FullPolicy => MemoryLimit is null || Floor is null ? Policy : [.. Policy.Select((specs, layer) => specs.Above(Floor[layer].Oldest))];
 
     /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>
     /// <param name="name"><c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</param>

@@ -38,6 +38,18 @@ internal sealed partial class LayerLayout
         }
     }
 
+    // The first step of those that calls made; as many as there are steps if there is none.
+    private int FirstCalled
+    {
+        get
+        {
+            int step = 1;
+            while (step < Steps.Length && Steps[step].Age < AgeStep.Never)
+                step++;
+            return step;
+        }
+    }
+
     // Rows of a step begin and end within pages, and what is new is there before what is old goes.
     private long SpareBytes
     {
@@ -71,23 +83,24 @@ internal sealed partial class LayerLayout
     // The row behind the last that a step, or an older one, must have once there are so many rows.
     private long SqueezedRow(LayerExtent extent, long rows, int step)
     {
-        long dead = Math.Max(0, FirstLiveRow(extent)), body = Math.Max(0, rows - dead - _waiting), bytes = BytesByAge(rows - dead), least = 0, most = body;
-        bytes += SideLayout.PageRows * (FrontBytes + SpareBytes - MemoryLimit);
+        // What calls coded again stays where it is.
+        long first = Math.Max(Math.Max(0, FirstLiveRow(extent)), extent.End(FirstCalled)), living = Math.Max(0, rows - first), body = Math.Max(0, living - _waiting), least = 0, most = body;
+        long bytes = BytesByAge(living) + BytesByCalls(extent) + (SideLayout.PageRows * (FrontBytes + SpareBytes - MemoryLimit));
         // Steps before take all they can first.
         for (int newer = FirstSqueeze; newer < step; newer++)
-            bytes -= Saved(rows - dead, body, newer);
+            bytes -= Saved(living, body, newer);
         if (bytes <= 0)
             return 0;
         while (least < most)
         {
             long middle = least + ((most - least) / 2);
-            if (Saved(rows - dead, middle, step) >= bytes)
+            if (Saved(living, middle, step) >= bytes)
                 most = middle;
             else
                 least = middle + 1;
         }
 
-        return dead + least;
+        return first + least;
     }
 
     // What the oldest rows take less in a step than where they would be else: in the step before, if that is one of these, or by age.
@@ -111,6 +124,15 @@ internal sealed partial class LayerLayout
         long bytes = 0;
         for (int step = 0; step < FirstSqueeze; step++)
             bytes += Share(RowsByAge(living, step), Steps[step].PageBytes);
+        return bytes;
+    }
+
+    // None counts for more than the oldest rows that come by themselves, so that what is needed does not shrink as they are evicted one by one.
+    private long BytesByCalls(LayerExtent extent)
+    {
+        long bytes = 0, dead = Math.Max(0, FirstLiveRow(extent));
+        for (int step = FirstCalled; step < Steps.Length; step++)
+            bytes += Share(Math.Max(0, extent.End(step) - Math.Max(dead, extent.End(step + 1))), Math.Min(Steps[step].PageBytes, OldestPageBytes));
         return bytes;
     }
 

@@ -139,15 +139,18 @@ internal sealed partial class LayerLayout
     /// <summary>Whether the codecs have made their choice.</summary>
     public bool IsCalibrated(LayerExtent extent) => CalibrationRows > 0 && StoredRows(extent) > 0;
 
+    /// <summary>Whether the window may have rows of a block that a cut through an older step left, more than come by themselves.</summary>
+    public bool HasPartsOfOlder(LayerExtent extent) => extent.Lost || Rows(extent) - extent.BodyRows >= _waiting + BlockRows;
+
     /// <summary>Whether some appends, cuts and evictions lead to an extent: what a file must prove.</summary>
     public bool IsPossible(LayerExtent extent)
     {
         if (extent.Length < 0 || extent.BodyRows < 0 || extent.BodyRows % BlockRows != 0 || (extent.Lost && extent.CutRows == 0))
             return false;
-        // Blocks of older steps may be larger, and a cut through one leaves more rows.
+        // Blocks of older steps may be larger, and a cut through one leaves more rows; none of them has its codes then.
         int waiting = Rows(extent) - extent.BodyRows, cut = Steps.Length > 1 && extent.BodyRows == extent.End(1) ? Steps[^1].BlockRows : BlockRows;
         bool waits = StoredRows(extent) == 0 && waiting < CalibrationRows;
-        return waiting >= 0 && (waits || waiting < Math.Max(_waiting + BlockRows, cut)) && extent.CutRows >= 0 && extent.CutRows <= Math.Min(waiting, cut - 1)
+        return waiting >= 0 && (waits || waiting < Math.Max(_waiting + BlockRows, cut)) && extent.CutRows >= 0 && extent.CutRows <= Math.Min(waiting, (extent.Lost ? cut : BlockRows) - 1)
             && (extent.CutRows == 0 || extent.BodyRows <= int.MaxValue - BlockRows)
             && extent.FirstLive >= Sinks && extent.FirstLive <= Math.Max(Sinks, extent.Length)
             && (Shape.SlidingWindow == 0 ? !extent.Evicted : extent.Evicted ? extent.FirstLive > Sinks : !HasForgotten(extent, extent.Length))
@@ -223,8 +226,8 @@ internal sealed partial class LayerLayout
     // The first token that the sliding window of a sequence of a length has not left behind.
     private long FirstKept(long length) => _kept == 0 ? 0 : length - _kept;
 
-    // How many rows are newer than those that leave the window (-1: that enter it), or a step for the next.
-    private long AgeOf(int step) => step < 0 ? 0 : step == 0 ? _waiting : Steps[step].Age;
+    // How many rows are newer than those that leave the window (-1: that enter it), or a step for the next. Drafts may wait for longer than a step's age.
+    private long AgeOf(int step) => step < 0 ? 0 : step == 0 ? _waiting : Math.Max(_waiting, Steps[step].Age);
 
     // What a step has too much of goes to the next.
     private LayerExtent Aged(LayerExtent extent)

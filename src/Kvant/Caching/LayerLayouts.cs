@@ -44,8 +44,7 @@ internal static class LayerLayouts
             throw new ArgumentException($"The policy has {options.Policy.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
         if (options.Floor is { } floor && floor.Count != geometry.Layers)
             throw new ArgumentException($"The floor has {floor.Count} layers; the geometry has {geometry.Layers}.", nameof(options));
-        IReadOnlyList<LayerSpecs> policy = options.FullPolicy;
-        PolicyCost.RequireFewSpecs(policy);
+        PolicyCost.RequireFewSpecs([.. options.Policy, .. options.Floor ?? []]);
         Dictionary<(LayerSpecs, LayerGeometry, RotaryEmbedding?), LayerLayout> known = [];
         Dictionary<(CodecSpec, int, CodecRole), Codec> codecs = [];
         var layouts = new LayerLayout[geometry.Layers];
@@ -53,7 +52,7 @@ internal static class LayerLayouts
         {
             LayerGeometry shape = geometry[layer];
             shape.RequireConsistent(layer, geometry);
-            LayerSpecs specs = policy[layer];
+            LayerSpecs specs = shape.SharedLayer is null ? Specs(layer, shape) : options.Policy[layer];
             layouts[layer] = shape.SharedLayer is { } source ? layouts[source]
                 : known.TryGetValue((specs, shape, shape.Rotary), out LayerLayout? layout) ? layout
                 : known[(specs, shape, shape.Rotary)] = Layout(specs, shape);
@@ -69,6 +68,18 @@ internal static class LayerLayouts
 
         return layouts;
 
+        // With the steps that lead to the floor; a side that takes no more already has none.
+        LayerSpecs Specs(int layer, LayerGeometry shape)
+        {
+            LayerSpecs specs = options.Policy[layer];
+            if (options.MemoryLimit is null || options.Floor is null)
+                return specs;
+            (LayerSpecs from, LayerSpecs to) = (specs.Oldest, options.Floor[layer].Oldest);
+            return specs.Above(new(Smaller(from.Keys, to.Keys, shape.KeyDimension, CodecRole.KeyTiles), shape.ValuesInKeys ? from.Values : Smaller(from.Values, to.Values, shape.ValueDimension, CodecRole.ValueTiles)));
+        }
+
+        CodecSpec Smaller(CodecSpec from, CodecSpec to, int dimension, CodecRole role) => Codec(to, dimension, role).BitsPerValue < Codec(from, dimension, role).BitsPerValue ? to : from;
+
         LayerLayout Layout(LayerSpecs specs, LayerGeometry shape)
         {
             Eviction eviction = specs.Eviction ?? options.Eviction;
@@ -77,7 +88,9 @@ internal static class LayerLayouts
             CodecSpec window = options.WindowCodec ?? (specs.Keys == s_fp32 || specs.Values == s_fp32 ? s_fp32 : s_fp16);
             if (specs.Ages is [var first, ..] && first.Age <= options.Window)
                 throw new ArgumentException($"The first step by age begins at {first.Age} tokens; it must be more than the window's {options.Window}.", nameof(options));
-            return new(options, shape, eviction, StepsOf(specs.Steps.Select((pair, step) => (new LayerSpecs(pair.Keys, pair.Values), step == 0 ? 0 : specs.Ages[step - 1].Age, Sides(pair.Keys, pair.Values))), shape.KvHeads));
+            StepLayout[] steps = StepsOf(specs.Steps.Select((pair, step) => (new LayerSpecs(pair.Keys, pair.Values), step == 0 ? 0 : specs.Ages[step - 1].Age, Sides(pair.Keys, pair.Values))), shape.KvHeads);
+            RequireShrinking(steps);
+            return new(options, shape, eviction, steps);
 
             SideLayout[] Sides(CodecSpec keySpec, CodecSpec valueSpec)
             {
@@ -115,6 +128,17 @@ internal static class LayerLayouts
 
         Codec Codec(CodecSpec spec, int dimension, CodecRole role) =>
             codecs.TryGetValue((spec, dimension, role), out Codec? made) ? made : codecs[(spec, dimension, role)] = spec.CreateCodec(dimension, role);
+    }
+
+    // What is needed of a step that makes a full layer smaller could not be said where it makes rows larger.
+    private static void RequireShrinking(StepLayout[] steps)
+    {
+        for (int step = 1; step < steps.Length; step++)
+        {
+            StepLayout smallest = steps[..step].MinBy(before => before.PageBytes)!;
+            if (steps[step].Age == AgeStep.WhenFull && steps[step].PageBytes > smallest.PageBytes)
+                throw new ArgumentException($"'{steps[step].Specs}' takes {steps[step].PageBytes} bytes for {SideLayout.PageRows} tokens, and '{smallest.Specs}' before it {smallest.PageBytes}; what tokens become as a cache fills must not be larger.", nameof(steps));
+        }
     }
 
     // Blocks of all steps that rows come to by themselves move alike, so that the borders of one are borders of the next; those that calls make may have larger ones.

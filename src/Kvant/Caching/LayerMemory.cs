@@ -52,7 +52,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <param name="turn">As for <see cref="Share"/>.</param>
     public LayerMemory Under(LayerLayout other, int[] kept, double turn)
     {
-        LayerMemory memory = new(other, pool, turn) { Queries = Queries.Copy() };
+        LayerMemory memory = new(other, pool, turn) { Queries = Queries.Copy(other) };
         StepEnds ends = default;
         for (int step = 0; step < kept.Length; step++)
         {

@@ -51,7 +51,8 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
     /// <param name="scratch">Buffers.</param>
     public void Code(LayerMemory layer, int tokens, CacheScratch scratch)
     {
-        if (_failed || layout.CodingAppends(step) == 0 || !layout.MayCode(layer.Extent, step))
+        // Where all would be made at one append there is no room for it to wait.
+        if (_failed || layout.CodingAppends(step) <= 1 || !layout.MayCode(layer.Extent, step))
             return;
         int append = layout.CodingAppend(layer.Extent, step);
         if (_firstAppend < 0)

@@ -66,11 +66,18 @@ internal sealed class QueryEnergies(LayerLayout layout)
         }
     }
 
-    /// <summary>The same numbers for another cache.</summary>
-    public QueryEnergies Copy()
+    /// <summary>The same numbers for another cache, or for another layout of the layer; none where that hears of fewer tokens.</summary>
+    /// <param name="other">The other layout, of the same heads; null for the same.</param>
+    public QueryEnergies Copy(LayerLayout? other = null)
     {
+        QueryEnergies copy = new(other ?? layout);
         lock (_lock)
-            return new QueryEnergies(layout) { _sums = [.. _sums], _tokens = _tokens };
+        {
+            if (_tokens <= copy._most)
+                (copy._sums, copy._tokens) = ([.. _sums], _tokens);
+        }
+
+        return copy;
     }
 
     /// <summary>The sums of a head as they lie in a file.</summary>

@@ -147,6 +147,10 @@ public sealed class AgeTests
     [InlineData("q8; 100: q8 / q8 / q8", "3 codecs")]
     [InlineData("q8; 100: q8; 100: q4_0", "100 follows 100")]
     [InlineData("q8; 100:", "''")]
+    [InlineData("q8; 2147483646: q4_0", "'2147483646: q4_0'")] // what 'full' means is said by the word
+    [InlineData("q8; 2147483647: q4_0", "'2147483647: q4_0'")]
+    [InlineData("q8; 4294967396: q4_0", "'4294967396: q4_0'")]
+    [InlineData("q8; -1: q4_0", "'-1: q4_0'")]
     [InlineData("nothing; 100: q8", "nothing")]
     public void TextThatIsNoneIsRefused(string text, string part) => Assert.Contains(part, Assert.Throws<FormatException>(() => LayerSpecs.FromText(text)).Message);
 

@@ -39,4 +39,18 @@ public sealed class LayerLayoutTests
             Assert.False(layout.IsPossible(wrong), $"{wrong}");
         }
     }
+
+    [Fact]
+    public void NoMoreRowsKeepCodesThanABlockOfTheNewestStepHas()
+    {
+        // A cut through the blocks of 128 of the older step leaves up to 127 rows, none of which has its codes; what is left of one of 32 may have them.
+        KvCacheOptions options = CacheSamples.Options("q8", window: 5) with { Policy = [LayerSpecs.FromText("turboquant:bits=4; never: kivi:group=128")] };
+        LayerLayout layout = LayerLayouts.Create(options)[0];
+        Assert.Equal((32, 128), (layout.BlockRows, layout.Steps[1].BlockRows));
+        LayerExtent cut = new(3 + 100, 0, 3, 100, Lost: true);
+        Assert.True(layout.IsPossible(cut));
+        Assert.False(layout.IsPossible(cut with { Lost = false }));
+        Assert.True(layout.IsPossible(cut with { Lost = false, CutRows = 31 }));
+        Assert.False(layout.IsPossible(cut with { CutRows = 101 }));
+    }
 }

@@ -95,6 +95,101 @@ public sealed class MemoryLimitTests
         Assert.InRange(calls.Sum(), 200 * 8 / 32, 200);
     }
 
+    [Theory]
+    [InlineData("tiny", "quality", 0)] // the floor is above what tokens are
+    [InlineData("turboquant:bits=4 / turboquant:bits=2", "turboquant:bits=2 / q8", 1)] // keys alone get smaller
+    [InlineData("q8", "q4_0", 2)]
+    public void TokensNeverGetLargerAsACacheFills(string policy, string floor, int steps)
+    {
+        KvCacheOptions options = Limited(Options(policy), floor, .9);
+        using KvCache cache = new(options), parts = new(options);
+        (float[] Keys, float[] Values) batch = CacheSamples.Tokens(Tokens, seed: 5);
+        Assert.Equal(steps, cache.Layers[0].Layout.Steps.Length - 1);
+        LayerLayout layout = cache.Layers[0].Layout;
+        int tokens = 0;
+        for (; tokens < Tokens && layout.Bytes(layout.AfterAppend(layout.Empty, tokens + 1)) <= options.MemoryLimit; tokens++)
+            CacheSamples.AppendPart(cache, batch, tokens, tokens + 1);
+        CacheSamples.AppendPart(parts, batch, 0, tokens);
+        Assert.Equal(parts.Freeze(), cache.Freeze());
+        Assert.InRange(tokens, Tokens * 3 / 4, Tokens);
+    }
+
+    [Fact]
+    public void ValuesThatArePartOfKeysHaveNoStepOfTheirOwn()
+    {
+        KvCacheOptions options = Options("q8");
+        options = options with { Geometry = options.Geometry.WithLayers((_, shape) => shape with { ValueDimension = 32, ValuesInKeys = true }) };
+        using var cache = new KvCache(Limited(options, "turboquant:bits=2", .6));
+        Assert.Equal(["q8", "turboquant:bits=2 / q8"], cache.Layers[0].Layout.Steps.Select(step => step.Specs.ToString()));
+    }
+
+    [Theory]
+    [InlineData("q4_0; full: q8")]
+    [InlineData("q8; full: turboquant:bits=2; full: turboquant:bits=3")]
+    [InlineData("tiny; 512: quality; full: balanced")] // not more than the last, but than the first
+    public void StepsThatMakeTokensLargerAsACacheFillsAreRefused(string policy) =>
+        Assert.Contains("larger", Assert.Throws<ArgumentException>(() => new KvCache(Options(policy) with { MemoryLimit = 1 << 20 })).Message);
+
+    [Fact]
+    public void LayerThatIsFullSaysSo()
+    {
+        KvCacheOptions options = CacheSamples.Options("fp16", layers: 3) with { MemoryLimit = 300_000 };
+        using var cache = new KvCache(options);
+        CacheSamples.Append(cache, 10, seed: 1);
+        CacheFullException full = Assert.Throws<CacheFullException>(() => CacheSamples.Append(cache, 1000, seed: 1, layer: 1));
+        Assert.Equal($"Layer 1 needs {full.NeededBytes} bytes more; it holds 0 of at most 100000, its share of the cache's limit of 300000.", full.Message);
+    }
+
+    [Fact]
+    public void StepsThatBeginWhileDraftsWaitAreCountedOnce()
+    {
+        // Drafts hold back what has the age of the first step long ago.
+        KvCacheOptions options = Options("q8; 30: turboquant:bits=4") with { DraftTokens = 1500 };
+        using var cache = new KvCache(Limited(options, "turboquant:bits=2", .97));
+        for (int tokens = 0; tokens < Tokens; tokens++)
+            CacheSamples.Append(cache, 1, seed: tokens);
+        Assert.InRange(cache.Statistics.TotalBytes, 0, cache.Options.MemoryLimit!.Value);
+    }
+
+    [Fact]
+    public void WhatCallsMadeSmallerIsRoomForOthers()
+    {
+        KvCacheOptions options = Limited(Options("q8"), "turboquant:bits=4", .9);
+        using KvCache cache = new(options), single = new(options);
+        foreach (KvCache each in (KvCache[])[cache, single])
+        {
+            CacheSamples.Append(each, 1800, seed: 1);
+            Assert.Equal(0, each.Statistics.RecodedRows);
+            each.Recode([LayerSpecs.FromText("turboquant:bits=2")], 1700);
+        }
+
+        // Three tokens of what is left take as much as one of q8.
+        long recoded = cache.Statistics.RecodedRows;
+        (float[] Keys, float[] Values) batch = CacheSamples.Tokens(2500, seed: 2);
+        for (int tokens = 0; tokens < 2500; tokens++)
+        {
+            CacheSamples.AppendPart(single, batch, tokens, tokens + 1);
+            Assert.InRange(single.Statistics.TotalBytes, 0, options.MemoryLimit!.Value);
+            if (single.Statistics.TotalBytes < options.MemoryLimit * 7 / 10)
+                Assert.Equal(recoded, single.Statistics.RecodedRows);
+        }
+
+        Assert.InRange(single.Statistics.RecodedRows, recoded + 100, 4300);
+        CacheSamples.AppendPart(cache, batch, 0, 2500);
+        Assert.Equal(single.Freeze(), cache.Freeze());
+    }
+
+    [Fact]
+    public void CallsThatMakeMoreThanTheLimitAreRefused()
+    {
+        KvCacheOptions options = Limited(Options("q8"), "turboquant:bits=4", .6);
+        using KvCache cache = CacheSamples.Cache(options, tokens: 1500);
+        byte[] before = cache.Freeze();
+        Assert.Contains("share", Assert.Throws<CacheFullException>(() => cache.Recode([LayerSpecs.Parse("fp16")], 1500)).Message);
+        Assert.Equal(before, cache.Freeze());
+        cache.Recode([LayerSpecs.Parse("q4_0")], 1500);
+    }
+
     private static List<(string Keys, string Values, int First)> Runs(KvCache cache) => cache.Read(0, static (reader, _) =>
     {
         List<(string, string, int)> runs = [];

@@ -80,6 +80,26 @@ public sealed class RecodeTests
     }
 
     [Fact]
+    public void RowsThatACutOfALargeBlockLeftStayWhateverComesNext()
+    {
+        using KvCache cache = CacheSamples.Cache(CacheSamples.Options("turboquant:bits=4", window: 0), tokens: 3 + 384);
+        cache.Recode([LayerSpecs.FromText("kivi:bits=4,group=128 / q8")], 1000);
+        cache.Truncate(3 + 228);
+        float[] left = Keys(cache, 3 + 128, 100);
+        foreach (string codecs in (string[])["turboquant:bits=3", "turboquant:bits=2", "turboquant:bits=1,code=trellis"])
+        {
+            cache.Recode([LayerSpecs.FromText(codecs)], 1000);
+            Assert.Equal(left, Keys(cache, 3 + 128, 100));
+            Assert.Equal(128, cache.Statistics.RecodedRows);
+            using KvCache thawed = KvCache.Thaw(cache.Freeze());
+            using KvCache fork = cache.Fork();
+            CacheSamples.Append(thawed, 40, seed: 4);
+            CacheSamples.Append(fork, 40, seed: 4);
+            Assert.Equal(fork.Freeze(), thawed.Freeze());
+        }
+    }
+
+    [Fact]
     public void RefusedCallsChangeNothing()
     {
         using var pool = new PagePool(600_000);
@@ -116,6 +136,71 @@ public sealed class RecodeTests
         Assert.Equal(before, cache.Freeze());
         cache.Recode([LayerSpecs.Parse("turboquant:bits=3,code=trellis")], 700);
         cache.Recode([LayerSpecs.Parse("turboquant:bits=1,code=trellis")], 100);
+    }
+
+    [Fact]
+    public async Task WhoWaitedForTheCallReadsWhatItLeft()
+    {
+        CancellationToken end = TestContext.Current.CancellationToken;
+        using KvCache cache = CacheSamples.Cache(Options(), tokens: 700);
+        using ManualResetEventSlim isReading = new(), mayEnd = new();
+        Task first = Task.Run(() => cache.Read(0, (_, _) =>
+        {
+            isReading.Set();
+            mayEnd.Wait(end);
+        }), end);
+        isReading.Wait(end);
+        Task writer = Task.Run(() => cache.Recode([s_tiny], 700), end);
+        Assert.True(SpinWait.SpinUntil(() => cache.WaitingWrites == 1, TimeSpan.FromSeconds(60)));
+
+        // It comes while the call waits for the first reader, and so after it.
+        float[] found = [];
+        Exception? failure = null;
+        var reader = new Thread(() => failure = Record.Exception(() => found = Keys(cache, 0, 700)));
+        reader.Start();
+        Assert.True(SpinWait.SpinUntil(() => reader.ThreadState.HasFlag(ThreadState.WaitSleepJoin), TimeSpan.FromSeconds(60)));
+        mayEnd.Set();
+        await Task.WhenAll(first, writer);
+        reader.Join();
+        Assert.Null(failure);
+        Assert.Equal(Keys(cache, 0, 700), found);
+    }
+
+    [Fact]
+    public void CacheLearnsFromQueriesAsOneThatWasThawedDoes()
+    {
+        KvCacheOptions options = CacheSamples.Options("q8");
+        options = options with { Geometry = options.Geometry with { Rotary = new() } };
+        using KvCache cache = CacheSamples.Cache(options, tokens: 300);
+        cache.Recode([s_tiny], 300);
+        using KvCache thawed = KvCache.Thaw(cache.Freeze());
+        foreach (KvCache each in (KvCache[])[cache, thawed])
+        {
+            // Frames look at the queries of the first tokens, which come anew.
+            each.Truncate(0);
+            float[] queries = TestRows.Gaussian(200 * CacheSamples.Heads, CacheSamples.KeyDimension, seed: 4);
+            for (int i = 7; i < queries.Length; i += CacheSamples.KeyDimension)
+                queries[i] *= 30;
+            each.ObserveQueries(0, 0, queries);
+            CacheSamples.Append(each, 300, seed: 2);
+        }
+
+        Assert.Equal(thawed.Freeze(), cache.Freeze());
+
+        // Without a step that learns from them they are forgotten.
+        cache.Recode([LayerSpecs.Parse("q4_0")], 300);
+        using KvCache again = KvCache.Thaw(cache.Freeze());
+        Assert.Equal(cache.Freeze(), again.Freeze());
+    }
+
+    [Fact]
+    public void LayersThatShareKeysAreAskedWithQueriesOfTheirOwn()
+    {
+        KvCacheOptions options = CacheSamples.Options("q8:frame=balanced", layers: 2);
+        options = options with { Geometry = options.Geometry.WithLayers((layer, shape) => layer == 0 ? shape : shape with { SharedLayer = 0, QueryHeads = 3 * CacheSamples.Heads }) };
+        using KvCache cache = CacheSamples.Cache(options, tokens: 10);
+        cache.ObserveQueries(1, 0, new float[3 * CacheSamples.Heads * CacheSamples.KeyDimension]);
+        Assert.Throws<ArgumentException>(() => cache.ObserveQueries(1, 0, new float[2 * CacheSamples.Heads * CacheSamples.KeyDimension]));
     }
 
     private static KvCacheOptions Options() => CacheSamples.Options("fp16") with { Policy = [LayerSpecs.FromText("quality")] };
