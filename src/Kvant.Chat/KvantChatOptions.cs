@@ -10,6 +10,7 @@ public sealed record KvantChatOptions
 {
     private readonly int? _window;
     private readonly int? _sinks;
+    private readonly long? _memoryLimit;
     private readonly int _threads = Environment.ProcessorCount;
     private readonly int _caches = 4;
     private readonly int _conversations = 1024;
@@ -30,6 +31,13 @@ public sealed record KvantChatOptions
 
     /// <summary>The first tokens that are not compressed (<see cref="KvCacheOptions.Sinks"/>), 0 or more; null for what the policy says.</summary>
     public int? Sinks { get => _sinks; init => _sinks = NotNegative(value, nameof(Sinks)); }
+
+    /// <summary>The most bytes of each conversation (<see cref="KvCacheOptions.MemoryLimit"/>): as it fills, its oldest tokens are coded again down to <see cref="Floor"/>, and an answer ends where all are there; null for no limit but that
+    /// of <see cref="Pool"/>. Not with a <see cref="Store"/>, whose tokens never change, unless there is no floor.</summary>
+    public long? MemoryLimit { get => _memoryLimit; init => _memoryLimit = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(MemoryLimit), value, "The number of bytes cannot be negative."); }
+
+    /// <summary>The fewest bits of old tokens under a <see cref="MemoryLimit"/> (<see cref="KvCacheOptions.Floor"/>), said as <see cref="Policy"/> is; null for what the policy says of a full cache.</summary>
+    public string? Floor { get; init; }
 
     /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>
     public IChunkStore? Store { get; init; }

@@ -50,7 +50,7 @@ internal sealed class TextEngine : IAsyncDisposable
                 RequireTemplate();
             _ownPool = options.Pool is null ? new PagePool() : null;
             KvCacheOptions cache = _model.CacheOptions(options.Policy);
-            cache = cache with { Window = options.Window ?? cache.Window, Sinks = options.Sinks ?? cache.Sinks, Pool = options.Pool ?? _ownPool };
+            cache = cache with { Window = options.Window ?? cache.Window, Sinks = options.Sinks ?? cache.Sinks, Pool = options.Pool ?? _ownPool, MemoryLimit = options.MemoryLimit, Floor = options.Floor is { } floor ? _model.CacheOptions(floor).Policy : null };
             _stores = new TenantStores(options.Store, cache);
             _ = _stores.Of(options.Tenant); // what does not fit is refused here
             _scheduler = new Scheduler(_model, Tokenizer, cache, _stores, options, EncodeNext, logger ?? NullLogger.Instance);

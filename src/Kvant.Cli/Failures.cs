@@ -1,3 +1,4 @@
+using Kvant.Caching;
 using Kvant.Cli.Output;
 using Kvant.Cli.Pulling;
 using Kvant.Gpu;
@@ -17,7 +18,7 @@ internal static class Failures
         UnauthorizedAccessException => (Tool.Failure, $"{Sentence(e)}; check that it is a file and its permissions"),
         OutOfMemoryException => (Tool.Failure, "there is not enough memory for this; take fewer rows or tokens"),
         IOException or InvalidDataException or ArgumentException or FormatException or InvalidOperationException
-            or NotSupportedException or GpuException => (Tool.Failure, Sentence(e)),
+            or NotSupportedException or CacheFullException or GpuException => (Tool.Failure, Sentence(e)),
         OverflowException => (Tool.Failure, "these sizes together are more bytes than a 64-bit number counts; take fewer layers, heads, numbers or tokens"),
         _ => (Tool.Failure, $"a fault of the tool, please report it: {e.GetType().Name}: {Sentence(e)}"),
     };

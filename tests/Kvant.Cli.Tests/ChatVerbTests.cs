@@ -43,6 +43,19 @@ public sealed class ChatVerbTests : IDisposable
         Assert.Equal(whole, without);
     }
 
+    [Fact]
+    public void ConversationBelowALimitEndsItsAnswersWhereAllIsAtTheFloor()
+    {
+        // Room for some hundred tokens: the first answers are whole, a later one is cut, and what no longer fits at all is refused.
+        string[] options = ["--tokens", "200", "--window", "0", "--sinks", "0", "--policy", "balanced", "--memory-limit", "500KB", "--floor", "tiny"];
+        (string text, string errors) = Talk("In the beginning\n/stats\n" + string.Concat(Enumerable.Repeat("And God said\n/stats\n", 5)), options);
+        Assert.Contains("200 written, length", errors, StringComparison.Ordinal);
+        Assert.Matches(@"; (?!200 )\d+ written, length", errors);
+        Assert.Contains("bytes are needed; caches hold", errors, StringComparison.Ordinal);
+        Assert.NotEqual("", text);
+        ToolResult.Of("chat", "--model", _folder["model.gguf"], "--store", _folder["store"], "--memory-limit", "1MiB").AssertFailed(2, "--memory-limit codes tokens again");
+    }
+
     [Theory]
     [InlineData("""{"role":"tool","content":"x"}""", "the role 'tool'")]
     [InlineData("""{"role":"user"}""", "no text")]
@@ -59,13 +72,13 @@ public sealed class ChatVerbTests : IDisposable
     [Fact]
     public void ModelMustBeNamed() => ToolResult.Of("chat").AssertFailed(2, "--model is missing");
 
-    private (string Out, string Error) Talk(string lines)
+    private (string Out, string Error) Talk(string lines, string[]? options = null)
     {
         if (!File.Exists(_folder["model.gguf"]))
             ChatModel.Write(_folder["model.gguf"]);
         using var stdout = new StringWriter { NewLine = "\n" };
         using var stderr = new StringWriter { NewLine = "\n" };
-        int code = Tool.Run(["chat", "--model", _folder["model.gguf"], "--store", _folder["store"], "--tokens", "12"], new Terminal(stdout, stderr, TestContext.Current.CancellationToken) { In = new StringReader(lines) });
+        int code = Tool.Run(["chat", "--model", _folder["model.gguf"], .. options ?? ["--store", _folder["store"], "--tokens", "12"]], new Terminal(stdout, stderr, TestContext.Current.CancellationToken) { In = new StringReader(lines) });
         Assert.True(code == 0, stderr.ToString());
         return (stdout.ToString(), stderr.ToString());
     }

@@ -16,7 +16,7 @@ public sealed class GenerateVerbTests : IDisposable
     {
         JsonElement found = ToolResult.JsonOf("generate", "--prompt", "It was a dark night", "--tokens", "300", "--window", "0", "--sinks", "0", "--threads", "1");
         Assert.Equal(
-            ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "steps", "guesses", "cacheBytes", "freeBytes", "fp16Bytes", "ratio", "peakMemoryBytes"],
+            ["model", "policy", "keys", "values", "text", "end", "promptTokens", "promptTokensPerSecond", "tokens", "tokensPerSecond", "steps", "guesses", "cacheBytes", "freeBytes", "fp16Bytes", "recodedRows", "ratio", "peakMemoryBytes"],
             found.EnumerateObject().Select(p => p.Name));
         Assert.Equal(CachePreset.Default.Name, found.GetProperty("policy").GetString());
         Assert.Equal((CachePreset.Default.Keys.ToString(), CachePreset.Default.Values.ToString()), (found.GetProperty("keys").GetString(), found.GetProperty("values").GetString()));
@@ -75,6 +75,26 @@ public sealed class GenerateVerbTests : IDisposable
         Assert.InRange(steps, 1, 59);
         Assert.Contains(FormattableString.Invariant($"; {60.0 / steps:0.00} tokens a pass, {60 - steps} of {guesses} guesses right"), with.Error, StringComparison.Ordinal);
         Assert.Equal(2, ToolResult.Of([.. command, "--draft", "65"]).ExitCode);
+    }
+
+    [Fact]
+    public void FullCacheCodesItsOldestTokensAgain()
+    {
+        string[] command = ["generate", "--prompt", "It was a dark night, and the rain fell", "--tokens", "900", "--window", "64", "--sinks", "4", "--policy", "quality", "--threads", "1"];
+        JsonElement free = ToolResult.JsonOf(command);
+        long bytes = free.GetProperty("cacheBytes").GetInt64(), limit = bytes * 4 / 5;
+        Assert.Equal(0, free.GetProperty("recodedRows").GetInt64());
+        string[] limited = [.. command, "--memory-limit", $"{limit}B"];
+        JsonElement found = ToolResult.JsonOf(limited);
+        Assert.InRange(found.GetProperty("cacheBytes").GetInt64(), limit / 2, limit);
+        Assert.InRange(found.GetProperty("recodedRows").GetInt64(), 100, 4 * 900);
+        Assert.Contains("% of the tokens coded again", ToolResult.Of(limited).Error, StringComparison.Ordinal);
+
+        // A floor that is no smaller has nothing to give: what does not fit is refused, and who says so is the layer.
+        ToolResult.Of([.. limited, "--floor", "quality", "--json"]).AssertFailed(1, "layer 0 needs", "its share of the cache's limit");
+        ToolResult.Of([.. command, "--floor", "tiny"]).AssertFailed(2, "--floor is for a cache with a --memory-limit");
+        ToolResult.Of([.. limited, "--floor", "tyni"]).AssertFailed(2, "'tyni' is neither a preset");
+        ToolResult.Of([.. command, "--memory-limit", "much"]).AssertFailed(2, "--memory-limit must be a size");
     }
 
     [Fact]

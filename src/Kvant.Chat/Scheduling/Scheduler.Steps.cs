@@ -56,6 +56,13 @@ internal sealed partial class Scheduler
         int at = sequence.Tokens.Length;
         bool last = at + count == answer.Prompt.Length;
         answer.LastPiece = ++_pieces;
+        if (!sequence.Cache.FitsLimit(count))
+        {
+            // Its own limit: nobody could make room.
+            Fail(answer, new CacheFullException(sequence.Cache.BytesToAppend(count), sequence.Cache.Statistics.TotalBytes, sequence.Cache.Options.MemoryLimit!.Value));
+            return;
+        }
+
         long start = Stopwatch.GetTimestamp();
         if (!Try([answer], () => _model.Read(sequence.Cache, answer.Prompt.AsSpan(at, count), last ? _logits.AsMemory(0, _model.VocabularySize) : default)))
             return;
@@ -88,7 +95,7 @@ internal sealed partial class Scheduler
 
     private bool Step(Answer[] writing)
     {
-        foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Context))
+        foreach (Answer full in writing.Where(a => a.Sequence!.Tokens.Length >= _model.Context || !a.Sequence.Cache.FitsLimit(1)))
             Complete(full, ChatFinishReason.Length);
         writing = [.. writing.Where(a => a.Sequence is not null)];
         // Whoever is left makes its step now: before the next round brings anybody back.

@@ -36,6 +36,7 @@ internal sealed class GenerateVerb : Verb
     private readonly Option<string?> _policy = Policies.Option();
     private readonly Option<int> _window = CommonOptions.Window();
     private readonly Option<int> _sinks = CommonOptions.Sinks();
+    private readonly LimitOptions _limit = new("the cache");
     private readonly Option<int> _tokens = CommonOptions.Number("--tokens", 256, 1, int.MaxValue, "Tokens to write at most");
     private readonly Option<int> _context = CommonOptions.Number("--context", 0, 0, int.MaxValue, "Tokens of prompt and text together at most; 0 for no limit");
     private readonly Option<int> _draft = CommonOptions.Number("--draft", 0, 0, MostDrafts, "Tokens to guess behind each, by what followed the last ones before; the text stays the same");
@@ -62,6 +63,7 @@ internal sealed class GenerateVerb : Verb
         Column<Generation>.OfInteger("cacheBytes", "", g => g.Cache.TotalBytes),
         Column<Generation>.OfInteger("freeBytes", "", g => g.Cache.FreeBytes),
         Column<Generation>.OfInteger("fp16Bytes", "", g => g.Cache.Fp16Bytes),
+        Column<Generation>.OfInteger("recodedRows", "", g => g.Cache.RecodedRows),
         Column<Generation>.OfReal("ratio", "", "", g => g.Cache.CompressionRatio),
         Column<Generation>.OfInteger("peakMemoryBytes", "", g => g.PeakMemory),
     ];
@@ -69,7 +71,7 @@ internal sealed class GenerateVerb : Verb
     public GenerateVerb()
         : base("generate", "Let a model write, its keys and values in a compressed cache.")
     {
-        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, _tokens, _context, _draft, .. _sampling.All, _arithmetic, _copyWeights, _device, _threads])
+        foreach (Option option in (Option[])[_model, _prompt, _file, _chat, _system, _codec, _keys, _values, _policy, _window, _sinks, .. _limit.All, _tokens, _context, _draft, .. _sampling.All, _arithmetic, _copyWeights, _device, _threads])
             Add(option);
     }
 
@@ -82,6 +84,8 @@ internal sealed class GenerateVerb : Verb
             how many tokens a pass gave.
             --device 0 attends on a graphics card; everything else of the model stays on the processor, so this pays where the text is long, and hardly before. It attends in floats: where the
             processor attends in small integers, the text may differ by what those round.
+            --memory-limit 64MiB lets the cache take no more: once it is full its oldest tokens are coded again in fewer bits, values first, down to
+            the floor, and when all are there the text ends with an error. About two pages of 128 tokens of each kind are kept free for that.
             A cache takes memory page by page, so a short text in it is no smaller than in 16-bit floats. A model may be asked for more
             tokens than it was trained on; a warning says so. The model that ships writes in the style of old books and knows nothing;
             it is an instrument. How to get a real one: docs/models.md.
@@ -143,10 +147,13 @@ internal sealed class GenerateVerb : Verb
         KvCacheOptions options = codecs is null
             ? model.CacheOptions(Policies.Known(policy!))
             : model.CacheOptions(LayerPolicy.Uniform(model.Config.Layers, codecs.Keys, codecs.Values));
+        (long? limit, string? floor) = _limit.Of(result, LimitOptions.SaysWhenFull(options.Policy));
         return options with
         {
             Window = CommonOptions.Given(result, _window) ?? options.Window,
             Sinks = CommonOptions.Given(result, _sinks) ?? options.Sinks,
+            MemoryLimit = limit,
+            Floor = floor is null ? null : model.CacheOptions(floor).Policy,
         };
     }
 
@@ -197,11 +204,13 @@ internal sealed class GenerateVerb : Verb
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"prompt: {g.Prompt.Tokens} tokens, {g.Prompt.PerSecond:0.0} tokens/s; text: {g.Written.Speed.Tokens} tokens, {g.Written.Speed.PerSecond:0.0} tokens/s, {end}{Drafts(g.Written)}"));
         terminal.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({Codecs(g)}); peak memory {g.PeakMemory / 1048576.0:0} MiB"));
+            $"cache: {g.Cache.TotalBytes} bytes, {g.Cache.FreeBytes} of them for tokens to come; fp16 takes {g.Cache.Fp16Bytes}, {g.Cache.CompressionRatio:0.00} times as many ({Codecs(g)}){Recoded(g)}; peak memory {g.PeakMemory / 1048576.0:0} MiB"));
     }
 
     private static string Drafts(GeneratedText text) => text.Guesses == 0 ? "" : string.Create(CultureInfo.InvariantCulture,
         $"; {(double)text.Tokens.Count / text.Steps:0.00} tokens a pass, {text.Tokens.Count - text.Steps} of {text.Guesses} guesses right");
+
+    private static string Recoded(Generation g) => g.Cache.RecodedRows == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"; {100.0 * g.Cache.RecodedRows / g.Cache.LiveRows:0} % of the tokens coded again");
 
     private static string Codecs(Generation g) => g.Policy is { } policy ? $"policy {policy}" : new LayerSpecs(g.Layers[0].Keys, g.Layers[0].Values).ToString();
 

@@ -9,7 +9,7 @@ public sealed class CacheFullException : Exception
     /// <param name="heldBytes">Bytes that caches held of the pool.</param>
     /// <param name="memoryLimit">The most that the pool may give.</param>
     public CacheFullException(long neededBytes, long heldBytes, long memoryLimit)
-        : this($"{neededBytes} bytes are needed; caches of the pool hold {heldBytes} of at most {memoryLimit}.", neededBytes, heldBytes, memoryLimit)
+        : this($"{neededBytes} bytes are needed; caches hold {heldBytes} of at most {memoryLimit}.", neededBytes, heldBytes, memoryLimit)
     {
     }
 

@@ -5,6 +5,11 @@ namespace Kvant.Caching;
 // What makes a cache smaller while it is used.
 public sealed partial class KvCache
 {
+    /// <summary>Is told of tokens that were coded again: as the cache filled or they aged, after the append that made them so, and by <see cref="Recode"/>. Tokens of a prompt that went through several steps at once count. Null for nobody.</summary>
+    /// <remarks>Called on the thread that wrote, once for each layer and step, when the call is done and nothing is locked any more: it may read and write the cache, but not use the
+    /// <see cref="Attention.CacheAttention"/> whose prompt it was. What it throws comes out of that call, and changes nothing of what was done. Forks and thawed caches tell nobody until they are asked to.</remarks>
+    public Action<CacheRecoding>? Recoded { get; set; }
+
     /// <summary>Codes the oldest tokens again, in every layer: their blocks are decoded and encoded with other codecs, and take the old ones' place. Positions, order and all that is
     /// newer stay as they are, and tokens to come are stored as before.</summary>
     /// <remarks>
@@ -27,6 +32,7 @@ public sealed partial class KvCache
         PolicyCost.RequireFewSpecs(policy);
         EnterWrite();
         List<LayerMemory> made = [];
+        List<(int Layer, LayerLayout Layout, LayerExtent Before, LayerExtent After)> done = [];
         try
         {
             RequireAlive();
@@ -34,9 +40,10 @@ public sealed partial class KvCache
             List<(LayerMemory Old, LayerMemory New, LayerExtent After)> changes = [];
             foreach (int layer in Geometry.OwnLayers)
             {
-                if (Recoded(_layers[layer], policy[layer].Oldest, layer, tokens, codecs) is not { } change)
+                if (Prepared(_layers[layer], policy[layer].Oldest, layer, tokens, codecs) is not { } change)
                     continue;
                 made.Add(change.New);
+                done.Add((layer, change.New.Layout, change.New.Extent, change.After));
                 changes.Add((_layers[layer], change.New, change.After));
                 change.New.Reserve(change.After, writesFront: true, _scratch.Reserved);
             }
@@ -65,10 +72,26 @@ public sealed partial class KvCache
                 half.GiveUp();
             ExitWrite();
         }
+
+        foreach ((int layer, LayerLayout layout, LayerExtent before, LayerExtent after) in done)
+            Tell(layer, layout, before, after);
+    }
+
+    // The oldest first.
+    private void Tell(int layer, LayerLayout layout, LayerExtent before, LayerExtent after)
+    {
+        if (Recoded is not { } recoded)
+            return;
+        for (int step = layout.Steps.Length - 1; step >= 1; step--)
+        {
+            int first = Math.Max(Math.Max(before.End(step), after.End(step + 1)), layout.FirstLiveRow(after)), end = after.End(step);
+            if (first < end)
+                recoded(new(layer, layout.Sinks + first, end - first, layout.Steps[step].AsAge));
+        }
     }
 
     // A layer whose oldest rows are about to be coded again, sharing all that stays; null where there is nothing to do.
-    private (LayerMemory New, LayerExtent After)? Recoded(LayerMemory memory, LayerSpecs specs, int layer, int tokens, Dictionary<(CodecSpec, int, CodecRole), Codec> codecs)
+    private (LayerMemory New, LayerExtent After)? Prepared(LayerMemory memory, LayerSpecs specs, int layer, int tokens, Dictionary<(CodecSpec, int, CodecRole), Codec> codecs)
     {
         LayerLayout layout = memory.Layout;
         // Steps that calls made and that have no row any more go, unless rows of a block of theirs still wait to be closed; the last one goes on where its codecs are wanted again.

@@ -60,6 +60,30 @@ public sealed partial class KvCache
         }
     }
 
+    /// <summary>Whether the cache's own limit (<see cref="KvCacheOptions.MemoryLimit"/>) lets every layer take more tokens; always without one. What the pool must give for them is said by <see cref="BytesToAppend(int)"/>.</summary>
+    /// <param name="tokens">Tokens to come in one call per layer, at least 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer than 0 tokens, or more than there are positions.</exception>
+    public bool FitsLimit(int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        EnterRead();
+        try
+        {
+            foreach (LayerMemory memory in _own)
+            {
+                ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
+                if (tokens > 0 && memory.Layout.IsTooMuch(memory.Extent, memory.Layout.AfterAppend(memory.Extent, tokens)))
+                    return false;
+            }
+
+            return true;
+        }
+        finally
+        {
+            ExitRead();
+        }
+    }
+
     /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
     /// <remarks>
     /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window and
@@ -195,16 +219,18 @@ public sealed partial class KvCache
     private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew)
     {
         RequireOwnLayer(layer);
+        LayerMemory memory;
+        LayerExtent before, after;
         EnterWrite();
         try
         {
             RequireAlive();
-            LayerMemory memory = _layers[layer];
+            (memory, before) = (_layers[layer], _layers[layer].Extent);
             if (keys.IsEmpty && values.IsEmpty)
                 return true;
-            LayerExtent after = Admit(memory, keys, values);
-            if (memory.Layout.IsTooMuch(memory.Extent, after))
-                return orThrow ? throw Full(layer, memory.Layout.Bytes(memory.Extent), memory.Layout.Bytes(after)) : false;
+            after = Admit(memory, keys, values);
+            if (memory.Layout.IsTooMuch(before, after))
+                return orThrow ? throw Full(layer, memory.Layout.Bytes(before), memory.Layout.Bytes(after)) : false;
             if (orThrow)
                 memory.Reserve(after, writesFront: true, _scratch.Reserved);
             else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
@@ -220,17 +246,18 @@ public sealed partial class KvCache
                 throw;
             }
 
-            int tokens = after.Length - memory.Extent.Length;
             memory.Become(after);
             _changes++;
             for (int step = 0; _codesAhead && step < memory.Next.Length; step++)
-                memory.Next[step].Code(memory, tokens, _scratch);
-            return true;
+                memory.Next[step].Code(memory, after.Length - before.Length, _scratch);
         }
         finally
         {
             ExitWrite();
         }
+
+        Tell(layer, memory.Layout, before, after);
+        return true;
     }
 
     /// <summary>Refuses what <see cref="Append(int, TokenRows, TokenRows)"/> would refuse, for those who do something else first.</summary>

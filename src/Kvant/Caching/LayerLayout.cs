@@ -55,7 +55,7 @@ internal sealed partial class LayerLayout
     public LayerLayout? Origin { get; init; }
 
     /// <summary>The codecs of all steps as one entry of a policy.</summary>
-    public LayerSpecs Specs => Steps[0].Specs with { Ages = [.. Steps.Skip(1).Select(step => new AgeStep(step.Age, step.Specs.Keys, step.Specs.Values))] };
+    public LayerSpecs Specs => Steps[0].Specs with { Ages = [.. Steps.Skip(1).Select(step => step.AsAge)] };
 
     /// <summary>The shape of the layer.</summary>
     public LayerGeometry Shape { get; }

@@ -33,6 +33,9 @@ internal sealed class StepLayout
     /// <summary>Its codecs.</summary>
     public LayerSpecs Specs { get; }
 
+    /// <summary>As a policy says it; not for the newest.</summary>
+    public AgeStep AsAge => new(Age, Specs.Keys, Specs.Values);
+
     /// <summary>Rows that are newer than its newest, at least.</summary>
     public int Age { get; }
 

@@ -141,6 +141,60 @@ public sealed class MemoryLimitTests
     }
 
     [Fact]
+    public void WhoAsksIsToldWhatIsCodedAgain()
+    {
+        KvCacheOptions options = Limited(Options("q8; 300: q4_0; full: turboquant:bits=2"), null, 1.05);
+        using var cache = new KvCache(options);
+        Dictionary<AgeStep, int> ends = [];
+        List<int> calls = [];
+        cache.Recoded = told =>
+        {
+            // Each step takes what is next to what it has; whoever hears of it may read the cache, and write to it.
+            Assert.Equal((0, ends.GetValueOrDefault(told.Step, told.First)), (told.Layer, told.First));
+            ends[told.Step] = told.First + told.Count;
+            calls.Add(cache.Length);
+            cache.Trim();
+        };
+        CacheSamples.Append(cache, 1000, seed: 1);
+        for (int i = 0; i < Tokens - 1000; i++)
+            CacheSamples.Append(cache, 1, seed: i);
+        LayerExtent extent = cache.Layers[0].Extent;
+        Assert.Equal([300, AgeStep.WhenFull], ends.Keys.Select(step => step.Age).Order());
+        Assert.Equal(Enumerable.Range(1, 2).Select(step => 3 + extent.End(step)), cache.Layers[0].Layout.Steps[1..].Select(step => ends[step.AsAge]));
+        Assert.Equal((1000, true), (calls[0], calls.Count > 60));
+
+        // Calls tell too; forks and others do not.
+        ends.Clear();
+        using KvCache fork = cache.Fork();
+        fork.Recode([LayerSpecs.FromText("turboquant:bits=1,code=trellis")], 500);
+        Assert.Empty(ends);
+        cache.Recode([LayerSpecs.FromText("turboquant:bits=1,code=trellis")], 500);
+        Assert.Equal((AgeStep.Never, 483), ends.Select(pair => (pair.Key.Age, pair.Value)).Single());
+
+        // A handler that fails changes nothing of what was done.
+        cache.Recoded = _ => throw new NotSupportedException("mine");
+        Assert.Throws<NotSupportedException>(() => cache.Recode([LayerSpecs.FromText("turboquant:bits=1,code=trellis")], 700));
+        Assert.Equal(675, 3 + cache.Layers[0].Extent.End(3));
+    }
+
+    [Fact]
+    public void LimitIsKnownBefore()
+    {
+        KvCacheOptions options = Limited(Options("q8"), "turboquant:bits=4", .3);
+        using var cache = new KvCache(options);
+        while (cache.FitsLimit(1))
+            CacheSamples.Append(cache, 1, seed: 1);
+        (float[] keys, float[] values) = CacheSamples.Tokens(1, seed: 1);
+        Assert.False(cache.TryAppend(0, keys, values));
+        Assert.True(cache.FitsLimit(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.FitsLimit(-1));
+        cache.Clear();
+        Assert.True(cache.FitsLimit(100));
+        using var free = new KvCache(Options("q8"));
+        Assert.True(free.FitsLimit(int.MaxValue));
+    }
+
+    [Fact]
     public void StepsThatBeginWhileDraftsWaitAreCountedOnce()
     {
         // Drafts hold back what has the age of the first step long ago.
