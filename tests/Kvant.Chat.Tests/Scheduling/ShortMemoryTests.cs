@@ -84,7 +84,7 @@ public sealed class ShortMemoryTests : IDisposable
         await using TextEngine little = Asking.Engine(_folder, o => o with { Pool = pool, Batch = 16 });
         Answer first = little.Ask(common, 200);
         await first.Pieces.WaitToReadAsync();
-        AnswerEnd[] ends = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => little.Ask($"{common} {_questions[i % 6]} {i}", 20 + (i * 17 % 200)).End)).WaitAsync(TimeSpan.FromSeconds(30));
+        AnswerEnd[] ends = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => little.Ask($"{common} {_questions[i % 6]} {i}", 20 + (i * 17 % 200)).End)).WaitAsync(TimeSpan.FromMinutes(2));
         // With room for one alone nothing can be shared.
         Assert.True(quarters < 8 || ends.Count(e => e.Cached > 100) >= 3, string.Join(' ', ends.Select(e => e.Cached)));
     }
