@@ -23,6 +23,10 @@ internal sealed partial class LayerLayout
     /// <summary>Whether an extent that calls lead to is more than the layer may hold; what takes no more than before always may.</summary>
     public bool IsTooMuch(LayerExtent before, LayerExtent after) => MemoryLimit < long.MaxValue && Bytes(after) is var bytes && bytes > MemoryLimit && bytes > Bytes(before);
 
+    /// <summary>Whether the block that leaves the window next goes on to a step at once: the layer is so full that no newer step keeps a row.</summary>
+    public bool GoesStraightTo(LayerExtent extent, int step) => MemoryLimit < long.MaxValue && Steps[step].Age == AgeStep.WhenFull && extent.BodyRows == extent.End(step)
+        && Rows(extent) >= extent.BodyRows + BlockRows && SqueezedRow(extent, (long)Rows(extent) + BlockRows, step) > extent.BodyRows;
+
     /// <summary>Bytes of a page of the oldest rows that are stored by age alone.</summary>
     public long OldestPageBytes => Steps[FirstSqueeze - 1].PageBytes;
 

@@ -167,7 +167,7 @@ internal sealed partial class LayerLayout
 
     /// <summary>Whether the block that moves to a step next can be encoded and will be: the codecs have chosen, its rows are there, and one of them lives.</summary>
     public bool MayCode(LayerExtent extent, int step) => (CalibrationRows == 0 || IsCalibrated(extent)) && FirstLiveRow(extent) < extent.End(step) + BlockRows
-        && (step == 0 || extent.End(step - 1) >= extent.End(step) + BlockRows);
+        && (step == 0 || extent.End(step - 1) >= extent.End(step) + BlockRows || GoesStraightTo(extent, step));
 
     public LayerExtent AfterAppend(LayerExtent extent, int count)
     {

@@ -28,14 +28,14 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
         _coded = _coded,
         _failed = _failed,
         _firstPart = _coded,
-        _firstAppend = Math.Max(0, layout.CodingAppend(extent, step)),
+        _firstAppend = Math.Max(0, layout.CodingAppend(extent, Timed(extent))),
     };
 
     /// <summary>Drops what does not belong to the block that is the next one now, or of whose rows some were cut.</summary>
     public void Follow(LayerExtent extent)
     {
-        int there = step == 0 ? layout.Rows(extent) : extent.End(step - 1);
-        if (extent.End(step) != _row || there < _row + layout.BlockRows)
+        // A cut through a block leaves fewer rows than it has.
+        if (extent.End(step) != _row || layout.Rows(extent) < _row + layout.BlockRows)
         {
             Drop();
             _row = extent.End(step);
@@ -54,14 +54,14 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
         // Where all would be made at one append there is no room for it to wait.
         if (_failed || layout.CodingAppends(step) <= 1 || !layout.MayCode(layer.Extent, step))
             return;
-        int append = layout.CodingAppend(layer.Extent, step);
+        int timed = Timed(layer.Extent), append = layout.CodingAppend(layer.Extent, timed);
         if (_firstAppend < 0)
             _firstAppend = Math.Max(0, append - tokens);
-        double share = (double)(append - _firstAppend) / (layout.CodingAppends(step) - _firstAppend);
+        double share = (double)(append - _firstAppend) / Math.Max(1, layout.CodingAppends(timed) - _firstAppend);
         int due = _firstPart + (int)Math.Ceiling((share * (_parts - _firstPart)) - turn);
         try
         {
-            for (; _coded < due; _coded++)
+            for (; _coded < Math.Min(due, _parts) && IsThere(layer, _coded); _coded++)
                 CodePart(layer, _coded, scratch);
         }
         catch (Exception)
@@ -74,6 +74,15 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
     /// <summary>Forgets the codes.</summary>
     public void Drop() => (_coded, _failed, _firstPart, _firstAppend) = (0, false, 0, -1);
 
+    // The step whose appends count: what goes straight on to this one has those at which it leaves the window.
+    private int Timed(LayerExtent extent) => layout.GoesStraightTo(extent, step) ? 0 : step;
+
+    // The codes of the step before: in the body, or made ahead too.
+    private bool IsThere(LayerMemory layer, int part) =>
+        step == 0 || IsBehind(layer.Extent) || layer.Next[step - 1].HasCodes(part % layout.Sides.Length, part / layout.Sides.Length);
+
+    private bool IsBehind(LayerExtent extent) => extent.End(step - 1) >= _row + layout.BlockRows;
+
     private void CodePart(LayerMemory layer, int part, CacheScratch scratch)
     {
         (int head, int side) = Math.DivRem(part, layout.Sides.Length);
@@ -81,7 +90,8 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
         Span<float> rows = scratch.Rows(layout.BlockRows * kind.Dimension);
         if (step > 0)
         {
-            Aging.Code(layer, step - 1, step, side, head, _row, layer.Body(step - 1, side, head, _row, layout.BlockRows), rows, layer.NextCodes(step, side, head));
+            Span<byte> before = IsBehind(layer.Extent) ? layer.Body(step - 1, side, head, _row, layout.BlockRows) : layer.NextCodes(step - 1, side, head);
+            Aging.Code(layer, step - 1, step, side, head, _row, before, rows, layer.NextCodes(step, side, head));
             return;
         }
 

@@ -44,6 +44,32 @@ public sealed class MemoryLimitTests
         AttentionCases.AssertDecode(single, new() { Arithmetic = Arithmetic.Exact }, policy);
     }
 
+    // A layer so full that a block goes on to few bits as it leaves the window has most of its codes by then, a fork of it, too: no append has a whole block to encode.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void WhatGoesStraightToFewBitsIsCodedWhileItWaits(bool forked)
+    {
+        using var whole = new KvCache(Limited(Options("balanced"), "tiny", 1));
+        CacheSamples.Append(whole, Tokens, seed: 5);
+        using KvCache cache = forked ? whole.Fork() : whole;
+        LayerMemory layer = cache.Layers[0];
+        int straight = 0;
+        for (int i = 0; i < 160; i++)
+        {
+            LayerExtent before = layer.Extent;
+            bool coded = layer.Next[1].HasCodes(1, 0);
+            CacheSamples.Append(cache, 1, seed: i);
+            if (layer.Extent.BodyRows == before.BodyRows)
+                continue;
+            Assert.Equal(layer.Extent.BodyRows, layer.Extent.End(1));
+            Assert.True(coded || straight == 0);
+            straight++;
+        }
+
+        Assert.Equal(5, straight);
+    }
+
     [Fact]
     public void OldTokensGoFirstAndValuesBeforeKeys()
     {
