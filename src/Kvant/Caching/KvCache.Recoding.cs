@@ -6,9 +6,11 @@ namespace Kvant.Caching;
 public sealed partial class KvCache
 {
     /// <summary>Is told of tokens that were coded again: as the cache filled or they aged, after the append that made them so, and by <see cref="Recode"/>. Tokens of a prompt that went through several steps at once count. Null for nobody.</summary>
-    /// <remarks>Called on the thread that wrote, once for each layer and step, when the call is done and nothing is locked any more: it may read and write the cache, but not use the
-    /// <see cref="Attention.CacheAttention"/> whose prompt it was. What it throws comes out of that call, and changes nothing of what was done. Forks and thawed caches tell nobody until they are asked to.</remarks>
-    public Action<CacheRecoding>? Recoded { get; set; }
+    /// <remarks><para>It hears the layer that stores them, the position of the first, how many (all of them live), and the step whose codecs they have from now on. Its age says why: <see cref="AgeStep.WhenFull"/> as the cache
+    /// filled (<see cref="KvCacheOptions.MemoryLimit"/>), <see cref="AgeStep.Never"/> by a call of <see cref="Recode"/>, any other because so many tokens are newer.</para>
+    /// <para>Called on the thread that wrote, once for each layer and step, when the call is done and nothing is locked any more: it may read and write the cache, but not use the
+    /// <see cref="Attention.CacheAttention"/> whose prompt it was. What it throws comes out of that call, and changes nothing of what was done. Forks and thawed caches tell nobody until they are asked to.</para></remarks>
+    public Action<int, int, int, AgeStep>? Recoded { get; set; }
 
     /// <summary>Codes the oldest tokens again, in every layer: their blocks are decoded and encoded with other codecs, and take the old ones' place. Positions, order and all that is
     /// newer stay as they are, and tokens to come are stored as before.</summary>
@@ -86,7 +88,7 @@ public sealed partial class KvCache
         {
             int first = Math.Max(Math.Max(before.End(step), after.End(step + 1)), layout.FirstLiveRow(after)), end = after.End(step);
             if (first < end)
-                recoded(new(layer, layout.Sinks + first, end - first, layout.Steps[step].AsAge));
+                recoded(layer, layout.Sinks + first, end - first, layout.Steps[step].AsAge);
         }
     }
 

@@ -173,11 +173,11 @@ public sealed class MemoryLimitTests
         using var cache = new KvCache(options);
         Dictionary<AgeStep, int> ends = [];
         List<int> calls = [];
-        cache.Recoded = told =>
+        cache.Recoded = (layer, first, count, step) =>
         {
             // Each step takes what is next to what it has; whoever hears of it may read the cache, and write to it.
-            Assert.Equal((0, ends.GetValueOrDefault(told.Step, told.First)), (told.Layer, told.First));
-            ends[told.Step] = told.First + told.Count;
+            Assert.Equal((0, ends.GetValueOrDefault(step, first)), (layer, first));
+            ends[step] = first + count;
             calls.Add(cache.Length);
             cache.Trim();
         };
@@ -198,7 +198,7 @@ public sealed class MemoryLimitTests
         Assert.Equal((AgeStep.Never, 483), ends.Select(pair => (pair.Key.Age, pair.Value)).Single());
 
         // A handler that fails changes nothing of what was done.
-        cache.Recoded = _ => throw new NotSupportedException("mine");
+        cache.Recoded = (_, _, _, _) => throw new NotSupportedException("mine");
         Assert.Throws<NotSupportedException>(() => cache.Recode([LayerSpecs.FromText("turboquant:bits=1,code=trellis")], 700));
         Assert.Equal(675, 3 + cache.Layers[0].Extent.End(3));
     }
