@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Kvant.Caching;
-using Kvant.LLamaSharp;
 using Kvant.LlamaCpp;
+using Kvant.LLamaSharp;
 using LLama.Native;
 
 namespace LlamaStateBars;
