@@ -109,8 +109,23 @@ internal sealed class TextEngine : IAsyncDisposable
         _model.Dispose();
     }
 
-    private static LanguageModel Open(KvantChatOptions options) => !options.CopyWeights || options.Arithmetic == Arithmetic.Fast ? LanguageModel.Open(options.Model)
-        : throw new ArgumentException("Copied weights serve fast arithmetic; leave out CopyWeights, or Arithmetic.Exact.", nameof(options));
+    private static LanguageModel Open(KvantChatOptions options)
+    {
+        if (options.CopyWeights && options.Arithmetic == Arithmetic.Exact)
+            throw new ArgumentException("Copied weights serve fast arithmetic; leave out CopyWeights, or Arithmetic.Exact.", nameof(options));
+        LanguageModel model = LanguageModel.Open(options.Model);
+        try
+        {
+            if (options.CopyWeights)
+                model.CopyWeights(options.Threads);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
 
     private ChatTemplate RequireTemplate() => _template
         ?? throw new InvalidDataException($"{_options.Model}: the model has no chat template that is known (known: {string.Join(", ", ChatTemplate.Known.Select(t => t.Name))})");

@@ -107,6 +107,15 @@ internal static class Samples
         }
     }
 
+    /// <summary>Restores a sequence, and has it looked at.</summary>
+    public static void Restore(IChunkStore store, PrefixOptions options, int[] tokens, Action<StoredSequence> check)
+    {
+        var prefixes = new PrefixStore(store, options);
+        using (StoredSequence restored = prefixes.RestoreAsync(tokens).GetAwaiter().GetResult())
+            check(restored);
+        prefixes.DisposeAsync().AsTask().Wait();
+    }
+
     private static void Fill(Random random, Span<float> numbers, float scale)
     {
         for (int i = 0; i < numbers.Length; i++)

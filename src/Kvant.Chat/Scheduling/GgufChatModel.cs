@@ -13,12 +13,10 @@ internal sealed class GgufChatModel : IChatModel
 
     /// <summary>Runs a model.</summary>
     /// <param name="model">Closed with it.</param>
-    /// <param name="options">Threads, arithmetic, batches, and whether weights are copied.</param>
+    /// <param name="options">Threads, arithmetic and batches.</param>
     public GgufChatModel(LanguageModel model, KvantChatOptions options)
     {
         _model = model;
-        if (options.CopyWeights)
-            model.CopyWeights(options.Threads);
         _team = new WorkerTeam(options.Threads);
         _decoder = new BatchDecoder(model, new DecoderOptions { Arithmetic = options.Arithmetic, Batch = Math.Max(options.Batch, options.StepSequences) }, team: _team);
     }

@@ -15,9 +15,7 @@ internal static class FullSteps
     public static LayerPolicy Of(IReadOnlyList<TunePoint> steps, int chosen, int floor) => new([.. steps[chosen].Policy.Select((newest, layer) =>
     {
         LayerSpecs to = steps[floor].Policy[layer];
-        bool keysFirst = LastWith(specs => specs.Keys == to.Keys) > LastWith(specs => specs.Values == to.Values);
-        AgeStep first = keysFirst ? new(AgeStep.WhenFull, to.Keys, newest.Values) : new(AgeStep.WhenFull, newest.Keys, to.Values), last = new(AgeStep.WhenFull, to.Keys, to.Values);
-        return newest with { Ages = newest == to ? [] : newest.Keys == to.Keys || newest.Values == to.Values ? [last] : [first, last] };
+        return newest.Above(to, keysFirst: LastWith(specs => specs.Keys == to.Keys) > LastWith(specs => specs.Values == to.Values));
 
         // Behind it this layer is no more at its floor there.
         int LastWith(Func<LayerSpecs, bool> isAtFloor)

@@ -72,9 +72,6 @@ public sealed record KvCacheOptions
     /// Null where the policy says how.</summary>
     public IReadOnlyList<LayerSpecs>? Floor { get; init; }
 
-    /// <summary>The policy with the steps that <see cref="Floor"/> may add.</summary>
-    internal IReadOnlyList<LayerSpecs> FullPolicy => MemoryLimit is null || Floor is null ? Policy : [.. Policy.Select((specs, layer) => specs.Above(Floor[layer].Oldest))];
-
     /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>
     /// <param name="name"><c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</param>
     /// <param name="geometry">The shape of the model's cache.</param>

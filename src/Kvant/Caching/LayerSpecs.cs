@@ -37,12 +37,14 @@ public sealed record LayerSpecs(CodecSpec Keys, CodecSpec Values)
     /// <summary>The codecs of its oldest tokens as long as nothing else makes them smaller: those of the last step that has an age, or its own where there is none.</summary>
     public LayerSpecs Oldest => Array.FindLast(_ages, step => step.Age < AgeStep.WhenFull) is { } last ? new(last.Keys, last.Values) : new(Keys, Values);
 
-    /// <summary>The same with two steps more for when the cache is full: values in other codecs than the oldest have, then keys too.</summary>
-    internal LayerSpecs Above(LayerSpecs to)
+    /// <summary>The same with two steps more for when the cache is full: one side in another codec than the oldest have, then both.</summary>
+    internal LayerSpecs Above(LayerSpecs to, bool keysFirst = false)
     {
         LayerSpecs from = Oldest;
-        AgeStep values = new(AgeStep.WhenFull, from.Keys, to.Values), keys = new(AgeStep.WhenFull, to.Keys, to.Values);
-        return this with { Ages = [.. _ages, .. from.Values == to.Values ? [] : (AgeStep[])[values], .. from.Keys == to.Keys ? [] : (AgeStep[])[keys]] };
+        if (from.Keys == to.Keys && from.Values == to.Values)
+            return this;
+        AgeStep both = new(AgeStep.WhenFull, to.Keys, to.Values), first = keysFirst ? new(AgeStep.WhenFull, to.Keys, from.Values) : new(AgeStep.WhenFull, from.Keys, to.Values);
+        return this with { Ages = [.. _ages, .. from.Keys == to.Keys || from.Values == to.Values ? [] : (AgeStep[])[first], both] };
     }
 
     /// <summary>All specs, the newest first.</summary>

@@ -35,7 +35,7 @@ public sealed class RecodingLaws
         ChunkForm form = new ChunkPlan(options).Stored.Smaller(new ChunkPlan(options), LayerSpecs.FromText(to));
         foreach (int chunk in Enumerable.Range(0, recoded).Reverse())
             Recoded.InAsync(store, options, tokens, chunk, LayerSpecs.FromText(to)).Wait();
-        Run(store, options, tokens, restored =>
+        Samples.Restore(store, options, tokens, restored =>
         {
             Assert.Equal(options.Cache.Sinks + (5 * 128), restored.RestoredTokens);
             Assert.Equal(border, restored.RecodedTokens);
@@ -68,7 +68,7 @@ public sealed class RecodingLaws
                 Recoded.InAsync(store, options, tokens, chunk, LayerSpecs.FromText(forms[chunk] == 1 ? second : third)).Wait();
         }
 
-        Run(store, options, tokens, restored =>
+        Samples.Restore(store, options, tokens, restored =>
         {
             Assert.Equal(4 + (6 * 128), restored.RestoredTokens);
             Assert.Equal(forms.Index().Sum(form => form.Item == 0 ? 0 : form.Index == 0 ? 132 : 128), restored.RecodedTokens);
@@ -106,11 +106,11 @@ public sealed class RecodingLaws
         var store = new MemoryChunkStore(1 << 30);
         Stored(store, options, tokens, atOnce: 10).Dispose();
         ChunkForm form = new ChunkPlan(options).Stored.Smaller(new ChunkPlan(options), codecs);
-        Run(store, options, tokens, before =>
+        Samples.Restore(store, options, tokens, before =>
         {
             for (int chunk = 0; chunk < 5; chunk++)
                 Recoded.InAsync(store, options, tokens, chunk, codecs).Wait();
-            Run(store, options, tokens, restored =>
+            Samples.Restore(store, options, tokens, restored =>
             {
                 Assert.Equal(4 + (7 * 128), before.RestoredTokens);
                 Assert.Equal((before.RestoredTokens, form.IsStored ? 0 : 4 + (5 * 128)), (restored.RestoredTokens, restored.RecodedTokens));
@@ -150,14 +150,6 @@ public sealed class RecodingLaws
         Assert.Empty(prefixes.Statistics.Refusals);
         prefixes.DisposeAsync().AsTask().Wait();
         return cache;
-    }
-
-    private static void Run(MemoryChunkStore store, PrefixOptions options, int[] tokens, Action<StoredSequence> check)
-    {
-        var prefixes = new PrefixStore(store, options);
-        using (StoredSequence restored = prefixes.RestoreAsync(tokens).GetAwaiter().GetResult())
-            check(restored);
-        prefixes.DisposeAsync().AsTask().Wait();
     }
 
     // Keys and values of all heads, as they decode.

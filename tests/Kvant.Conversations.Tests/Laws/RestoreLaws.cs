@@ -16,7 +16,7 @@ public sealed class RestoreLaws
         PrefixOptions options = Samples.Prefixes(Samples.Options(policy, sinks: random.Next(3) * 5, window: random.Next(4) * 30, drafts: random.Next(2) * 7));
         var store = new MemoryChunkStore(1 << 30);
         using KvCache cache = Grow(store, options, random, out int[] tokens);
-        Run(store, options, tokens, restored =>
+        Samples.Restore(store, options, tokens, restored =>
         {
             int rows = tokens.Length - options.Cache.Sinks - options.Cache.Window - options.Cache.DraftTokens - (2 * 128);
             Assert.True(restored.RestoredTokens >= rows && restored.RestoredTokens <= tokens.Length, $"{restored.RestoredTokens} of {tokens.Length} tokens");
@@ -38,7 +38,7 @@ public sealed class RestoreLaws
         PrefixOptions options = Samples.Prefixes(Samples.Options(policy, drafts: random.Next(2) * 7, slidingWindows: [first, second, 0], layers: 3));
         var store = new MemoryChunkStore(1 << 30);
         using KvCache cache = Grow(store, options, random, out int[] tokens, mostAtOnce: 20);
-        Run(store, options, tokens, restored =>
+        Samples.Restore(store, options, tokens, restored =>
         {
             Assert.True(restored.RestoredTokens > 0 || tokens.Length < 128 + 64, $"nothing of {tokens.Length} tokens");
             if (restored.RestoredTokens == 0)
@@ -70,7 +70,7 @@ public sealed class RestoreLaws
         PrefixOptions prefixes = Samples.Prefixes(options);
         var store = new MemoryChunkStore(1 << 30);
         using KvCache cache = Grow(store, prefixes, new Random(1), out int[] tokens);
-        Run(store, prefixes, tokens, restored =>
+        Samples.Restore(store, prefixes, tokens, restored =>
         {
             using KvCache cut = cache.Fork();
             cut.Truncate(restored.RestoredTokens);
@@ -108,13 +108,5 @@ public sealed class RestoreLaws
         prefixes.DisposeAsync().AsTask().Wait();
         sequence = [.. tokens];
         return cache;
-    }
-
-    private static void Run(MemoryChunkStore store, PrefixOptions options, int[] tokens, Action<StoredSequence> check)
-    {
-        var prefixes = new PrefixStore(store, options);
-        using (StoredSequence restored = prefixes.RestoreAsync(tokens).GetAwaiter().GetResult())
-            check(restored);
-        prefixes.DisposeAsync().AsTask().Wait();
     }
 }
