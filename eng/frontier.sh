@@ -19,9 +19,11 @@ for spec in q8_0 q4_0 q4_0:rotation=hadamard kivi:bits=2 kivi:bits=4 polar32:bit
     baselines+=(--codec "$spec")
 done
 
-frame=frame=balanced mean=mean=32,meanbits=4 unbiased=scale=unbiased kvant=()
-keys() { case $1 in 8) echo "q8:$frame" ;; 5 | 6) echo "turboquant:bits=$1,$frame,$mean" ;; *) echo "turboquant:code=trellis,bits=$1,$frame" ;; esac }
-pair() { kvant+=(--keys "$(keys "${1%m}")$([[ $1 == *m ]] && echo ",$mean")" --values "turboquant:code=trellis,bits=${2%m},$unbiased$([[ $2 == *m ]] && echo ",$mean")"); }
+# Bits of keys and of values, with an m where blocks of 32 rows have a mean. Five and six bits are scalar codes, eight are bytes.
+kvant=()
+mean() { if [[ $1 == *m ]]; then echo ,mean=32,meanbits=4; fi; }
+keys() { case $1 in 8) echo q8:frame=balanced ;; 5 | 6) echo "turboquant:bits=$1,frame=balanced,mean=32,meanbits=4" ;; *) echo "turboquant:code=trellis,bits=${1%m},frame=balanced$(mean "$1")" ;; esac }
+pair() { kvant+=(--keys "$(keys "$1")" --values "turboquant:code=trellis,bits=${2%m},scale=unbiased$(mean "$2")"); }
 pair 2m 1m
 pair 2 2
 pair 2m 2m
