@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Is a Kvant setting better than the scalar baselines at every budget? Reads a model with both and prints, for budgets from 2.25 to 6 bits
 # by number of the compressed body, the median divergence of the best Kvant setting that fits and that of the interpolated frontier of the baselines.
-# Takes some minutes. Needs jq.
+# A trace (kvant trace) in the place of a model: the same of attention alone. Takes some minutes. Needs jq.
 #
 #   dotnet build -c Release && eng/frontier.sh models/mini.gguf [options of kvant evaluate]
 set -euo pipefail
@@ -36,10 +36,16 @@ pair 6 4m
 pair 8 3m
 pair 8 4m
 
-kvant evaluate "$model" "${baselines[@]}" --results "$scratch/baselines" "$@" >&2
-kvant evaluate "$model" "${kvant[@]}" --results "$scratch/kvant" "$@" >&2
+if [[ $model == *.safetensors ]]; then
+    kvant evaluate "$model" "${baselines[@]}" --json "$@" > "$scratch/baselines"
+    kvant evaluate "$model" "${kvant[@]}" --json "$@" > "$scratch/kvant"
+    points='.[0] | map({bits: .bitsPerValue, kl: .attentionKl.median}) | sort_by(.bits, .kl)'
+else
+    kvant evaluate --model "$model" "${baselines[@]}" --results "$scratch/baselines" "$@" >&2
+    kvant evaluate --model "$model" "${kvant[@]}" --results "$scratch/kvant" "$@" >&2
+    points='map(.results[0] | {bits: .bodyBitsPerValue, kl: .loss.divergenceMedian.value, error: .loss.divergenceMedian.standardError}) | sort_by(.bits, .kl)'
+fi
 
-points='map(.results[0] | {bits: .bodyBitsPerValue, kl: .loss.divergenceMedian.value, error: .loss.divergenceMedian.standardError}) | sort_by(.bits, .kl)'
 jq -rn --slurpfile b "$scratch/baselines" --slurpfile k "$scratch/kvant" '
     def digits: if . >= 0.001 then (. * 100000 | round / 100000 | tostring) else (. * 100000000 | round / 100 | "\(.)e-6") end;
     ($b | '"$points"' | reduce .[] as $p ([]; if length == 0 or $p.kl < .[-1].kl then . + [$p] else . end)) as $frontier

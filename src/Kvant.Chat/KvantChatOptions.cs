@@ -36,7 +36,8 @@ public sealed record KvantChatOptions
     /// of <see cref="Pool"/>. Not with a <see cref="Store"/>, whose tokens never change, unless there is no floor.</summary>
     public long? MemoryLimit { get => _memoryLimit; init => _memoryLimit = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(MemoryLimit), value, "The number of bytes cannot be negative."); }
 
-    /// <summary>The fewest bits of old tokens under a <see cref="MemoryLimit"/> (<see cref="KvCacheOptions.Floor"/>), said as <see cref="Policy"/> is; null for what the policy says of a full cache.</summary>
+    /// <summary>The fewest bits of old tokens (<see cref="KvCacheOptions.Floor"/>), said as <see cref="Policy"/> is: of each conversation under a <see cref="MemoryLimit"/>, else of all in a <see cref="Pool"/> with a limit, before any is
+    /// forgotten or waits. Null for what the policy says of a full cache. Not with a <see cref="Store"/>.</summary>
     public string? Floor { get; init; }
 
     /// <summary>Where conversations are stored, so that they outlive the process and share their beginnings; it stays the caller's. Null for nowhere.</summary>

@@ -3,10 +3,10 @@ namespace Kvant.Chat.Scheduling;
 // Whose idle sequences go where memory is short. A tenant's go for its own requests; for those of others only where the tenant has more than an equal part of the memory, or where nothing else is left and nobody runs.
 internal sealed partial class Scheduler
 {
-    // Makes idle sequences go until there is room for something that some tenants need.
+    // Has old tokens coded again, where there is a floor, then makes idle sequences go, until there is room for something that some tenants need.
     private bool HasRoom(long bytes, string[] tenants, Sequence? except = null)
     {
-        while (IsLimited && bytes > _pool.MemoryLimit - _pool.UsedBytes)
+        while (IsLimited && !_pool.MakeRoom(bytes))
         {
             if (!ForgetFor(tenants, except))
                 return false;

@@ -40,6 +40,7 @@ internal sealed class ServeVerb : Verb
     private readonly Option<int> _running = CommonOptions.Number("--running", 16, 1, 1024, "Requests that are answered at once; others wait");
     private readonly Option<int> _queue = CommonOptions.Number("--queue", 64, 1, 1_000_000, "Requests that may wait; more are refused");
     private readonly Option<long?> _memory = SpeedOptions.Size("--memory", "The most bytes of all caches: a number and KiB, MiB, GiB or the like. Without it: a quarter of this machine's memory.");
+    private readonly Option<string?> _floor = new FileOption<string?>("--floor", FileUse.Policy) { Description = "Where --memory is short: code old tokens again, down to so few bits, values before keys, before a conversation is forgotten; whatever --policy takes. Not with --store.", HelpName = "NAME|FILE" };
     private readonly Option<int> _caches = CommonOptions.Number("--caches", 64, 1, 1_000_000, "Conversations of a key that stay in memory when nobody asks anything");
     private readonly Option<int> _batch = CommonOptions.Number("--batch", 256, 1, 65536, "Tokens of a prompt that are read together: fewer are shorter pauses for others");
     private readonly Option<int> _steps = CommonOptions.Number("--step-sequences", 7, 1, 1024, "Sequences of one step; with more than 7 the same request may be answered otherwise in company");
@@ -51,7 +52,7 @@ internal sealed class ServeVerb : Verb
     public ServeVerb()
         : base("serve", "Serve a model to programs that know the protocol of OpenAI.")
     {
-        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _storeRecode, _host, _port, _keys, _tokens, _running, _queue, _memory, _caches, _batch, _steps, _request, _arithmetic, _copyWeights, _threads])
+        foreach (Option option in (Option[])[_model, _name, _policy, _window, _sinks, _store, _storeLimit, _storeRecode, _host, _port, _keys, _tokens, _running, _queue, _memory, _floor, _caches, _batch, _steps, _request, _arithmetic, _copyWeights, _threads])
             Add(option);
     }
 
@@ -71,6 +72,8 @@ internal sealed class ServeVerb : Verb
     private async Task RunAsync(ParseResult result, Terminal terminal, bool json)
     {
         string model = result.GetValue(_model) ?? throw new UsageException("--model is missing");
+        if (result.GetValue(_floor) is not null && result.GetValue(_store) is not null)
+            throw new UsageException("--floor changes tokens that a --store has; give one of both");
         IChunkStore? store = await ChunkStores.OpenAsync(result.GetValue(_store), result.GetValue(_storeLimit), result.GetValue(_storeRecode)).ConfigureAwait(false);
         await using var closing = store as IAsyncDisposable;
         using PagePool pool = new(result.GetValue(_memory) ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
@@ -84,6 +87,7 @@ internal sealed class ServeVerb : Verb
                 Sinks = CommonOptions.Given(result, _sinks),
                 Store = store,
                 Pool = pool,
+                Floor = result.GetValue(_floor) is { } floor ? Policies.Known(floor) : null,
                 MaxOutputTokens = result.GetValue(_tokens),
                 Running = result.GetValue(_running),
                 Queue = result.GetValue(_queue),

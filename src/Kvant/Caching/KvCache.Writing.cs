@@ -20,7 +20,7 @@ public sealed partial class KvCache
     public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null);
 
     /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
-    /// There is room if they are at most <see cref="PagePool.MemoryLimit"/> less <see cref="PagePool.UsedBytes"/>, and only then; but for <see cref="KvCacheOptions.MemoryLimit"/>, which each layer has a share of.</summary>
+    /// There is room if they are at most <see cref="PagePool.RoomBytes"/> or <see cref="PagePool.MakeRoom"/> can make it, and only then; but for <see cref="KvCacheOptions.MemoryLimit"/>, which each layer has a share of.</summary>
     /// <param name="tokens">Tokens to come in one call per layer, at least 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 0 tokens, or more than there are positions.</exception>
     public long BytesToAppend(int tokens)
@@ -219,6 +219,21 @@ public sealed partial class KvCache
     private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew)
     {
         RequireOwnLayer(layer);
+        // Not while the cache is locked, so that its own old tokens may make room, too.
+        while (!TryWrite(layer, keys, values, orThrow, crew, out long missing))
+        {
+            if (missing > 0 && _pool.MakeRoom(missing))
+                continue;
+            return orThrow ? throw _pool.Full(missing) : false;
+        }
+
+        return true;
+    }
+
+    // Bytes are missing where the pool has no room; none where the layer's own limit does not allow more.
+    private bool TryWrite(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew, out long missing)
+    {
+        missing = 0;
         LayerMemory memory;
         LayerExtent before, after;
         EnterWrite();
@@ -231,23 +246,16 @@ public sealed partial class KvCache
             after = Admit(memory, keys, values);
             if (memory.Layout.IsTooMuch(before, after))
                 return orThrow ? throw Full(layer, memory.Layout.Bytes(before), memory.Layout.Bytes(after)) : false;
-            if (orThrow)
-                memory.Reserve(after, writesFront: true, _scratch.Reserved);
-            else if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
+            if (!memory.TryReserve(after, writesFront: true, _scratch.Reserved))
+            {
+                missing = memory.BytesToReserve(after, writesFront: true);
                 return false;
-            _scratch.InstallReserved();
-            try
-            {
-                new LayerAppend(memory, after, keys, values, _scratch, crew).Run();
-            }
-            catch
-            {
-                memory.Abandon(after);
-                throw;
             }
 
-            memory.Become(after);
+            Write(memory, after, keys, values, crew);
             _changes++;
+            if (_mayBeSqueezed)
+                Volatile.Write(ref _lastWrite, _pool.NextWrite());
             for (int step = 0; _codesAhead && step < memory.Next.Length; step++)
                 memory.Next[step].Code(memory, after.Length - before.Length, _scratch);
         }
@@ -260,11 +268,28 @@ public sealed partial class KvCache
         return true;
     }
 
+    private void Write(LayerMemory memory, LayerExtent after, TokenRows keys, TokenRows values, ICrew? crew)
+    {
+        _scratch.InstallReserved();
+        try
+        {
+            new LayerAppend(memory, after, keys, values, _scratch, crew).Run();
+        }
+        catch
+        {
+            memory.Abandon(after);
+            throw;
+        }
+
+        memory.Become(after);
+    }
+
     /// <summary>Refuses what <see cref="Append(int, TokenRows, TokenRows)"/> would refuse, for those who do something else first.</summary>
     /// <inheritdoc cref="Append(int, TokenRows, TokenRows)"/>
     internal void RequireAppend(int layer, TokenRows keys, TokenRows values)
     {
         RequireOwnLayer(layer);
+        long bytes;
         EnterWrite();
         try
         {
@@ -273,16 +298,17 @@ public sealed partial class KvCache
                 return;
             LayerMemory memory = _layers[layer];
             LayerExtent after = Admit(memory, keys, values);
-            long bytes = memory.BytesToReserve(after, writesFront: true);
+            bytes = memory.BytesToReserve(after, writesFront: true);
             if (memory.Layout.IsTooMuch(memory.Extent, after))
                 throw Full(layer, memory.Layout.Bytes(memory.Extent), memory.Layout.Bytes(after));
-            if (bytes > _pool.MemoryLimit - _pool.UsedBytes)
-                throw _pool.Full(bytes);
         }
         finally
         {
             ExitWrite();
         }
+
+        if (!_pool.MakeRoom(bytes))
+            throw _pool.Full(bytes);
     }
 
     private CacheFullException Full(int layer, long held, long wanted) => CacheFullException.OfLayer(layer, wanted - held, held, _layers[layer].Layout.MemoryLimit, Options.MemoryLimit ?? long.MaxValue);

@@ -49,6 +49,7 @@ public sealed partial class KvCache : IDisposable
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool, TurnOf(layer)));
         _recoded = Array.Exists(_own, layer => layer.Layout.Origin is not null);
+        _mayBeSqueezed = FollowPool();
     }
 
     // Under the read lock of the source.
@@ -56,6 +57,7 @@ public sealed partial class KvCache : IDisposable
     {
         (Options, _pool, _codesAhead, _recoded) = (source.Options, source._pool, codesAhead, source._recoded);
         (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share(TurnOf(layer)));
+        _mayBeSqueezed = FollowPool();
     }
 
     /// <summary>How the cache stores its sequence.</summary>
@@ -235,6 +237,8 @@ public sealed partial class KvCache : IDisposable
                 return;
             ReturnReserved();
             ReturnAll();
+            if (_mayBeSqueezed)
+                _pool.Forget(this);
             _disposed = true;
             GC.SuppressFinalize(this);
         }

@@ -68,8 +68,8 @@ public sealed record KvCacheOptions
         init => _memoryLimit = value is null or >= 0 ? value : throw new ArgumentOutOfRangeException(nameof(MemoryLimit), value, "The number of bytes cannot be negative.");
     }
 
-    /// <summary>The fewest bits that tokens may be coded to under a <see cref="MemoryLimit"/>, one entry per layer: old values first, then old keys. What takes no more than that already stays as it is.
-    /// Null where the policy says how.</summary>
+    /// <summary>The fewest bits that tokens may be coded to under a <see cref="MemoryLimit"/>, or under that of a <see cref="Pool"/> where the cache has none (<see cref="PagePool.MakeRoom"/>), one entry per layer: old values first, then
+    /// old keys. What takes no more than that already stays as it is. Null where the policy says how.</summary>
     public IReadOnlyList<LayerSpecs>? Floor { get; init; }
 
     /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>

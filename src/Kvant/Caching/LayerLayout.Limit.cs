@@ -27,11 +27,36 @@ internal sealed partial class LayerLayout
     public bool GoesStraightTo(LayerExtent extent, int step) => MemoryLimit < long.MaxValue && Steps[step].Age == AgeStep.WhenFull && extent.BodyRows == extent.End(step)
         && Rows(extent) >= extent.BodyRows + BlockRows && SqueezedRow(extent, (long)Rows(extent) + BlockRows, step) > extent.BodyRows;
 
+    /// <summary>How many steps take rows as memory fills.</summary>
+    public int FullSteps => Steps.Count(step => step.Age == AgeStep.WhenFull);
+
+    /// <summary>The largest page of those steps.</summary>
+    public long FullPageBytes => Steps.Max(step => step.Age == AgeStep.WhenFull ? step.PageBytes : 0);
+
+    /// <summary>What a layer becomes as a full pool wants pages of it: the oldest rows that a step for a full cache has not yet, in whole pages. The same where there are none.</summary>
+    /// <param name="extent">What it is.</param>
+    /// <param name="full">Which of those steps, from 0 on.</param>
+    /// <param name="rows">How many rows at most, but for what fills a page.</param>
+    public LayerExtent Squeezed(LayerExtent extent, int full, int rows)
+    {
+        if (full >= FullSteps)
+            return extent;
+        int step = FirstSqueeze + full, first = Math.Max(extent.End(step), FirstBlockRow(extent));
+        long end = Math.Min((long)first + rows, extent.BodyRows) / SideLayout.PageRows * SideLayout.PageRows;
+        if (end <= first)
+            return extent;
+        StepEnds older = extent.Older;
+        // Nothing is newer in a newer step.
+        for (int newer = 1; newer <= step; newer++)
+            older[newer - 1] = Math.Max(older[newer - 1], (int)end);
+        return extent.With(older);
+    }
+
     /// <summary>Bytes of a page of the oldest rows that are stored by age alone.</summary>
     public long OldestPageBytes => Steps[FirstSqueeze - 1].PageBytes;
 
     // The first step of those that take rows as the layer fills; as many as there are steps if there is none.
-    private int FirstSqueeze
+    public int FirstSqueeze
     {
         get
         {

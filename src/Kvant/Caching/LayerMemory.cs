@@ -124,20 +124,25 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <exception cref="CacheFullException">The pool's limit leaves no room; nothing is taken then.</exception>
     public void Reserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
     {
-        if (!TryReserve(after, writesFront, reserved))
+        // What other caches of the pool can do without comes before a refusal.
+        if (!TryReserve(after, writesFront, reserved) && !(pool.MakeRoom(BytesToReserve(after, writesFront)) && TryReserve(after, writesFront, reserved)))
             throw pool.Full(BytesToReserve(after, writesFront));
     }
 
-    /// <summary>As <see cref="Reserve"/>, but says whether there is room.</summary>
-    public bool TryReserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved)
+    /// <summary>As <see cref="Reserve"/>, but says whether there is room as it is.</summary>
+    /// <param name="after">As there.</param>
+    /// <param name="writesFront">As there.</param>
+    /// <param name="reserved">As there.</param>
+    /// <param name="ofSpare">Whether more is given back than is taken, so that the room that is kept for this may be used.</param>
+    public bool TryReserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved, bool ofSpare = false)
     {
         int before = reserved.Count;
-        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, 0, layout.FrontBytes, reserved);
+        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, 0, layout.FrontBytes, reserved, ofSpare);
         for (int step = 0; fits && step < layout.Steps.Length; step++)
         {
             (int first, int end) = layout.Pages(after, step);
             for (int page = FirstWritten(step, first); fits && page < end; page++)
-                fits = !NeedsPage(step, page, after) || TryRent(page, step, layout.Steps[step].PageBytes, reserved);
+                fits = !NeedsPage(step, page, after) || TryRent(page, step, layout.Steps[step].PageBytes, reserved, ofSpare);
         }
 
         while (!fits && reserved.Count > before)
@@ -156,6 +161,21 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             (int first, int end) = layout.Pages(after, step);
             for (int page = FirstWritten(step, first); page < end; page++)
                 bytes += NeedsPage(step, page, after) ? layout.Steps[step].PageBytes : 0;
+        }
+
+        return bytes;
+    }
+
+    /// <summary>Bytes of pages that go back to the pool as the layer becomes something: those that it holds alone.</summary>
+    public long BytesToReturn(LayerExtent after)
+    {
+        long bytes = 0;
+        for (int step = 0; step < layout.Steps.Length; step++)
+        {
+            (int first, int end) = layout.Pages(after, step);
+            (int heldFirst, int heldEnd) = layout.Pages(Extent, step);
+            for (int page = heldFirst; page < heldEnd; page++)
+                bytes += (page < first || page >= end) && _pages[step][page] is { Users: 1 } alone ? alone.Bytes : 0;
         }
 
         return bytes;
@@ -346,9 +366,9 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     private bool NeedsPage(int step, int page, LayerExtent after) =>
         _pages[step].Find(page) is not { } held || (held.Users > 1 && after.End(step) > Extent.End(step));
 
-    private bool TryRent(int page, int step, long bytes, Stack<Reservation> reserved)
+    private bool TryRent(int page, int step, long bytes, Stack<Reservation> reserved, bool ofSpare)
     {
-        if (!pool.TryRent(bytes, out NativePage? memory))
+        if (!pool.TryRent(bytes, out NativePage? memory, ofSpare))
             return false;
         reserved.Push(new(this, page, step, memory));
         return true;

@@ -12,8 +12,9 @@ namespace Kvant.Caching;
 /// <see cref="Trim"/> gives back leaves the process.</para>
 /// <para>Disposing gives what is free back to the system; pages that caches still hold follow as they return them. Caches that are forgotten instead of
 /// disposed return theirs when the collector finds them.</para>
+/// <para>Where the limit leaves no room, caches whose options say how (<see cref="KvCacheOptions.Floor"/>) have their oldest tokens coded again before a call is refused: see <see cref="MakeRoom"/>.</para>
 /// </remarks>
-public sealed class PagePool : IDisposable
+public sealed partial class PagePool : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly NativeArena _arena = new();
@@ -70,12 +71,16 @@ public sealed class PagePool : IDisposable
     /// <summary>A page that nobody else holds; none where the limit leaves no room for it.</summary>
     /// <param name="bytes">Its length.</param>
     /// <param name="page">Receives it.</param>
+    /// <param name="ofSpare">Whether it is for tokens that are coded again, so that others go.</param>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
-    internal bool TryRent(long bytes, [NotNullWhen(true)] out NativePage? page)
+    internal bool TryRent(long bytes, [NotNullWhen(true)] out NativePage? page, bool ofSpare = false)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            page = null;
+            if (bytes > MemoryLimit - (_allocated - _freeBytes) - (ofSpare ? 0 : _spare))
+                return false;
             if (_free.TryGetValue(bytes, out Stack<NativePage>? pages) && pages.TryPop(out page))
             {
                 _freeBytes -= bytes;
@@ -86,9 +91,9 @@ public sealed class PagePool : IDisposable
             // Free pages of other lengths make room before the limit refuses.
             if (bytes > MemoryLimit - _allocated)
                 FreeAll();
-            page = bytes > MemoryLimit - _allocated ? null : _arena.Take(bytes);
-            _allocated += page?.Bytes ?? 0;
-            return page is not null;
+            page = _arena.Take(bytes);
+            _allocated += page.Bytes;
+            return true;
         }
     }
 

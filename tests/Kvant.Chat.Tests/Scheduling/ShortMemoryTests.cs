@@ -37,6 +37,26 @@ public sealed class ShortMemoryTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder.Root, "*.frozen"));
     }
 
+    // With a floor nobody is forgotten as long as old tokens can take less.
+    [Theory]
+    [InlineData(null)]
+    [InlineData("tiny")]
+    public async Task OldTokensTakeLessBeforeAnybodyIsForgotten(string? floor)
+    {
+        string[] prompts = [.. _questions.Select(question => question + Asking.Long(600))];
+        using PagePool free = new();
+        await using (TextEngine engine = Engine(free))
+            await engine.Ask(prompts[0], 30).End;
+        using PagePool pool = new(free.AllocatedBytes * 9 / 2);
+        await using TextEngine little = Engine(pool);
+        foreach (string prompt in prompts)
+            Assert.Equal(30, (await little.Ask(prompt, 30).End).Written);
+        Assert.InRange(pool.AllocatedBytes, free.AllocatedBytes, pool.MemoryLimit);
+        Assert.Equal(floor is not null, (await little.Ask(prompts[0], 8).End).Cached > 0);
+
+        TextEngine Engine(PagePool pool) => Asking.Engine(_folder, o => o with { Policy = "quality", Window = 16, Sinks = 4, Pool = pool, Floor = floor, Caches = 8 });
+    }
+
     [Fact]
     public async Task SequencesThatWerePutAwayAreStillStored()
     {

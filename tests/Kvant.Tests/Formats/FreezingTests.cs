@@ -104,19 +104,45 @@ public sealed class FreezingTests : IDisposable
     [Fact]
     public void GoldenFileThawsAndFreezesToItself()
     {
-        // Written by the first build that knew version 2 and never edited. Numbers by a formula, so that no platform's random numbers or logarithms matter.
+        // Written by the first build that knew version 2 and never edited.
         using KvCache cache = new(CacheSamples.Options("bf16|outlier", sinks: 1, window: 3, eviction: new Eviction.MaxTokens(6)) with { Identity = s_identity });
-        float[] keys = new float[140 * CacheSamples.Heads * CacheSamples.KeyDimension], values = new float[140 * CacheSamples.Heads * CacheSamples.ValueDimension];
+        AppendFormula(cache, 140);
+        AssertGolden(cache, "frozen-v2.kvant");
+    }
+
+    [Fact]
+    public void GoldenFileOfAllKindsOfStepsThawsAndFreezesToItself()
+    {
+        // By age, as memory fills, and by a call.
+        KvCacheOptions options = CacheSamples.Options("q8", sinks: 1, window: 3) with { Identity = s_identity, Policy = [LayerSpecs.FromText("q8; 100: q8 / q4_0; full: q4_0")] };
+        options = options with { Geometry = options.Geometry with { KvHeads = 1, QueryHeads = 1, KeyDimension = 32, ValueDimension = 32 } };
+        using KvCache cache = new(options with { MemoryLimit = CachePlan.For(options, 1500).TotalBytes });
+        AppendFormula(cache, 1200);
+        cache.Recode([LayerSpecs.FromText("kivi:bits=2,group=32")], 70);
+        int[] ends = [.. Enumerable.Range(0, 4).Select(cache.Layers[0].Extent.End)];
+        Assert.All(ends.Zip(ends.Skip(1)), pair => Assert.True(pair.First > pair.Second, string.Join(' ', ends)));
+        AssertGolden(cache, "frozen-v2-steps.kvant");
+    }
+
+    // Numbers by a formula, so that no platform's random numbers or logarithms matter.
+    private static void AppendFormula(KvCache cache, int tokens)
+    {
+        LayerGeometry shape = cache.Geometry[0];
+        float[] keys = new float[tokens * shape.KvHeads * shape.KeyDimension], values = new float[tokens * shape.KvHeads * shape.ValueDimension];
         for (int i = 0; i < keys.Length; i++)
             keys[i] = ((i * 37 % 101) - 50) / 16f;
         for (int i = 0; i < values.Length; i++)
             values[i] = ((i * 53 % 211) - 105) / (i % 7 == 0 ? 8f : 32f);
         cache.Append(0, keys, values);
+    }
+
+    private static void AssertGolden(KvCache cache, string name)
+    {
         byte[] frozen = cache.Freeze();
-        string actual = Path.Combine(AppContext.BaseDirectory, "frozen-v2.actual.kvant");
+        string actual = Path.Combine(AppContext.BaseDirectory, Path.ChangeExtension(name, ".actual.kvant"));
         File.WriteAllBytes(actual, frozen);
-        byte[] golden = TestFiles.Golden("frozen-v2.kvant");
-        Assert.True(golden.AsSpan().SequenceEqual(frozen), $"The bytes are not those of Golden/frozen-v2.kvant, which never changes. What this build writes: {actual}");
+        byte[] golden = TestFiles.Golden(name);
+        Assert.True(golden.AsSpan().SequenceEqual(frozen), $"The bytes are not those of Golden/{name}, which never changes. What this build writes: {actual}");
         using KvCache thawed = KvCache.Thaw(golden);
         Assert.Equal(golden, thawed.Freeze());
     }

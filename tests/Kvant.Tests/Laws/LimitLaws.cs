@@ -160,7 +160,7 @@ public sealed class LimitLaws
         static float[] Row(float[] rows, int row, int length) => rows[(row * length)..((row + 1) * length)];
     }
 
-    private static bool TryAppend(KvCache cache, (float[] Keys, float[] Values) batch, int from, int to, int layer)
+    internal static bool TryAppend(KvCache cache, (float[] Keys, float[] Values) batch, int from, int to, int layer)
     {
         LayerGeometry shape = cache.Geometry[layer];
         int key = shape.KvHeads * shape.KeyDimension, value = shape.ValuesInKeys ? 0 : shape.KvHeads * shape.ValueDimension;
@@ -168,7 +168,7 @@ public sealed class LimitLaws
     }
 
     // Whatever codes rows have by now: other rows are further away, by 1.6 at least.
-    private static void AssertRows(KvCache cache, List<Token>[] tokens, string what)
+    internal static void AssertRows(KvCache cache, List<Token>[] tokens, string what)
     {
         foreach ((List<Token> there, int layer) in tokens.Zip(cache.Geometry.OwnLayers))
         {
@@ -197,5 +197,5 @@ public sealed class LimitLaws
         return error / energy;
     }
 
-    private sealed record Token(float[] Keys, float[] Values);
+    internal sealed record Token(float[] Keys, float[] Values);
 }
