@@ -68,6 +68,8 @@ public sealed class ServeVerbTests : IDisposable
     [InlineData("--port must be a whole number from 0 to 65535", "--model", "MODEL", "--port", "70000")]
     [InlineData("redis://[[USER]:PASSWORD@]HOST[:PORT]", "--model", "MODEL", "--store", "redis://")]
     [InlineData("--store-limit needs --store", "--model", "MODEL", "--store-limit", "1GiB")]
+    [InlineData("give one of both", "--model", "MODEL", "--store", "store", "--floor", "tiny")]
+    [InlineData("nothing", "--model", "MODEL", "--floor", "nothing")]
     [InlineData("--api-key is empty", "--model", "MODEL", "--api-key", "")]
     public void WrongUsageIsNamed(string words, params string[] args) =>
         ToolResult.Of(["serve", .. args.Select(a => a == "MODEL" ? TempFolder.Model : a)]).AssertFailed(2, words);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Kvant.Caching;
+using Kvant.Cli.Files;
 using Kvant.Cli.Output;
 using Kvant.Codecs;
 using Kvant.Conversations.Stores;
