@@ -102,5 +102,8 @@ public sealed class StoredOnTests
     {
         KvCacheOptions full = Samples.Options("q8") with { MemoryLimit = 1 << 20, Floor = LayerPolicy.Uniform(2, LayerSpecs.Both(CodecSpec.Parse("q4_0"))) };
         Assert.Throws<ArgumentException>(() => Samples.Prefixes(full));
+        using PagePool pool = new(1 << 20), free = new();
+        Assert.Throws<ArgumentException>(() => Samples.Prefixes(full with { MemoryLimit = null, Pool = pool }));
+        _ = Samples.Prefixes(full with { MemoryLimit = null, Pool = free });
     }
 }
