@@ -14,7 +14,7 @@ internal static class Accuracy
     {
         using GgufFile file = GgufFile.Open(gguf);
         int[] text = Tokenizer.Read(file).Encode(File.ReadAllText(textFile), addBegin: false)[..tokens];
-        foreach (string name in new[] { "past", "cut" })
+        foreach (string name in new[] { "past", "layers", "cut" })
         {
             (float rounded, float plain, float largest) = Logits(name, model, text);
             int equal = Equal(name, model, text, preset);

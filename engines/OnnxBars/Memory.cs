@@ -9,7 +9,7 @@ internal static class Memory
     /// <summary>Starts a process for each way.</summary>
     public static void Run(string model, int tokens, string policy)
     {
-        foreach (string way in new[] { "plain", "past", "cut" })
+        foreach (string way in new[] { "plain", "past", "layers", "cut" })
         {
             using var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? new[] { typeof(Memory).Assembly.Location } : [], "hold", way, model, tokens.ToString(CultureInfo.InvariantCulture), policy]))!;
             process.WaitForExit();

@@ -4,7 +4,7 @@ using OnnxBars;
 // What a compressed past costs and loses with ONNX Runtime (docs/onnxruntime.md); models are made by engines/OnnxExport:
 //     dotnet run -c Release --project engines/OnnxBars -- accuracy MODEL.gguf MODEL.onnx TEXT.txt 600 quality
 //     dotnet run -c Release --project engines/OnnxBars -- memory MODEL.onnx 8192 balanced
-//     dotnet run -c Release --project engines/OnnxBars -- times MODEL.onnx 4096 balanced 41
+//     dotnet run -c Release --project engines/OnnxBars -- times MODEL.onnx 4096 balanced 41 [THREADS]
 switch (args)
 {
     case ["accuracy", string gguf, string model, string text, string tokens, string preset]:
@@ -17,11 +17,11 @@ switch (args)
         // One of those that "memory" starts.
         Memory.Hold(way, model, Number(tokens), policy);
         break;
-    case ["times", string model, string tokens, string policy, string rounds]:
-        Times.Run(model, Number(tokens), policy, Number(rounds));
+    case ["times", string model, string tokens, string policy, string rounds, .. string[] threads] when threads.Length < 2:
+        Times.Run(model, Number(tokens), policy, Number(rounds), threads is [string count] ? Number(count) : 0);
         break;
     default:
-        Console.Error.WriteLine("OnnxBars accuracy MODEL.gguf MODEL.onnx TEXT.txt TOKENS PRESET | OnnxBars memory MODEL.onnx TOKENS POLICY | OnnxBars times MODEL.onnx TOKENS POLICY ROUNDS");
+        Console.Error.WriteLine("OnnxBars accuracy MODEL.gguf MODEL.onnx TEXT.txt TOKENS PRESET | OnnxBars memory MODEL.onnx TOKENS POLICY | OnnxBars times MODEL.onnx TOKENS POLICY ROUNDS [THREADS]");
         return 2;
 }
 

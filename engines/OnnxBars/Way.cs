@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime;
 
 namespace OnnxBars;
 
@@ -12,17 +13,23 @@ internal sealed class Way : IDisposable
     private readonly float[] _logits;
 
     /// <summary>Opens a model.</summary>
-    /// <param name="name"><c>plain</c>, <c>past</c> or <c>cut</c>.</param>
+    /// <param name="name"><c>plain</c>, <c>past</c>, <c>layers</c> or <c>cut</c>.</param>
     /// <param name="model">The ONNX file.</param>
     /// <param name="policy">How rows are stored: a preset, or the text of a policy.</param>
-    public Way(string name, string model, string policy)
+    /// <param name="threads">Threads of the session and of Kvant; 0 for as many as they take.</param>
+    public Way(string name, string model, string policy, int threads = 0)
     {
         Name = name;
+        OnnxDecoderOptions options = threads == 0 ? new() : new() { Threads = threads, Session = settings => settings.IntraOpNumThreads = threads };
         if (name == "plain")
-            _plain = new PlainSession(model);
+        {
+            using var settings = new SessionOptions();
+            options.Session?.Invoke(settings);
+            _plain = new PlainSession(model, settings);
+        }
         else
         {
-            _decoder = name == "past" ? CompressedPast.Open(model) : CutDecoder.Open(model, check: false);
+            _decoder = name is "past" or "layers" ? CompressedPast.Open(model, options, layerByLayer: name == "layers") : CutDecoder.Open(model, options, check: false);
             _cache = new KvCache(CachePreset.Find(policy) is not null ? _decoder.CacheOptions(policy)
                 : _decoder.CacheOptions() with { Policy = LayerPolicy.Uniform(_decoder.Geometry.Layers, LayerSpecs.FromText(policy)) });
         }

@@ -16,12 +16,12 @@ namespace Kvant.OnnxRuntime;
 /// </remarks>
 public sealed class CutDecoder : OnnxDecoder
 {
-    private readonly CutSession _session;
+    private readonly OperationSession _session;
     private readonly CutWork _work;
     private readonly CutAttention _attention;
     private readonly StepInputs _inputs;
 
-    private CutDecoder(CutSession session, CutWork work, CutShapes shapes, OnnxDecoderOptions options, string path)
+    private CutDecoder(OperationSession session, CutWork work, CutShapes shapes, OnnxDecoderOptions options, string path)
         : base(shapes.Geometry, shapes.Inputs.VocabularySize, options, path)
     {
         (_session, _work, _inputs) = (session, work, shapes.Inputs);
@@ -43,8 +43,8 @@ public sealed class CutDecoder : OnnxDecoder
         OnnxModel model = OnnxModel.Open(path);
         IReadOnlyList<AttentionCut> cuts = CutFinder.Find(model);
         var work = new CutWork();
-        var operation = new GraphOperation(CutGraph.Attention, inputs: 5, outputs: 1, (layer, call) => work.Attend(layer, call));
-        var session = new CutSession(CutGraph.Of(model, cuts), Path.GetDirectoryName(Path.GetFullPath(path)), options.Session, operation);
+        var operation = new GraphOperation(CutGraph.Attention, inputs: 5, outputs: 1, isHalf: false, (layer, call) => work.Attend(layer, call));
+        var session = new OperationSession(CutGraph.Of(model, cuts), Path.GetDirectoryName(Path.GetFullPath(path)), options.Session, operation);
         CutDecoder? decoder = null;
         try
         {

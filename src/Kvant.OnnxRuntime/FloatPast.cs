@@ -8,12 +8,12 @@ namespace Kvant.OnnxRuntime;
 /// The past of some sequences as floats, for a runtime that wants all of it at once: decoded when other sequences come, and from then on only what changes. New tokens, and tokens whose
 /// block was closed, are written over with what the cache decodes, so that a step always sees the past as the cache has it.
 /// </summary>
-internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team) : IDisposable
+internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team) : IPast
 {
     private readonly PastBuffer[] _first = Buffers(layout);
     private readonly PastBuffer[] _second = shared ? [] : Buffers(layout);
     private readonly List<OrtValue> _values = [];
-    private readonly float[][] _scratch = new float[team.Size][];
+    private readonly float[]?[] _scratch = new float[team.Size][];
     private float[] _newKeys = [];
     private float[] _newValues = [];
     private bool _swapped;
@@ -24,23 +24,16 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
     private int _longest;
     private int _next;
 
-    /// <summary>Tokens that the longest sequence has before the step.</summary>
     public int Longest => _longest;
 
-    /// <summary>How many each has.</summary>
     public ReadOnlySpan<int> Lengths => _lengths;
 
     private PastBuffer[] Past => _swapped ? _second : _first;
 
     private PastBuffer[] Present => shared ? _first : _swapped ? _first : _second;
 
-    /// <summary>Gives the past of some sequences to a binding, and room for what comes out.</summary>
-    /// <param name="binding">Receives both.</param>
-    /// <param name="caches">The sequences.</param>
-    /// <param name="tokens">Tokens of the step, of each sequence.</param>
     public void Bind(OrtIoBinding binding, ReadOnlySpan<KvCache> caches, int tokens)
     {
-        RequireWhole(caches);
         if (!Knows(caches) || (shared && _longest + tokens > _first[0].Tokens))
             DecodeAll(caches, tokens);
         Clear();
@@ -60,7 +53,6 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
         }
     }
 
-    /// <summary>Takes the new tokens into the caches.</summary>
     public void Take(int tokens)
     {
         KvCache[] caches = _caches;
@@ -76,8 +68,8 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
             for (int layer = 0; layer < layout.Layers; layer++)
             {
                 int first = Closed(caches[i], layer), at = Place(i) + _lengths[i];
-                Present[2 * layer].CopyTokens(i, at, tokens, keys);
-                Present[(2 * layer) + 1].CopyTokens(i, at, tokens, values);
+                Present[2 * layer].Rows.CopyTokens(i, at, tokens, keys);
+                Present[(2 * layer) + 1].Rows.CopyTokens(i, at, tokens, values);
                 caches[i].Append(layer, keys, values, team);
                 closed[i, layer] = (first, Closed(caches[i], layer));
             }
@@ -90,7 +82,6 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
         Note(caches);
     }
 
-    /// <summary>Forgets what is decoded.</summary>
     public void Forget() => _caches = [];
 
     public void Dispose()
@@ -131,18 +122,6 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
         _longest = _lengths.Max();
     }
 
-    private void RequireWhole(ReadOnlySpan<KvCache> caches)
-    {
-        for (int layer = 0; layer < layout.Layers; layer++)
-        {
-            foreach (KvCache cache in caches)
-            {
-                if (cache.LiveTokens(layer) < cache.LayerLength(layer))
-                    throw new ArgumentException($"A cache has forgotten {cache.LayerLength(layer) - cache.LiveTokens(layer)} tokens of layer {layer}; this model wants its past whole.", nameof(caches));
-            }
-        }
-    }
-
     private void DecodeAll(ReadOnlySpan<KvCache> caches, int tokens)
     {
         Note(caches.ToArray());
@@ -153,7 +132,7 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
             for (int head = 0; head < layout.KvHeads; head++)
             {
                 foreach (PastBuffer buffer in Past)
-                    buffer.Clear(i, head, 0, Place(i));
+                    buffer.Rows.Clear(i, head, 0, Place(i));
             }
         }
 
@@ -177,7 +156,7 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
                     foreach ((int first, int end) in rows(i, layer))
                     {
                         for (int side = 0; side < 2 && end > first; side++)
-                            DecodeRows(worker, caches[i].Layers[layer], side, i, head, first, end - first, target[(2 * layer) + side], place(i));
+                            target[(2 * layer) + side].Rows.Decode(caches[i].Layers[layer], side, i, head, first, end - first, place(i), ref _scratch[worker]);
                     }
                 }
             });
@@ -187,17 +166,6 @@ internal sealed class FloatPast(PastLayout layout, bool shared, WorkerTeam team)
             foreach (KvCache cache in caches)
                 cache.ExitRead();
         }
-    }
-
-    private void DecodeRows(int worker, LayerMemory layer, int side, int sequence, int head, int first, int count, PastBuffer target, int place)
-    {
-        int dimension = side == 0 ? layout.KeyDimension : layout.ValueDimension, numbers = count * dimension;
-        if (layout.IsHalf && (_scratch[worker]?.Length ?? 0) < numbers)
-            _scratch[worker] = new float[numbers];
-        Span<float> floats = layout.IsHalf ? _scratch[worker].AsSpan(0, numbers) : target.Floats(sequence, head, place + first, numbers);
-        LayerReading.Decode(layer, side, head, first, count, floats);
-        if (layout.IsHalf)
-            target.Store(sequence, head, place + first, floats);
     }
 
     private void Clear()

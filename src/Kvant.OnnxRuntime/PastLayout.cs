@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Kvant.Caching;
+using Kvant.OnnxRuntime.Graphs;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -36,30 +37,42 @@ internal sealed partial record PastLayout
     /// <exception cref="InvalidDataException">There is none, or it is of a kind that is not known.</exception>
     public static PastLayout Of(InferenceSession session)
     {
-        Dictionary<(int Layer, bool Value), string> past = Find(session.InputMetadata.Keys, "past"), present = Find(session.OutputMetadata.Keys, "present");
+        return Of(Values(session.InputMetadata), Values(session.OutputMetadata));
+
+        static OnnxValue[] Values(IReadOnlyDictionary<string, NodeMetadata> metadata) => [.. metadata.Where(pair => pair.Value.IsTensor).Select(pair =>
+            new OnnxValue(pair.Key, (int)pair.Value.ElementDataType, [.. pair.Value.Dimensions.Select(size => size.ToString(CultureInfo.InvariantCulture))]))];
+    }
+
+    /// <summary>Finds the past of a graph.</summary>
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="outputs">Its outputs.</param>
+    /// <exception cref="InvalidDataException">There is none, or it is of a kind that is not known.</exception>
+    public static PastLayout Of(IReadOnlyList<OnnxValue> inputs, IReadOnlyList<OnnxValue> outputs)
+    {
+        Dictionary<(int Layer, bool Value), OnnxValue> past = Find(inputs, "past"), present = Find(outputs, "present");
         if (past.Count == 0)
-            throw new InvalidDataException($"The model has no inputs for a past such as 'past_key_values.0.key'; its inputs are {string.Join(", ", session.InputMetadata.Keys)}. Export it with a past.");
+            throw new InvalidDataException($"The model has no inputs for a past such as 'past_key_values.0.key'; its inputs are {string.Join(", ", inputs.Select(input => input.Name))}. Export it with a past.");
         int layers = past.Keys.Max(key => key.Layer) + 1;
         if (past.Count != 2 * layers || !past.Keys.ToHashSet().SetEquals(present.Keys))
             throw new InvalidDataException($"The model has {past.Count} inputs of a past and {present.Count} outputs; keys and values of {layers} layers are wanted of both.");
-        (NodeMetadata keys, NodeMetadata values) = (session.InputMetadata[past[(0, false)]], session.InputMetadata[past[(0, true)]]);
+        (OnnxValue keys, OnnxValue values) = (past[(0, false)], past[(0, true)]);
         PastLayout layout = new()
         {
             Layers = layers,
-            KvHeads = Size(keys, 1, past[(0, false)]),
-            KeyDimension = Size(keys, 3, past[(0, false)]),
-            ValueDimension = Size(values, 3, past[(0, true)]),
-            IsHalf = keys.ElementDataType == TensorElementType.Float16,
+            KvHeads = Size(keys, 1),
+            KeyDimension = Size(keys, 3),
+            ValueDimension = Size(values, 3),
+            IsHalf = keys.ElementType == OnnxTensor.Half,
             Past = Ordered(past),
             Present = Ordered(present),
         };
-        foreach (string name in layout.Past)
-            layout.Require(session.InputMetadata[name], name);
-        foreach (string name in layout.Present)
-            layout.Require(session.OutputMetadata[name], name);
+        foreach (OnnxValue value in past.Values)
+            layout.Require(value, "past");
+        foreach (OnnxValue value in present.Values)
+            layout.Require(value, "present");
         return layout;
 
-        string[] Ordered(Dictionary<(int Layer, bool Value), string> names) => [.. Enumerable.Range(0, 2 * layers).Select(i => names[(i / 2, i % 2 == 1)])];
+        string[] Ordered(Dictionary<(int Layer, bool Value), OnnxValue> values) => [.. Enumerable.Range(0, 2 * layers).Select(i => values[(i / 2, i % 2 == 1)].Name)];
     }
 
     /// <summary>The layer of an input or output, and whether it is of values; null if it is no part of a past.</summary>
@@ -74,31 +87,34 @@ internal sealed partial record PastLayout
         return key != value && number.Success && number.Length < 6 ? (int.Parse(number.Value, CultureInfo.InvariantCulture), value) : null;
     }
 
-    private static Dictionary<(int Layer, bool Value), string> Find(IEnumerable<string> names, string kind)
+    private static Dictionary<(int Layer, bool Value), OnnxValue> Find(IEnumerable<OnnxValue> values, string kind)
     {
-        Dictionary<(int Layer, bool Value), string> found = [];
-        foreach (string name in names)
+        Dictionary<(int Layer, bool Value), OnnxValue> found = [];
+        foreach (OnnxValue value in values)
         {
-            if (Parse(name, kind) is { } place && !found.TryAdd(place, name))
-                throw new InvalidDataException($"'{found[place]}' and '{name}' are both the {(place.Value ? "values" : "keys")} of layer {place.Layer}.");
+            if (Parse(value.Name, kind) is { } place && !found.TryAdd(place, value))
+                throw new InvalidDataException($"'{found[place].Name}' and '{value.Name}' are both the {(place.Value ? "values" : "keys")} of layer {place.Layer}.");
         }
 
         return found;
     }
 
-    private static int Size(NodeMetadata metadata, int axis, string name) => metadata.Dimensions is { Length: 4 } sizes && sizes[axis] > 0 ? sizes[axis]
-        : throw new InvalidDataException($"'{name}' is [{string.Join(", ", metadata.Dimensions)}]; [batch, key-value heads, tokens, numbers] is wanted, heads and numbers said.");
+    // Names and numbers that are not said are less than 1.
+    private static int Size(IReadOnlyList<string> dimensions, int axis) => int.TryParse(dimensions[axis], NumberStyles.None, CultureInfo.InvariantCulture, out int size) ? size : 0;
 
-    private void Require(NodeMetadata metadata, string name)
+    private static int Size(OnnxValue value, int axis) => value.Dimensions is { Count: 4 } dimensions && Size(dimensions, axis) is > 0 and int size ? size
+        : throw new InvalidDataException($"'{value.Name}' is [{string.Join(", ", value.Dimensions ?? [])}]; [batch, key-value heads, tokens, numbers] is wanted, heads and numbers said.");
+
+    private void Require(OnnxValue value, string kind)
     {
-        int dimension = Parse(name, "p")!.Value.Value ? ValueDimension : KeyDimension;
-        TensorElementType type = IsHalf ? TensorElementType.Float16 : TensorElementType.Float;
+        int dimension = Parse(value.Name, kind)!.Value.Value ? ValueDimension : KeyDimension, type = IsHalf ? OnnxTensor.Half : OnnxTensor.Float;
         // What comes out may say less of its shape.
-        bool fits = metadata.Dimensions is { Length: 4 } sizes && (sizes[1] < 0 || sizes[1] == KvHeads) && (sizes[3] < 0 || sizes[3] == dimension);
-        if (!fits || metadata.ElementDataType != type || metadata.ElementDataType is not (TensorElementType.Float or TensorElementType.Float16))
+        bool fits = value.Dimensions is null ? kind == "present"
+            : value.Dimensions is { Count: 4 } sizes && (Size(sizes, 1) <= 0 || Size(sizes, 1) == KvHeads) && (Size(sizes, 3) <= 0 || Size(sizes, 3) == dimension);
+        if (!fits || value.ElementType != type)
         {
             throw new InvalidDataException(
-                $"'{name}' is {metadata.ElementDataType} [{string.Join(", ", metadata.Dimensions)}]; {type} [batch, {KvHeads}, tokens, {dimension}] is wanted, as the first layer has it. Models whose layers differ are not taken.");
+                $"'{value.Name}' is {(TensorElementType)value.ElementType} [{string.Join(", ", value.Dimensions ?? [])}]; {(TensorElementType)type} [batch, {KvHeads}, tokens, {dimension}] is wanted, as the first layer has it. Models whose layers differ are not taken.");
         }
     }
 

@@ -5,23 +5,24 @@ namespace Kvant.OnnxRuntime.Tests;
 
 public sealed class CompressedPastTests
 {
-    public static TheoryData<string> Kinds => [.. Mini.Kinds.Keys];
+    /// <summary>Kinds of graphs, with the floats of all layers and with those of one at a time.</summary>
+    public static TheoryData<string, bool> Ways => [.. from kind in Mini.Kinds.Keys from layers in (bool[])[false, true] select (kind, layers)];
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void FloatsGiveTheLogitsOfThePlainSession(string kind)
+    [MemberData(nameof(Ways))]
+    public void FloatsGiveTheLogitsOfThePlainSession(string kind, bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using CompressedPast decoder = Open(kind, layers);
         using KvCache cache = Mini.Exact(decoder);
         using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
         Assert.InRange(Mini.Compare(decoder, cache, plain), 0, 1e-5f);
     }
 
     [Theory]
-    [MemberData(nameof(Kinds))]
-    public void HalvesGiveTheLogitsOfThePlainSessionWithHalves(string kind)
+    [MemberData(nameof(Ways))]
+    public void HalvesGiveTheLogitsOfThePlainSessionWithHalves(string kind, bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using CompressedPast decoder = Open(kind, layers);
         using KvCache cache = Mini.Cache(decoder, "fp16");
         using var plain = new PlainSession(Mini.Export(kind), Mini.SingleSession);
         Assert.InRange(Mini.Compare(decoder, cache, plain, rounded: true), 0, 1e-5f);
@@ -38,6 +39,7 @@ public sealed class CompressedPastTests
         Assert.InRange(Mini.Compare(decoder, cache, plain), 0, 1e-5f);
         Assert.InRange(Mini.Compare(decoder, again, alone), 0, 1e-5f);
         Assert.InRange(Mini.CompareBatch(decoder, path), 0, 1e-4f);
+        Assert.False(decoder.IsLayerByLayer);
         Assert.Contains("not merged with the one without", Assert.Throws<NotSupportedException>(() => CutDecoder.Open(path, Mini.Single)).Message, StringComparison.Ordinal);
     }
 
@@ -51,25 +53,27 @@ public sealed class CompressedPastTests
     [InlineData("group-half", "small")]
     public void KeptFloatsAreWhatTheCacheDecodes(string kind, string policy)
     {
-        using CompressedPast kept = CompressedPast.Open(Mini.Export(kind), Mini.Single), anew = CompressedPast.Open(Mini.Export(kind), Mini.Single);
+        using CompressedPast kept = Open(kind, layers: false), anew = Open(kind, layers: false), layers = Open(kind, layers: true);
         using KvCache cache = Mini.Cache(kept, policy);
-        float[] one = new float[kept.VocabularySize], other = new float[kept.VocabularySize];
+        float[] one = new float[kept.VocabularySize], other = new float[kept.VocabularySize], third = new float[kept.VocabularySize];
         kept.Forward(cache, Mini.Tokens.AsSpan(0, 230), one);
         for (int done = 230; done < 370; done++)
         {
-            using KvCache? fork = done % 23 == 0 ? cache.Fork() : null;
+            using KvCache? fork = done % 23 == 0 ? cache.Fork() : null, second = fork?.Fork();
             kept.Forward(cache, Mini.Tokens.AsSpan(done, 1), one);
             if (fork is null)
                 continue;
             anew.Forward(fork, Mini.Tokens.AsSpan(done, 1), other);
+            layers.Forward(second!, Mini.Tokens.AsSpan(done, 1), third);
             Assert.Equal(other, one);
+            Assert.Equal(other, third);
         }
     }
 
     [Fact]
     public void TokensThatACallCodedAgainAreDecodedAgain()
     {
-        using CompressedPast kept = CompressedPast.Open(Mini.Export("plain"), Mini.Single), anew = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using CompressedPast kept = Open("plain", layers: false), anew = Open("plain", layers: true);
         using KvCache cache = Mini.Cache(kept, "quality");
         float[] one = new float[kept.VocabularySize], other = new float[kept.VocabularySize];
         kept.Forward(cache, Mini.Tokens.AsSpan(0, 300), one);
@@ -86,20 +90,19 @@ public sealed class CompressedPastTests
     }
 
     [Theory]
-    [InlineData("plain")]
-    [InlineData("plain-half")]
-    [InlineData("group")]
-    [InlineData("group-half")]
-    public void SequencesOfOneRunAreAsAlone(string kind)
+    [MemberData(nameof(Ways))]
+    public void SequencesOfOneRunAreAsAlone(string kind, bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export(kind), Mini.Single);
-        Assert.InRange(Mini.CompareBatch(decoder, Mini.Export(kind)), 0, Mini.IsHalf(kind) ? .05f : 1e-4f);
+        using CompressedPast decoder = Open(kind, layers);
+        Assert.InRange(Mini.CompareBatch(decoder, Mini.Export(kind)), 0, Mini.IsHalf(kind) ? .05f : Mini.Kinds[kind].HalfPast ? 1e-2f : 1e-4f);
     }
 
-    [Fact]
-    public void SequencesTakeTurnsAndAreCut()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SequencesTakeTurnsAndAreCut(bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single), other = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using CompressedPast decoder = Open("plain", layers), other = Open("plain", layers);
         using KvCache first = Mini.Exact(decoder), second = Mini.Exact(decoder), expected = Mini.Exact(decoder);
         float[] found = new float[decoder.VocabularySize], wanted = new float[decoder.VocabularySize];
         decoder.Forward(first, Mini.Tokens.AsSpan(0, 30), []);
@@ -111,10 +114,12 @@ public sealed class CompressedPastTests
         Assert.InRange(Mini.Difference(wanted, found), 0, 1e-4f);
     }
 
-    [Fact]
-    public void CacheThatForgotIsRefused()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void CacheThatForgotIsRefused(bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using CompressedPast decoder = Open("plain", layers);
         using KvCache cache = Mini.Cache(decoder, "fp16");
         decoder.Forward(cache, Mini.Tokens.AsSpan(0, 30), []);
         cache.Evict(10);
@@ -122,10 +127,12 @@ public sealed class CompressedPastTests
         Assert.Contains("forgotten 6 tokens", refused.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void WrongCallsSayWhatIsWrong()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void WrongCallsSayWhatIsWrong(bool layers)
     {
-        using CompressedPast decoder = CompressedPast.Open(Mini.Export("plain"), Mini.Single);
+        using CompressedPast decoder = Open("plain", layers);
         using KvCache cache = Mini.Exact(decoder), alien = new(KvCacheOptions.Preset("balanced", decoder.Geometry with { Layers = 1 }));
         float[] logits = new float[decoder.VocabularySize];
         Assert.Contains("no token", Assert.Throws<ArgumentException>(() => decoder.Forward(cache, [], logits)).Message, StringComparison.Ordinal);
@@ -135,4 +142,6 @@ public sealed class CompressedPastTests
         Assert.Contains("needs its own", Assert.Throws<ArgumentException>(() => decoder.Forward([cache, cache], [1, 2], new float[2 * logits.Length])).Message, StringComparison.Ordinal);
         Assert.Equal(0, cache.Length);
     }
+
+    private static CompressedPast Open(string kind, bool layers) => CompressedPast.Open(Mini.Export(kind), Mini.Single, layers);
 }

@@ -143,11 +143,13 @@ public sealed class CutDecoderTests
 
     /// <summary>What fails in the middle of a run comes out as it was thrown, and nothing is half done.</summary>
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void FullPoolLeavesTheCacheAsItWas(bool cut)
+    [InlineData("group", null)]
+    [InlineData("group", false)]
+    [InlineData("group", true)]
+    [InlineData("plain", true)]
+    public void FullPoolLeavesTheCacheAsItWas(string kind, bool? layers)
     {
-        using OnnxDecoder decoder = cut ? CutDecoder.Open(Mini.Export("group"), Mini.Single, check: false) : CompressedPast.Open(Mini.Export("group"), Mini.Single);
+        using OnnxDecoder decoder = layers is null ? CutDecoder.Open(Mini.Export(kind), Mini.Single, check: false) : CompressedPast.Open(Mini.Export(kind), Mini.Single, layers);
         using var probe = new KvCache(decoder.CacheOptions() with { Window = 64, Sinks = 4 });
         long bytes = probe.BytesToAppend(300);
         using var pool = new PagePool(bytes - (bytes / 8));

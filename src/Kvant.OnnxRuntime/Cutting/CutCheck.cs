@@ -14,7 +14,7 @@ internal static class CutCheck
     /// <exception cref="InvalidDataException">They do not agree.</exception>
     public static void Run(CutDecoder cut, string path)
     {
-        using CompressedPast uncut = CompressedPast.Open(path, cut.Options);
+        using CompressedPast uncut = CompressedPast.Open(path, cut.Options, layerByLayer: false);
         using KvCache found = Exact(cut), wanted = Exact(uncut);
         float[] one = new float[cut.VocabularySize], other = new float[uncut.VocabularySize];
         var random = new SeededRandom(1);

@@ -53,7 +53,7 @@ internal static class CutGraph
                 yield return Cast(input, inputs[^1], OnnxTensor.Float);
         }
 
-        yield return new OnnxNode { Operation = Attention, Domain = OnnxModel.OwnDomain, Name = name, Inputs = inputs, Outputs = [name], Attributes = [OnnxAttribute.Of("layer", cut.Layer)] };
+        yield return new OnnxNode { Operation = Attention, Domain = OnnxModel.OwnDomain, Name = name, Inputs = inputs, Outputs = [name], Attributes = [OnnxAttribute.Of("number", cut.Layer)] };
         yield return Cast(name, cut.Output, cut.OutputType);
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Kvant.Caching;
 using Kvant.OnnxRuntime.Graphs;
+using Kvant.OnnxRuntime.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Kvant.OnnxRuntime.Cutting;
@@ -12,7 +13,7 @@ namespace Kvant.OnnxRuntime.Cutting;
 internal sealed record CutShapes(IReadOnlyList<AttentionCut> Cuts, CacheGeometry Geometry, StepInputs Inputs)
 {
     /// <summary>Runs a cut model once, without attention, and the pieces of its graph that were its attention.</summary>
-    public static CutShapes Of(OnnxModel model, IReadOnlyList<AttentionCut> cuts, CutSession session, CutWork work)
+    public static CutShapes Of(OnnxModel model, IReadOnlyList<AttentionCut> cuts, OperationSession session, CutWork work)
     {
         var inputs = new StepInputs(session.Session);
         OnnxValue Past(bool value, int layer) => model.Inputs.First(input => PastLayout.Parse(input.Name, "past") == (layer, value));

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -10,7 +12,7 @@ namespace Kvant.OnnxRuntime.Native;
 internal static unsafe partial class OrtFunctions
 {
     /// <summary>The version of the interface that is asked for: the first one with all that is used here.</summary>
-    public const uint Version = 17;
+    public const uint Version = 18;
 
     private static readonly nint* s_table = Load();
 
@@ -95,6 +97,39 @@ internal static unsafe partial class OrtFunctions
         }
     }
 
+    /// <summary>Calls work with 0 to parts - 1 on the threads of a session. What it throws is thrown here.</summary>
+    public static void Run(nint context, Action<int> work, int parts)
+    {
+        var shared = new Parts(work);
+        var handle = GCHandle.Alloc(shared);
+        try
+        {
+            Check(((delegate* unmanaged[Cdecl]<nint, delegate* unmanaged[Cdecl]<nint, nuint, void>, nuint, nuint, nint, nint>)s_table[274])(context, &Do, (nuint)parts, (nuint)parts, GCHandle.ToIntPtr(handle)));
+        }
+        finally
+        {
+            handle.Free();
+        }
+
+        if (shared.Failure is not null)
+            ExceptionDispatchInfo.Throw(shared.Failure);
+    }
+
+    // No exception may leave for code that is not managed.
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Do(nint handle, nuint part)
+    {
+        var shared = (Parts)GCHandle.FromIntPtr(handle).Target!;
+        try
+        {
+            shared.Work((int)part);
+        }
+        catch (Exception e)
+        {
+            Interlocked.CompareExchange(ref shared.Failure, e, null);
+        }
+    }
+
     private static void Check(nint status)
     {
         if (status == 0)
@@ -113,4 +148,11 @@ internal static unsafe partial class OrtFunctions
     [LibraryImport("onnxruntime")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories | DllImportSearchPath.AssemblyDirectory)]
     private static partial nint* OrtGetApiBase();
+
+    private sealed class Parts(Action<int> work)
+    {
+        public Exception? Failure;
+
+        public Action<int> Work => work;
+    }
 }

@@ -82,19 +82,7 @@ internal sealed class TrellisQuantizer : IRowQuantizer
     }
 
     /// <inheritdoc/>
-    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row)
-    {
-        ReadOnlySpan<sbyte> integers = _table.Integers;
-        int state = 0;
-        float step = scale * _table.Step;
-        foreach (int coordinate in _path.AsSpan(_path.Length - ((StateBits + Bits - 1) / Bits)))
-            state = _table.Next(state, codes[coordinate]);
-        foreach (int coordinate in _path)
-        {
-            state = _table.Next(state, codes[coordinate]);
-            row[coordinate] = integers[state] * step;
-        }
-    }
+    public void Decode(ReadOnlySpan<byte> codes, float scale, Span<float> row) => TrellisLevels.Run(_table, _path, codes, scale * _table.Step, row);
 
     // Halves go up on both sides of zero; beyond the largest level all numbers are alike.
     private void Round(ReadOnlySpan<float> row, float factor, Span<short> numbers)

@@ -37,6 +37,39 @@ public sealed class TrellisKernelTests
         }
     }
 
+    /// <summary>Columns shorter than a window and longer ones; a row whose end is its own beginning.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void LevelsOfRowsAreThoseOfTheDefinition(int bits)
+    {
+        var table = new TrellisTable(TrellisTables.First(bits), TrellisTables.Second(bits), bits, TrellisTables.Step(bits));
+        foreach (int dimension in (int[])[16, 32, 48, 80, 128, 208])
+        {
+            byte[] codes = [.. Enumerable.Range(0, dimension).Select(_ => (byte)_random.Next(1 << bits))];
+            int[] path = TrellisPath.Coordinates(dimension);
+            float[] expected = new float[dimension], scalar = new float[dimension], wide = new float[dimension];
+            for (int step = 0; step < dimension; step++)
+            {
+                int window = Enumerable.Range(0, 8).Sum(b => Bit(((step + 1) * bits) - 8 + b) << b);
+                expected[path[step]] = Level(bits, window) * .37f;
+            }
+
+            TrellisLevels.Scalar(table, path, codes, .37f, scalar);
+            TrellisLevels.Wide(table, codes, .37f, wide);
+            Assert.Equal(expected, scalar);
+            Assert.Equal(expected, wide);
+
+            int Bit(int place)
+            {
+                int at = (place + (dimension * bits)) % (dimension * bits);
+                return (codes[path[at / bits]] >> (at % bits)) & 1;
+            }
+        }
+    }
+
     // From the definition, a window cut out of the row's stream, in every order of codes; columns shorter than a state and longer ones, in parts as sums look them up.
     [Theory]
     [InlineData(1)]

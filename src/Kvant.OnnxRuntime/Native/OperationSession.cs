@@ -1,11 +1,10 @@
 using Kvant.OnnxRuntime.Graphs;
-using Kvant.OnnxRuntime.Native;
 using Microsoft.ML.OnnxRuntime;
 
-namespace Kvant.OnnxRuntime.Cutting;
+namespace Kvant.OnnxRuntime.Native;
 
 /// <summary>A session of a graph with operations of Kvant's.</summary>
-internal sealed class CutSession : IDisposable
+internal sealed class OperationSession : IDisposable
 {
     private readonly GraphOperation[] _operations;
     private readonly nint _domain;
@@ -15,7 +14,7 @@ internal sealed class CutSession : IDisposable
     /// <param name="folder">Where the files of its weights lie.</param>
     /// <param name="change">Changes the session's options; null for nothing.</param>
     /// <param name="operations">Its operations; they end with it.</param>
-    public CutSession(OnnxModel model, string? folder, Action<SessionOptions>? change, params GraphOperation[] operations)
+    public OperationSession(OnnxModel model, string? folder, Action<SessionOptions>? change, params GraphOperation[] operations)
     {
         _operations = operations;
         // What fails is thrown.
