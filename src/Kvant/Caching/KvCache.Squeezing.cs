@@ -3,10 +3,10 @@ namespace Kvant.Caching;
 // What a full pool does to its caches (PagePool.MakeRoom).
 public sealed partial class KvCache
 {
-    private readonly bool _mayBeSqueezed;
+    private readonly bool _mayBeSqueezed; // whether tokens have somewhere to go as the pool fills
     private long _lastWrite;
 
-    /// <summary>When tokens came last, by the pool's count.</summary>
+    /// <summary>When tokens came last, by the pool's count; 0 where none came, or not all of a file's.</summary>
     internal long LastWrite => Volatile.Read(ref _lastWrite);
 
     /// <summary>How many times tokens may be coded again as the pool fills.</summary>
@@ -17,8 +17,7 @@ public sealed partial class KvCache
     /// <param name="isBusy">Becomes true where that was not enough.</param>
     internal long SqueezableBytes(int wait, ref bool isBusy)
     {
-        // A thread that is in the middle of a call on this cache keeps what it counted on.
-        if (IsHeldHere)
+        if (IsLeftAlone)
             return 0;
         if (!_lock.TryEnterReadLock(wait))
         {
@@ -43,7 +42,7 @@ public sealed partial class KvCache
     /// <returns>Whether the pool has more room now: not where nothing is left, and not while others use the cache.</returns>
     internal bool TrySqueeze(int full, int wait, ref bool isBusy)
     {
-        if (IsHeldHere)
+        if (IsLeftAlone)
             return false;
         if (!_lock.TryEnterWriteLock(wait))
         {
@@ -84,17 +83,22 @@ public sealed partial class KvCache
         return true;
     }
 
-    private bool IsHeldHere => _lock.IsReadLockHeld || _lock.IsWriteLockHeld;
+    // A thread that is in the middle of a call on this cache keeps what it counted on.
+    private bool IsLeftAlone => LastWrite == 0 || _lock.IsReadLockHeld || _lock.IsWriteLockHeld;
 
     // Pages that nobody else holds and that go, less those that come.
     private static long Gain(LayerMemory layer, LayerExtent after) => after == layer.Extent ? 0 : layer.BytesToReturn(after) - layer.BytesToReserve(after, writesFront: false);
 
-    private bool FollowPool()
+    /// <summary>Counts as a write, the first as the one from which on the cache is whole.</summary>
+    internal void Touch()
     {
-        if (Options.Pool is null || _pool.MemoryLimit == long.MaxValue || Options.MemoryLimit is not null || FullSteps == 0)
-            return false;
-        _lastWrite = _pool.NextWrite();
-        _pool.Follow(this, _own.Max(layer => layer.Layout.FullPageBytes));
-        return true;
+        if (_mayBeSqueezed)
+            Volatile.Write(ref _lastWrite, _pool.NextWrite());
+    }
+
+    private void FollowPool()
+    {
+        if (_mayBeSqueezed)
+            _pool.Follow(this, _own.Max(layer => layer.Layout.FullPageBytes));
     }
 }

@@ -254,8 +254,7 @@ public sealed partial class KvCache
 
             Write(memory, after, keys, values, crew);
             _changes++;
-            if (_mayBeSqueezed)
-                Volatile.Write(ref _lastWrite, _pool.NextWrite());
+            Touch();
             for (int step = 0; _codesAhead && step < memory.Next.Length; step++)
                 memory.Next[step].Code(memory, after.Length - before.Length, _scratch);
         }

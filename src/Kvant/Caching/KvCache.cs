@@ -49,15 +49,17 @@ public sealed partial class KvCache : IDisposable
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool, TurnOf(layer)));
         _recoded = Array.Exists(_own, layer => layer.Layout.Origin is not null);
-        _mayBeSqueezed = FollowPool();
+        _mayBeSqueezed = options.Pool is { MemoryLimit: < long.MaxValue } && options.MemoryLimit is null && FullSteps > 0;
+        FollowPool();
     }
 
     // Under the read lock of the source.
     private KvCache(KvCache source, bool codesAhead)
     {
-        (Options, _pool, _codesAhead, _recoded) = (source.Options, source._pool, codesAhead, source._recoded);
+        (Options, _pool, _codesAhead, _recoded, _mayBeSqueezed) = (source.Options, source._pool, codesAhead, source._recoded, source._mayBeSqueezed);
         (_layers, _own) = Memories(source.Geometry, layer => source._layers[layer].Share(TurnOf(layer)));
-        _mayBeSqueezed = FollowPool();
+        FollowPool();
+        Touch();
     }
 
     /// <summary>How the cache stores its sequence.</summary>

@@ -55,7 +55,7 @@ public sealed partial class PagePool
         long gain = 0;
         foreach (KvCache cache in caches)
             gain += cache.SqueezableBytes(wait, ref isBusy);
-        int steps = bytes - RoomBytes > gain ? 0 : caches.Max(cache => cache.FullSteps);
+        int steps = bytes - RoomBytes > gain ? 0 : caches.Max(cache => (int?)cache.FullSteps) ?? 0;
         for (int step = 0; step < steps; step++)
         {
             foreach (KvCache cache in caches)
@@ -79,7 +79,7 @@ public sealed partial class PagePool
             // Those that were forgotten leave the list as it doubles.
             if (_caches.Count >= _cachesToSweep)
             {
-                _caches.RemoveAll(one => !one.TryGetTarget(out _));
+                Sweep(gone: null);
                 _cachesToSweep = Math.Max(16, 2 * _caches.Count);
             }
 
@@ -91,11 +91,7 @@ public sealed partial class PagePool
     /// <summary>One that is disposed.</summary>
     internal void Forget(KvCache cache)
     {
-        lock (_lock)
-        {
-            _caches.RemoveAll(one => !one.TryGetTarget(out KvCache? other) || other == cache);
-            _spare = _caches.Count == 0 ? 0 : _spare;
-        }
+        lock (_lock) Sweep(cache);
     }
 
     /// <summary>The number of a write, later ones larger.</summary>
@@ -104,6 +100,16 @@ public sealed partial class PagePool
     private KvCache[] OldestFirst()
     {
         lock (_lock)
+        {
+            Sweep(gone: null);
             return [.. _caches.Select(one => one.TryGetTarget(out KvCache? cache) ? cache : null).OfType<KvCache>().OrderBy(cache => cache.LastWrite)];
+        }
+    }
+
+    // Where nobody is left nothing is kept free.
+    private void Sweep(KvCache? gone)
+    {
+        _caches.RemoveAll(one => !one.TryGetTarget(out KvCache? cache) || cache == gone);
+        _spare = _caches.Count == 0 ? 0 : _spare;
     }
 }

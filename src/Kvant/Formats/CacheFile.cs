@@ -211,6 +211,7 @@ public sealed class CacheFile : IDisposable
         var cache = new KvCache(header.Options with { Pool = pool }, header.Layouts);
         foreach (int layer in header.OwnLayers)
             Fill(header, layer, cache, ref reader);
+        cache.Touch();
         return cache;
     }
 

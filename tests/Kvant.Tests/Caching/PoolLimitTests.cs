@@ -163,12 +163,41 @@ public sealed class PoolLimitTests
 
         Assert.False(forgotten.IsAlive);
         Assert.Equal(0, pool.UsedBytes);
-        for (int i = 0; i < 1000; i++)
-            new KvCache(Options("q8", "turboquant:bits=2", pool)).Dispose();
         Assert.True(pool.MakeRoom(pool.MemoryLimit));
+        for (int i = 0; i < 100; i++)
+            CacheSamples.Cache(Options("q8", "turboquant:bits=2", pool), 10).Dispose();
+        Assert.Equal(pool.MemoryLimit, pool.RoomBytes);
 
         [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
         static WeakReference Forgotten(PagePool pool) => new(CacheSamples.Cache(Options("q8", "turboquant:bits=2", pool), 300));
+    }
+
+    [Fact]
+    public void CacheThatIsReadFromAFileIsLeftAloneUntilItIsWhole()
+    {
+        using PagePool pool = Pool("q8", caches: 2, .75);
+        using KvCache cache = CacheSamples.Cache(Options("q8", "turboquant:bits=2", pool), 600);
+        byte[] frozen = cache.Freeze();
+        using var stream = new Watched(frozen, () => pool.MakeRoom(pool.RoomBytes + 1));
+        using KvCache thawed = KvCache.Thaw(stream, pool);
+        Assert.Equal(frozen, thawed.Freeze());
+        Assert.InRange(cache.Statistics.RecodedRows, 128, 600);
+        while (pool.MakeRoom(pool.RoomBytes + 1))
+        {
+        }
+
+        Assert.InRange(thawed.Statistics.RecodedRows, 512, 600);
+    }
+
+    // Something happens at each read.
+    private sealed class Watched(byte[] bytes, Action reads) : MemoryStream(bytes)
+    {
+        // MemoryStream sends spans here, too.
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            reads();
+            return base.Read(buffer, offset, count);
+        }
     }
 
     // Each step has what its codecs make of what those before made; the newest, of the rows.
