@@ -90,7 +90,7 @@ public sealed partial class GpuAttention
         }
 
         if (append)
-            cache.Cache.Append(layer, keys, values);
+            cache.Append(layer, keys, values);
     }
 
     private static Codec Exact(int dimension) => CodecSpec.Parse("fp32").CreateCodec(dimension, CodecRole.Rows);

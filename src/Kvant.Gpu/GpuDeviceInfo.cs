@@ -27,6 +27,9 @@ public sealed record GpuDeviceInfo
     /// <summary>Bytes that a work-group shares.</summary>
     internal long LocalMemoryBytes { get; init; }
 
+    /// <summary>Whether its floats are those of the processor: it divides and takes square roots as exactly, and keeps the smallest numbers.</summary>
+    internal bool IsExact { get; init; }
+
     /// <summary>The most work-items of a group.</summary>
     internal long LargestGroup { get; init; }
 }

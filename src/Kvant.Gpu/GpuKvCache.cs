@@ -1,4 +1,5 @@
 using Kvant.Caching;
+using Kvant.Gpu.Blocks;
 using Kvant.Gpu.Memory;
 
 namespace Kvant.Gpu;
@@ -12,17 +13,20 @@ public sealed class GpuKvCache : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<int, LayerCopy> _layers = []; // by the layer that stores
+    private int _readers;
     private bool _disposed;
 
     /// <summary>An empty copy.</summary>
     /// <param name="cache">The cache; it stays the caller's.</param>
     /// <param name="device">Where the copy lies.</param>
-    /// <exception cref="NotSupportedException">A codec of the cache has no kernels, or values are part of keys; the message says which.</exception>
-    public GpuKvCache(KvCache cache, GpuDevice device)
+    /// <param name="encodes">Whether the device encodes, too, what is appended by way of the copy (<see cref="Append"/>, <see cref="GpuAttention.Prefill"/>): for prompts with a codec that takes its time, such as a trellis.</param>
+    /// <exception cref="NotSupportedException">A codec of the cache has no kernels, or values are part of keys; the message says which. Or the device shall encode and has kernels for no codec of the cache, or rounds otherwise
+    /// than the processor.</exception>
+    public GpuKvCache(KvCache cache, GpuDevice device, bool encodes = false)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(device);
-        (Cache, Device) = (cache, device);
+        (Cache, Device, Encodes) = (cache, device, encodes);
         foreach (int layer in cache.Geometry.OwnLayers)
         {
             if (cache.Geometry[layer].ValuesInKeys)
@@ -31,6 +35,9 @@ public sealed class GpuKvCache : IDisposable
             for (int step = 0; step < layout.Steps.Length; step++)
                 _ = StepCopy.ShapeOf(layout, step, layer);
         }
+
+        if (encodes)
+            BlockEncoder.Require(cache, device);
     }
 
     /// <summary>What it is a copy of.</summary>
@@ -39,10 +46,35 @@ public sealed class GpuKvCache : IDisposable
     /// <summary>Where it lies.</summary>
     public GpuDevice Device { get; }
 
+    /// <summary>Whether the device encodes.</summary>
+    public bool Encodes { get; }
+
     /// <summary>Bytes of the device that it holds.</summary>
     public long DeviceBytes
     {
         get { lock (_lock) return _layers.Values.Sum(layer => layer.Bytes); }
+    }
+
+    /// <summary>Adds tokens to a layer of the cache, as <see cref="KvCache.Append(int, TokenRows, TokenRows)"/> does, to the same bytes. Where <see cref="Encodes"/> says so, the device encodes blocks that close;
+    /// the processor those of codecs that the device has no kernels for, blocks of few rows, and rows that go on to another step by age.</summary>
+    /// <param name="layer">As there.</param>
+    /// <param name="keys">As there.</param>
+    /// <param name="values">As there.</param>
+    /// <exception cref="ArgumentException">As there.</exception>
+    /// <exception cref="CacheFullException">As there.</exception>
+    /// <exception cref="GpuException">The device has no room, or fails. The cache is unchanged.</exception>
+    /// <exception cref="ObjectDisposedException">The copy, the cache or the device is disposed.</exception>
+    public void Append(int layer, TokenRows keys, TokenRows values)
+    {
+        lock (_lock) ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!Encodes)
+        {
+            Cache.Append(layer, keys, values);
+            return;
+        }
+
+        using var encoder = new BlockEncoder(Device);
+        Cache.Append(layer, keys, values, encoder);
     }
 
     /// <summary>Copies what came since the last time, of all layers, so that the next step need not.</summary>
@@ -62,15 +94,34 @@ public sealed class GpuKvCache : IDisposable
         }
     }
 
-    /// <summary>Gives the device's memory back; the cache lives on. Twice is fine.</summary>
+    /// <summary>Gives the device's memory back; the cache lives on. Twice is fine. Calls in progress that read it end first, the last of them gives the memory back; others are refused.</summary>
     public void Dispose()
     {
         lock (_lock)
         {
             _disposed = true;
-            foreach (LayerCopy layer in _layers.Values)
-                layer.Clear();
-            _layers.Clear();
+            ClearUnread();
+        }
+    }
+
+    /// <summary>Keeps the memory until <see cref="Exit"/>, whoever disposes the copy.</summary>
+    /// <exception cref="ObjectDisposedException">Somebody did.</exception>
+    internal void Enter()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _readers++;
+        }
+    }
+
+    /// <summary>Ends what <see cref="Enter"/> began.</summary>
+    internal void Exit()
+    {
+        lock (_lock)
+        {
+            _readers--;
+            ClearUnread();
         }
     }
 
@@ -86,5 +137,14 @@ public sealed class GpuKvCache : IDisposable
             copy.Follow(Cache.LayerAt(source));
             return copy;
         }
+    }
+
+    private void ClearUnread()
+    {
+        if (!_disposed || _readers > 0)
+            return;
+        foreach (LayerCopy layer in _layers.Values)
+            layer.Clear();
+        _layers.Clear();
     }
 }

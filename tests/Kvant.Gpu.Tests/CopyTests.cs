@@ -1,5 +1,6 @@
 using Kvant.Caching;
 using Kvant.Codecs;
+using Kvant.Gpu.Drivers;
 using Kvant.Tests;
 using Kvant.Tests.Attention;
 
@@ -117,6 +118,39 @@ public sealed class CopyTests
             one.Upload();
             Assert.Equal(0, one.DeviceBytes);
         }
+    }
+
+    [Fact]
+    public void CopyThatIsDisposedWhileItIsReadStaysUntilThen()
+    {
+        GpuCases.RequireDevice();
+        (nint id, GpuDeviceInfo info) = OpenClDevices.All()[0];
+        var context = new FailingContext(new OpenClContext(id, info.LargestBufferBytes));
+        using var device = new GpuDevice(info, context, null);
+        CacheGeometry geometry = AttentionCases.Geometry();
+        using KvCache cache = new(AttentionCases.Options(geometry, Keys, Values)), other = new(AttentionCases.Options(geometry, Keys, Values));
+        AttentionCases.Append(cache, 300, seed: 1);
+        AttentionCases.Append(other, 300, seed: 2);
+        using GpuKvCache copy = new(cache, device), next = new(other, device);
+        using var attention = new GpuAttention(device, geometry);
+        float[] queries = AttentionCases.Queries(geometry, 1), expected = new float[queries.Length], actual = new float[queries.Length];
+        attention.Decode(copy, 0, queries, expected);
+        // Whoever comes next would write over the same memory.
+        context.BeforeLaunch = () =>
+        {
+            copy.Dispose();
+            next.Upload();
+        };
+        attention.Decode(copy, 0, queries, actual);
+        Assert.Equal(expected, actual);
+        Assert.Null(context.BeforeLaunch);
+        Assert.Equal(0, copy.DeviceBytes);
+        Assert.Throws<ObjectDisposedException>(() => attention.Decode([next, copy], 0, new float[2 * queries.Length], new float[2 * queries.Length]));
+        // Nobody is locked out by what was refused.
+        AttentionCases.Append(cache, 1, seed: 3);
+        AttentionCases.Append(other, 1, seed: 3);
+        next.Dispose();
+        Assert.Equal(0, next.DeviceBytes);
     }
 
     private static GpuDevice Open()

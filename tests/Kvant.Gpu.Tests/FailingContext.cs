@@ -8,6 +8,12 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     /// <summary>How many calls go well before one fails; none fails where it is negative.</summary>
     public int CallsBeforeFailure { get; set; } = -1;
 
+    /// <summary>What happens once, when work is about to begin.</summary>
+    public Action? BeforeLaunch { get; set; }
+
+    /// <summary>Kernels that were asked for, by their names.</summary>
+    public HashSet<string> Asked { get; } = [];
+
     public override long LargestBuffer => inner.LargestBuffer;
 
     public override nint Allocate(long bytes)
@@ -30,15 +36,19 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
         inner.Read(buffer, offset, bytes);
     }
 
-    public override nint Kernel(string options, string name)
+    public override nint Kernel(KernelSource source, string options, string name)
     {
         Count();
-        return inner.Kernel(options, name);
+        Asked.Add(name);
+        return inner.Kernel(source, options, name);
     }
 
     public override void Launch(nint kernel, int groups, ReadOnlySpan<nint> buffers)
     {
         Count();
+        Action? before = BeforeLaunch;
+        BeforeLaunch = null;
+        before?.Invoke();
         inner.Launch(kernel, groups, buffers);
     }
 

@@ -21,9 +21,10 @@ internal abstract class DeviceContext : IDisposable
     public abstract void Read(nint buffer, long offset, Span<byte> bytes);
 
     /// <summary>A kernel, built when it is asked for first.</summary>
+    /// <param name="source">Its text.</param>
     /// <param name="options">What its macros are, as a compiler takes them.</param>
     /// <param name="name">Its name in the source.</param>
-    public abstract nint Kernel(string options, string name);
+    public abstract nint Kernel(KernelSource source, string options, string name);
 
     /// <summary>Begins work.</summary>
     /// <param name="kernel">The kernel.</param>

@@ -6,8 +6,8 @@ namespace Kvant.Gpu.Drivers;
 internal sealed unsafe class OpenClContext : DeviceContext
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, nint> _programs = [];
-    private readonly Dictionary<(string, string), nint> _kernels = [];
+    private readonly Dictionary<(KernelSource, string), nint> _programs = [];
+    private readonly Dictionary<(KernelSource, string, string), nint> _kernels = [];
     private readonly nint _device;
     private nint _context;
     private nint _queue;
@@ -76,18 +76,18 @@ internal sealed unsafe class OpenClContext : DeviceContext
     }
 
     /// <inheritdoc/>
-    public override nint Kernel(string options, string name)
+    public override nint Kernel(KernelSource source, string options, string name)
     {
         lock (_lock)
         {
-            if (_kernels.TryGetValue((options, name), out nint kernel))
+            if (_kernels.TryGetValue((source, options, name), out nint kernel))
                 return kernel;
-            if (!_programs.TryGetValue(options, out nint program))
-                _programs.Add(options, program = Build(options));
+            if (!_programs.TryGetValue((source, options), out nint program))
+                _programs.Add((source, options), program = Build(source, options));
             int error;
             kernel = OpenCl.CreateKernel(program, name, &error);
             Require(error, $"clCreateKernel of {name}");
-            _kernels.Add((options, name), kernel);
+            _kernels.Add((source, options, name), kernel);
             return kernel;
         }
     }
@@ -136,20 +136,20 @@ internal sealed unsafe class OpenClContext : DeviceContext
         return _context;
     }
 
-    private nint Build(string options)
+    private nint Build(KernelSource source, string options)
     {
-        byte[] source = Encoding.UTF8.GetBytes(KernelSource.OpenCl);
+        byte[] bytes = Encoding.UTF8.GetBytes(source.OpenCl);
         int error;
         nint program, device = _device;
-        fixed (byte* text = source)
+        fixed (byte* text = bytes)
         {
             byte* one = text;
-            nuint length = (nuint)source.Length;
+            nuint length = (nuint)bytes.Length;
             program = OpenCl.CreateProgramWithSource(Alive(), 1, &one, &length, &error);
         }
 
         Require(error, "clCreateProgramWithSource");
-        error = OpenCl.BuildProgram(program, 1, &device, $"-cl-std=CL1.2 {options}", 0, 0);
+        error = OpenCl.BuildProgram(program, 1, &device, $"-cl-std=CL1.2 {source.Options} {options}", 0, 0);
         if (error == 0)
             return program;
         string log = Log(program);

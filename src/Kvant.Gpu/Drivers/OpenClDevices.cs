@@ -38,6 +38,7 @@ internal static unsafe class OpenClDevices
 
     private static GpuDeviceInfo Describe(int number, nint platform, nint device)
     {
+        const ulong exact = OpenClNames.SinglesKeepDenormals | OpenClNames.SinglesDivideCorrectly;
         ulong kind = Number<ulong>(device, OpenClNames.DeviceKind);
         return new()
         {
@@ -49,6 +50,7 @@ internal static unsafe class OpenClDevices
             MemoryBytes = (long)Number<ulong>(device, OpenClNames.DeviceMemory),
             LargestBufferBytes = (long)Number<ulong>(device, OpenClNames.DeviceLargestBuffer),
             LocalMemoryBytes = (long)Number<ulong>(device, OpenClNames.DeviceLocalMemory),
+            IsExact = (Number<ulong>(device, OpenClNames.DeviceSingles) & exact) == exact,
             LargestGroup = (long)Number<nuint>(device, OpenClNames.DeviceLargestGroup),
         };
     }

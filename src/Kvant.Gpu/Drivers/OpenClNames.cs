@@ -13,6 +13,9 @@ internal static class OpenClNames
     public const uint DeviceLocalMemory = 0x1023;
     public const uint DeviceIsThere = 0x1027;
     public const uint DeviceLargestGroup = 0x1004;
+    public const uint DeviceSingles = 0x101B;
+    public const ulong SinglesKeepDenormals = 1 << 0;
+    public const ulong SinglesDivideCorrectly = 1 << 7;
     public const uint DeviceIsLittleEndian = 0x1026;
     public const uint BuildLog = 0x1183;
     public const ulong EveryKind = 0xFFFFFFFF;

@@ -1,40 +1,12 @@
-// How compressed rows are read: the first half of the kernels (attend.cl), which begins with what both need.
+// How compressed rows are read: the first half of the kernels of attention (attend.cl), which begins with what both need.
 //
-// Blocks are those of the library, byte for byte (docs/formats, TileLayout.cs): scales of 32 rows, then units of 16 coordinates of all of them.
+// A block is the scales of 32 rows, then units of 16 coordinates of all of them; then the mean, where there is one.
 
-#define LANES 128
-#define PAGE 128
-#define TILE 32
 #define Q (GROUP * TOKENS)
 #define STRIDE (KD + 2 * WAVES + 1)
 
-// How numbers are stored (NumberForm) and means (MeanForm plus 1; 0 for none).
-#define HALVES 0
-#define SINGLES 1
-#define BYTES 2
-#define LEVELS 3
-#define PATHS 4
-
-// Arrays of a work-item lie in registers where every index is known when the kernel is built.
-#define UNROLL _Pragma("unroll")
-
 #define LOG2E 1.4426950408889634f
 #define NOTHING (-INFINITY)
-
-FUNCTION float half_at(__global const uchar* p)
-{
-    return vload_half(0, (__global const half*)p);
-}
-
-FUNCTION uint word_at(__global const uchar* p)
-{
-    return *(__global const uint*)p;
-}
-
-FUNCTION float float_at(__global const uchar* p)
-{
-    return *(__global const float*)p;
-}
 
 // x for small x, where the fraction below would lose what is small.
 FUNCTION float tangent(float x)

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using Kvant.Codecs;
+using Kvant.Kernels;
 using Kvant.Numerics;
+using Kvant.Rotations;
 
 namespace Kvant.Gpu.Memory;
 
@@ -12,6 +14,7 @@ internal sealed class DeviceTables(DeviceMemory memory)
 
     private readonly Lock _lock = new();
     private readonly List<(float[] Numbers, nint Buffer)> _levels = [];
+    private readonly List<(float[] Numbers, nint Buffer)> _codings = [];
     private readonly List<Turning> _turnings = [];
 
     /// <summary>What codes of keys and of values mean, 256 numbers each.</summary>
@@ -20,18 +23,17 @@ internal sealed class DeviceTables(DeviceMemory memory)
         float[] numbers = new float[2 * Levels];
         keys.Levels.Span.CopyTo(numbers);
         values.Levels.Span.CopyTo(numbers.AsSpan(Levels));
-        lock (_lock)
-        {
-            foreach ((float[] known, nint buffer) in _levels)
-            {
-                if (known.AsSpan().SequenceEqual(numbers))
-                    return buffer;
-            }
+        return Find(_levels, numbers, "A table of levels");
+    }
 
-            nint made = Copy(numbers, "A table of levels");
-            _levels.Add((numbers, made));
-            return made;
-        }
+    /// <summary>What a codec encodes with: signs of its rotation, of the way there and back, with what the way back ends with; its matrices; then levels and thresholds, or what states mean: as floats, and as the search counts.</summary>
+    public nint OfCoding(CodingForm coding)
+    {
+        RotationForm rotation = coding.Rotation;
+        float[] codes = coding.Trellis is { } trellis
+            ? [.. Enumerable.Range(0, Levels).Select(state => trellis.Integers[TrellisTable.Reversed(state, 8)] * trellis.Step), .. trellis.Levels.Select(level => (float)level)]
+            : [.. coding.Levels.Span, .. coding.Thresholds.Span];
+        return Find(_codings, [.. rotation.Signs, .. rotation.Back, .. rotation.Last, .. rotation.Matrix, .. rotation.MatrixBack, .. codes], "A table of a codec");
     }
 
     /// <summary>How pairs turn: [pair, cosine and sine, row of a page], and at the first row of each page [page, cosines then sines], pairs from the fastest on.</summary>
@@ -82,6 +84,23 @@ internal sealed class DeviceTables(DeviceMemory memory)
         }
 
         return turns;
+    }
+
+    // The same numbers are there once.
+    private nint Find(List<(float[] Numbers, nint Buffer)> tables, float[] numbers, string what)
+    {
+        lock (_lock)
+        {
+            foreach ((float[] known, nint buffer) in tables)
+            {
+                if (known.AsSpan().SequenceEqual(numbers))
+                    return buffer;
+            }
+
+            nint made = Copy(numbers, what);
+            tables.Add((numbers, made));
+            return made;
+        }
     }
 
     private nint Copy(float[] numbers, string what)

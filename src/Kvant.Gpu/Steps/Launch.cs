@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Gpu.Drivers;
 using Kvant.Gpu.Kernels;
 using Kvant.Gpu.Memory;
 
@@ -103,8 +104,8 @@ internal sealed class Launch
         ReadOnlySpan<nint> others = [workAt, asked, Tables.Levels, Tables.Waves == 0 ? workAt : Tables.Waves, Tables.Turns == 0 ? workAt : Tables.Turns, partials];
         others.CopyTo(buffers[DeviceMemory.MostSlabs..]);
         string macros = Shape.Macros;
-        device.Context.Launch(device.Context.Kernel(macros, "attend"), tasks.Length / 8, buffers);
-        device.Context.Launch(device.Context.Kernel(macros, "merge"), queries, [partials, workAt, results]);
+        device.Context.Launch(device.Context.Kernel(KernelSource.OfAttention, macros, "attend"), tasks.Length / 8, buffers);
+        device.Context.Launch(device.Context.Kernel(KernelSource.OfAttention, macros, "merge"), queries, [partials, workAt, results]);
     }
 
     /// <summary>Waits for the results: [token, query head, <see cref="KernelShape.ResultFloats"/>].</summary>

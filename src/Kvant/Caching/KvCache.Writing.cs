@@ -9,7 +9,7 @@ public sealed partial class KvCache
     /// <param name="values">As many values; empty where values are part of keys (<see cref="LayerGeometry.ValuesInKeys"/>).</param>
     /// <exception cref="ArgumentException">A length is wrong, a number is NaN or infinite, or does not fit the window's codec or a scale of the layer's.</exception>
     /// <exception cref="CacheFullException">The pool's limit, or the cache's own with all tokens at its floor, leaves no room.</exception>
-    public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true, crew: null);
+    public void Append(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: true, crew: null, encoder: null);
 
     /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/>, but a full pool is an answer. All else that is wrong throws as there.</summary>
     /// <param name="layer">As there.</param>
@@ -17,7 +17,7 @@ public sealed partial class KvCache
     /// <param name="values">As there.</param>
     /// <returns>Whether there was room for the tokens (<see cref="BytesToAppend(int, int)"/>); if not, the cache is as it was.</returns>
     /// <exception cref="ArgumentException">As there.</exception>
-    public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null);
+    public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null, encoder: null);
 
     /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
     /// There is room if they are at most <see cref="PagePool.RoomBytes"/> or <see cref="PagePool.MakeRoom"/> can make it, and only then; but for <see cref="KvCacheOptions.MemoryLimit"/>, which each layer has a share of.</summary>
@@ -84,79 +84,6 @@ public sealed partial class KvCache
         }
     }
 
-    /// <summary>Cuts every layer that is longer to a length, as after speculative tokens that were refused.</summary>
-    /// <remarks>
-    /// Within the window nothing else changes. Of a compressed block that is cut, the rows that stay are decoded back into the window and
-    /// keep their codes when it is compressed again, where its codec allows that; blocks before it keep their bytes.
-    /// <see cref="KvCacheOptions.DraftTokens"/> keeps cuts out of compressed blocks, <see cref="CacheStatistics.ExactRows"/> tells. A cut below the first living token leaves the sinks alone: what was evicted does not come back.
-    /// </remarks>
-    /// <param name="length">Tokens that stay, at least 0.</param>
-    /// <exception cref="InvalidOperationException">A layer with a sliding window has forgotten tokens that would be in it again (<see cref="CanTruncate"/>).</exception>
-    /// <exception cref="CacheFullException">Shared pages must be copied first, and the pool's limit leaves no room.</exception>
-    public void Truncate(int length)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        EnterWrite();
-        try
-        {
-            RequireAlive();
-            if (FindForgetful(length) is { } forgetful)
-            {
-                throw new InvalidOperationException(
-                    $"Layer {Array.IndexOf(_layers, forgetful)} has a sliding window of {forgetful.Layout.Shape.SlidingWindow} tokens and has forgotten some that would be in it after a cut to {length}. "
-                    + $"{nameof(KvCacheOptions.DraftTokens)} keeps more; a cut to at most {Options.Sinks} always works.");
-            }
-
-            long bytes = 0;
-            foreach (LayerMemory layer in _own)
-            {
-                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
-                layer.Reserve(after, LayerTruncation.WritesFront(layer.Layout, layer.Extent, after), _scratch.Reserved);
-                bytes += LayerTruncation.StagedBytes(layer.Layout, layer.Extent, after);
-            }
-
-            // All layers are cut or none: rows are decoded before the first window is written to.
-            Span<byte> all = _scratch.Staged(checked((int)bytes)), staged = all;
-            foreach (LayerMemory layer in _own)
-            {
-                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
-                LayerTruncation.Stage(layer, after, _scratch, Taken(ref staged, layer, after));
-            }
-
-            _scratch.InstallReserved();
-            staged = all;
-            foreach (LayerMemory layer in _own)
-            {
-                LayerExtent after = layer.Layout.AfterTruncate(layer.Extent, length);
-                _changes += after == layer.Extent ? 0 : 1;
-                LayerTruncation.Run(layer, after, Taken(ref staged, layer, after));
-            }
-
-            TrimOwnPool();
-        }
-        finally
-        {
-            ExitWrite();
-        }
-    }
-
-    /// <summary>Whether <see cref="Truncate"/> leaves every layer with all tokens that its next query looks at. Without sliding windows it always does; a layer with one
-    /// forgets what is behind it and <see cref="KvCacheOptions.DraftTokens"/> more.</summary>
-    /// <param name="length">Tokens that would stay, at least 0.</param>
-    public bool CanTruncate(int length)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        EnterRead();
-        try
-        {
-            return FindForgetful(length) is null;
-        }
-        finally
-        {
-            ExitRead();
-        }
-    }
-
     /// <summary>Forgets the tokens between the sinks and a position, in every layer. What is forgotten already stays so.</summary>
     /// <param name="firstLive">The first token that stays, 0 to <see cref="Length"/>.</param>
     public void Evict(int firstLive)
@@ -214,13 +141,17 @@ public sealed partial class KvCache
 
     /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/> on threads that the caller lends; the bytes are the same.</summary>
     /// <inheritdoc cref="Append(int, TokenRows, TokenRows)"/>
-    internal void Append(int layer, TokenRows keys, TokenRows values, ICrew crew) => Append(layer, keys, values, orThrow: true, crew);
+    internal void Append(int layer, TokenRows keys, TokenRows values, ICrew crew) => Append(layer, keys, values, orThrow: true, crew, encoder: null);
 
-    private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew)
+    /// <summary>As <see cref="Append(int, TokenRows, TokenRows)"/>, with blocks that somebody else encodes; the bytes are the same. What the encoder throws leaves the cache as it was.</summary>
+    /// <inheritdoc cref="Append(int, TokenRows, TokenRows)"/>
+    internal void Append(int layer, TokenRows keys, TokenRows values, IBlockEncoder encoder) => Append(layer, keys, values, orThrow: true, crew: null, encoder);
+
+    private bool Append(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew, IBlockEncoder? encoder)
     {
         RequireOwnLayer(layer);
         // Not while the cache is locked, so that its own old tokens may make room, too.
-        while (!TryWrite(layer, keys, values, orThrow, crew, out long missing))
+        while (!TryWrite(layer, keys, values, orThrow, crew, encoder, out long missing))
         {
             if (missing > 0 && _pool.MakeRoom(missing))
                 continue;
@@ -231,7 +162,7 @@ public sealed partial class KvCache
     }
 
     // Bytes are missing where the pool has no room; none where the layer's own limit does not allow more.
-    private bool TryWrite(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew, out long missing)
+    private bool TryWrite(int layer, TokenRows keys, TokenRows values, bool orThrow, ICrew? crew, IBlockEncoder? encoder, out long missing)
     {
         missing = 0;
         LayerMemory memory;
@@ -252,7 +183,7 @@ public sealed partial class KvCache
                 return false;
             }
 
-            Write(memory, after, keys, values, crew);
+            Write(memory, after, keys, values, crew, encoder);
             _changes++;
             Touch();
             for (int step = 0; _codesAhead && step < memory.Next.Length; step++)
@@ -267,12 +198,12 @@ public sealed partial class KvCache
         return true;
     }
 
-    private void Write(LayerMemory memory, LayerExtent after, TokenRows keys, TokenRows values, ICrew? crew)
+    private void Write(LayerMemory memory, LayerExtent after, TokenRows keys, TokenRows values, ICrew? crew, IBlockEncoder? encoder = null)
     {
         _scratch.InstallReserved();
         try
         {
-            new LayerAppend(memory, after, keys, values, _scratch, crew).Run();
+            new LayerAppend(memory, after, keys, values, _scratch, crew, encoder).Run();
         }
         catch
         {
@@ -325,15 +256,6 @@ public sealed partial class KvCache
         return layout.AfterAppend(memory.Extent, count);
     }
 
-    // The part of a layer of what all layers stage.
-    private static Span<byte> Taken(ref Span<byte> staged, LayerMemory layer, LayerExtent after)
-    {
-        int bytes = (int)LayerTruncation.StagedBytes(layer.Layout, layer.Extent, after);
-        Span<byte> taken = staged[..bytes];
-        staged = staged[bytes..];
-        return taken;
-    }
-
     private static int CountTokens(LayerGeometry shape, TokenRows keys, TokenRows values)
     {
         int count = keys.Count(shape.KvHeads, shape.KeyDimension, nameof(keys)), wanted = shape.ValuesInKeys ? 0 : count;
@@ -346,18 +268,6 @@ public sealed partial class KvCache
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, int.MaxValue - memory.Extent.Length);
         return tokens == 0 ? 0 : memory.BytesToReserve(memory.Layout.AfterAppend(memory.Extent, tokens), writesFront: true);
-    }
-
-    // A layer that lacks tokens after a cut.
-    private LayerMemory? FindForgetful(int length)
-    {
-        foreach (LayerMemory layer in _own)
-        {
-            if (length < layer.Extent.Length && layer.Layout.HasForgotten(layer.Extent, length))
-                return layer;
-        }
-
-        return null;
     }
 
     private void RequireOwnLayer(int layer)

@@ -12,6 +12,7 @@ internal readonly ref struct LayerAppend
     private readonly LayerLayout _layout;
     private readonly CacheScratch _scratch;
     private readonly ICrew? _crew;
+    private readonly IBlockEncoder? _encoder;
     private readonly TokenRows _keys;
     private readonly TokenRows _values;
     private readonly LayerExtent _before;
@@ -24,9 +25,10 @@ internal readonly ref struct LayerAppend
     /// <param name="values">[token, head, number].</param>
     /// <param name="scratch">Buffers.</param>
     /// <param name="crew">Threads that encode; null for the calling one alone.</param>
-    public LayerAppend(LayerMemory layer, LayerExtent after, TokenRows keys, TokenRows values, CacheScratch scratch, ICrew? crew)
+    /// <param name="encoder">What encodes in their stead where it can; null for none.</param>
+    public LayerAppend(LayerMemory layer, LayerExtent after, TokenRows keys, TokenRows values, CacheScratch scratch, ICrew? crew, IBlockEncoder? encoder)
     {
-        (_layer, _layout, _scratch, _before, _after, _crew) = (layer, layer.Layout, scratch, layer.Extent, after, crew);
+        (_layer, _layout, _scratch, _before, _after, _crew, _encoder) = (layer, layer.Layout, scratch, layer.Extent, after, crew, encoder);
         _keys = keys;
         _values = values;
     }
@@ -119,7 +121,9 @@ internal readonly ref struct LayerAppend
     {
         RoundNew(side, first, end);
         int from = Math.Max(first, FirstNewRow), tokenBytes = _layout.Heads * _layout.Sides[side].RowBytes;
-        _scratch.Closing.Run(_layer, step, side, first, end, chosen, _scratch.RoundedMemory(Math.Max(0, end - from) * tokenBytes), from, _crew);
+        ReadOnlyMemory<byte> rounded = _scratch.RoundedMemory(Math.Max(0, end - from) * tokenBytes);
+        if (step > 0 || _encoder?.TryEncode(_layer, side, first, end, chosen, rounded.Span, from) != true)
+            _scratch.Closing.Run(_layer, step, side, first, end, chosen, rounded, from, _crew);
     }
 
     // All steps learn from the rows as they came.

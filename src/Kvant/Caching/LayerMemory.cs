@@ -303,6 +303,17 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
             WindowRows.Load(rounded.Slice((((row - roundedFrom) * layout.Heads) + head) * bytes, bytes), half, rows.Slice((row - first) * dimension, dimension));
     }
 
+    /// <summary>As <see cref="Gather"/>, but as they are stored.</summary>
+    public void GatherStored(int side, int head, int first, int end, ReadOnlySpan<byte> rounded, int roundedFrom, Span<byte> rows)
+    {
+        int bytes = layout.Sides[side].RowBytes;
+        for (int row = first; row < end; row++)
+        {
+            ReadOnlySpan<byte> stored = row < roundedFrom ? Ring(side, head, row % layout.RingRows, 1) : rounded.Slice((((row - roundedFrom) * layout.Heads) + head) * bytes, bytes);
+            stored.CopyTo(rows.Slice((row - first) * bytes, bytes));
+        }
+    }
+
     /// <summary>Leaves the table as long as it must be, and no codes of rows that wait.</summary>
     public void Trim()
     {

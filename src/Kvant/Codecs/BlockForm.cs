@@ -35,4 +35,7 @@ internal sealed record BlockForm
 
     /// <summary>Whether prepared queries end with those numbers.</summary>
     public bool IsFramed { get; init; }
+
+    /// <summary>How rows become such bytes; null where only the codec knows.</summary>
+    public CodingForm? Coding { get; init; }
 }

@@ -17,15 +17,22 @@ internal sealed class BlockMeanCodec : CenteredCodec
         : base(inner, mean, rows, (rows / inner.RowsPerBlock * inner.BytesPerBlock) + mean.BytesPerBlock) => _meanAt = BytesPerBlock - mean.BytesPerBlock;
 
     internal override BlockForm? Form => Inner.Form is { Mean: null } inner
-        ? inner with { Mean = Mean is Fp16Codec ? MeanForm.Halves : Mean is Q8Codec ? MeanForm.Bytes : MeanForm.Fours, MeanOffset = _meanAt }
+        ? inner with
+        {
+            Mean = Mean is Fp16Codec ? MeanForm.Halves : Mean is Q8Codec ? MeanForm.Bytes : MeanForm.Fours,
+            MeanOffset = _meanAt,
+            Coding = inner.Coding is { } coding ? coding with { Easy = Easy } : null,
+        }
         : null;
 
     public override int ScaleBytesPerBlock => (RowsPerBlock / Inner.RowsPerBlock * Inner.ScaleBytesPerBlock) + Mean.BytesPerBlock;
 
+    private float Easy => EasyNorm / MathF.Sqrt(Dimension);
+
     protected override void EncodeBlock(ReadOnlySpan<float> rows, Span<byte> block)
     {
         // Takes exactly the rows that the inner codec takes: a cache asks for each row alone, before it knows the others of the block.
-        bool large = !Halves.AreAtMost(rows, EasyNorm / MathF.Sqrt(Dimension));
+        bool large = !Halves.AreAtMost(rows, Easy);
         if (large)
             Inner.EncodePart(rows, block[.._meanAt]);
         Span<float> inBasis = stackalloc float[Dimension], mean = stackalloc float[Dimension];

@@ -45,7 +45,13 @@ internal sealed class FramedCodec : Codec
         inner.PartToBasis(_sharedInBasis, _sharedInBasis);
     }
 
-    internal override BlockForm? Form => _inner.Form is { } inner ? inner with { IsFramed = true, Turning = _frame.Tables.Count > 0 ? _frame.Tables : null, Shared = _sharedInBasis } : null;
+    internal override BlockForm? Form => _inner.Form is not { } inner ? null : inner with
+    {
+        IsFramed = true,
+        Turning = _frame.Tables.Count > 0 ? _frame.Tables : null,
+        Shared = _sharedInBasis,
+        Coding = inner.Coding is { } coding ? coding with { Frame = _frame } : null,
+    };
 
     public override int CalibrationRows => LearntRows;
 

@@ -37,6 +37,9 @@ internal sealed class HeadFrame
     /// <summary>What queries are multiplied by.</summary>
     public ReadOnlySpan<float> Units => _units;
 
+    /// <summary>What is left of rows is multiplied by: 1 over a unit.</summary>
+    public ReadOnlySpan<float> Inverse => _inverse;
+
     private int Dimension => _constant.Length;
 
     /// <summary>Bytes of a frame: pairs, their kind, speeds as doubles (room for one of every two channels), vector as floats, units as halves.</summary>
@@ -119,13 +122,7 @@ internal sealed class HeadFrame
             if (row - within != aligned)
             {
                 aligned = row - within;
-                Tables.At(aligned, turns);
-                for (int i = 0; i < pairs; i++)
-                {
-                    double a = _constant[Tables.First(i)], b = _constant[Tables.Second(i)], cosine = turns[2 * i], sine = turns[(2 * i) + 1];
-                    atTile[Tables.First(i)] = (float)((a * cosine) - (b * sine));
-                    atTile[Tables.Second(i)] = (float)((a * sine) + (b * cosine));
-                }
+                SharedAtTile(aligned, turns, atTile);
             }
 
             ReadOnlySpan<float> cosines = Tables.Cosines.AsSpan(within * pairs, pairs), sines = Tables.Sines.AsSpan(within * pairs, pairs);
@@ -135,6 +132,21 @@ internal sealed class HeadFrame
                 vector[Tables.First(i)] = (a * cosines[i]) - (b * sines[i]);
                 vector[Tables.Second(i)] = (a * sines[i]) + (b * cosines[i]);
             }
+        }
+    }
+
+    /// <summary>The shared vector at the first row of a tile, from which those of the tile's other rows are turned.</summary>
+    /// <param name="row">A multiple of <see cref="RotaryTables.TileRows"/>.</param>
+    /// <param name="turns">A buffer of two numbers for each pair.</param>
+    /// <param name="vector">Receives the numbers of pairs; the others are those of <see cref="Constant"/>.</param>
+    public void SharedAtTile(int row, Span<double> turns, Span<float> vector)
+    {
+        Tables.At(row, turns);
+        for (int i = 0; i < Tables.Count; i++)
+        {
+            double a = _constant[Tables.First(i)], b = _constant[Tables.Second(i)], cosine = turns[2 * i], sine = turns[(2 * i) + 1];
+            vector[Tables.First(i)] = (float)((a * cosine) - (b * sine));
+            vector[Tables.Second(i)] = (float)((a * sine) + (b * cosine));
         }
     }
 

@@ -34,7 +34,7 @@ internal sealed class HeadMeanCodec : CenteredCodec
         FromBasis(inBasis, _mean);
     }
 
-    internal override BlockForm? Form => Inner.Form is { } inner ? inner with { Shared = _inBasis } : null;
+    internal override BlockForm? Form => Inner.Form is { } inner ? inner with { Shared = _inBasis, Coding = inner.Coding is { } coding ? coding with { Shared = _mean } : null } : null;
 
     public override int CalibrationRows => 128;
 

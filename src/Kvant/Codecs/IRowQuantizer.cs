@@ -1,3 +1,5 @@
+using Kvant.Rotations;
+
 namespace Kvant.Codecs;
 
 /// <summary>Turns the numbers of rotated rows (or of groups, which are rows of their own here) into codes and a scale, and back.</summary>
@@ -11,6 +13,10 @@ internal interface IRowQuantizer
 
     /// <summary>What a code means for a scale of 1; of paths, what their last eight bits mean, the newest on top.</summary>
     ReadOnlyMemory<float> UnitLevels { get; }
+
+    /// <summary>How it finds codes, as numbers.</summary>
+    /// <param name="rotation">What turned the rows.</param>
+    CodingForm Coding(RotationForm rotation);
 
     /// <summary>Finds codes and scales.</summary>
     /// <param name="rows">Rotated rows one after the other.</param>

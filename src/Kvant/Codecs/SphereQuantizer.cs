@@ -1,5 +1,6 @@
 using Kvant.Codebooks;
 using Kvant.Kernels;
+using Kvant.Rotations;
 
 namespace Kvant.Codecs;
 
@@ -24,6 +25,10 @@ internal sealed class SphereQuantizer(Codebook codebook, ScaleRule rule, int sea
 
     /// <inheritdoc/>
     public ReadOnlyMemory<float> UnitLevels => codebook.Centroids.ToArray();
+
+    /// <inheritdoc/>
+    public CodingForm Coding(RotationForm rotation) =>
+        new() { Rotation = rotation, Rule = rule, Search = search, Levels = codebook.Levels.ToArray(), Thresholds = codebook.Thresholds.ToArray() };
 
     /// <inheritdoc/>
     public void Encode(ReadOnlySpan<float> rows, Span<byte> codes, Span<float> scales) => Encode(rows, codes, scales, []);

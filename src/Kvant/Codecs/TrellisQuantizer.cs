@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Kvant.Codebooks;
 using Kvant.Kernels;
 using Kvant.Memory;
+using Kvant.Rotations;
 
 namespace Kvant.Codecs;
 
@@ -53,6 +54,9 @@ internal sealed class TrellisQuantizer : IRowQuantizer
 
     /// <inheritdoc/>
     public ReadOnlyMemory<float> UnitLevels => Array.ConvertAll(_table.Integers, number => number * _table.Step);
+
+    /// <inheritdoc/>
+    public CodingForm Coding(RotationForm rotation) => new() { Rotation = rotation, Rule = _rule, Trellis = _table };
 
     /// <summary>What the attention kernels look levels up in.</summary>
     public TileTable CreateTileTable() => new(_table);

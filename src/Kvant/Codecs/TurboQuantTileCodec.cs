@@ -32,6 +32,7 @@ internal sealed class TurboQuantTileCodec : RotatedCodec
             Groups = shape.Groups,
             KeyOrder = shape.Keys,
             Levels = quantizer.UnitLevels,
+            Coding = rotation.Form is { } form ? quantizer.Coding(form) : null,
         };
     }
 

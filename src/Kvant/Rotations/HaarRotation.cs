@@ -28,6 +28,16 @@ internal sealed class HaarRotation : Rotation
         }
     }
 
+    internal override RotationForm Form
+    {
+        get
+        {
+            float[] ones = new float[Dimension];
+            Array.Fill(ones, 1f);
+            return new() { Mixed = Dimension, Signs = ones, Back = ones, Last = ones, Matrix = _transpose, MatrixBack = _matrix };
+        }
+    }
+
     /// <summary>Steps to make one: two passes, in each d^2 / 2 pairs of rows, and for each pair a dot product and a subtraction.</summary>
     public static long Steps(int dimension) => 2L * dimension * dimension * dimension;
 

@@ -46,6 +46,17 @@ internal sealed class HadamardRotation : Rotation
         return (32L * dimension) + (segments == 1 ? 0 : HartleyMix.Steps(segments));
     }
 
+    internal override RotationForm Form => new()
+    {
+        Segment = _segment,
+        Mixed = Dimension / _segment,
+        Signs = _signs,
+        Back = _back,
+        Last = _signs[..Dimension],
+        Matrix = _mix?.Matrix ?? [],
+        MatrixBack = _mix?.Matrix ?? [],
+    };
+
     private protected override void ForwardRows(ReadOnlySpan<float> source, Span<float> destination) => Rounds(source, _signs, destination);
 
     private protected override void InverseRows(ReadOnlySpan<float> source, Span<float> destination)

@@ -36,6 +36,9 @@ internal sealed class HartleyMix
     /// <summary>Steps to make one: each number of the matrix, and keeping it.</summary>
     public static long Steps(int count) => 8L * count * count;
 
+    /// <summary>[segment, segment]; symmetric.</summary>
+    public float[] Matrix => _matrix;
+
     /// <summary>Replaces segment j by the sum over k of matrix[j, k] times segment k.</summary>
     public void Apply(Span<float> row)
     {

@@ -22,6 +22,9 @@ public abstract class Rotation
     /// <summary>Numbers in a row.</summary>
     public int Dimension { get; }
 
+    /// <summary>What it does, as numbers; null where only its own code says.</summary>
+    internal virtual RotationForm? Form => null;
+
     /// <summary>Makes a rotation.</summary>
     /// <param name="name">As specs write it: <c>hadamard</c>, <c>haar</c>, <c>block32</c> or <c>none</c>.</param>
     /// <param name="dimension">Numbers in a row; a multiple of 32 for <c>block32</c>.</param>
