@@ -75,7 +75,7 @@ public sealed class EncodingTests
     [InlineData("bits=4,group=32,scale=unbiased")]
     [InlineData("bits=2,group=32,scale=leastsquares,rotation=haar")]
     public void LastBitsAreThoseOfTheProcessor(string settings) =>
-        Assert.Equal(0, EncodingCases.AssertSameBytes(GpuCases.Device, settings, 128, keys: true, TestRows.Gaussian(2 * 4096, 128, seed: 8), singles: true).Left);
+        Assert.Equal(0, EncodingCases.AssertSameBytes(GpuCases.Device, settings, 128, keys: true, TestRows.Gaussian(2 * 8192, 128, seed: 8), singles: true).Left);
 
     [Theory]
     [InlineData(0)]
