@@ -12,7 +12,7 @@ public sealed record ExportOptions
     /// <summary>Weights, keys and values in half precision.</summary>
     public bool Half { get; init; }
 
-    /// <summary>Keys and values alone in half precision, where attention is written as products.</summary>
+    /// <summary>Keys and values alone in half precision; with <see cref="GroupQuery"/>, which wants them as its queries are, rounded to it and given as floats.</summary>
     public bool HalfPast { get; init; }
 
     /// <summary>Whether large weights go into a file of their own, beside the model's.</summary>

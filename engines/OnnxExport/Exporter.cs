@@ -19,8 +19,8 @@ public sealed class Exporter
     {
         (_model, _options, _graph) = (model, options, graph);
         _weights = new GgufWeights(model);
-        // GroupQueryAttention counts positions itself.
-        foreach (string name in (string[])["input_ids", "attention_mask", .. options.GroupQuery ? Array.Empty<string>() : ["position_ids"]])
+        // GroupQueryAttention counts positions itself, where it turns queries and keys.
+        foreach (string name in (string[])["input_ids", "attention_mask", .. options.GroupQuery && !options.HalfPast ? Array.Empty<string>() : ["position_ids"]])
             graph.Inputs.Add(new OnnxValue(name, options.ShortNumbers ? OnnxTensor.Int32 : OnnxTensor.Int64, ["batch_size", name == "attention_mask" ? "total_sequence_length" : "sequence_length"]));
         _attention = options.GroupQuery ? new GroupQueryGraph(model.Config, graph, _weights, options) : new PlainGraph(model.Config, graph, _weights, options);
     }

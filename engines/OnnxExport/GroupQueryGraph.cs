@@ -12,14 +12,19 @@ internal sealed class GroupQueryGraph : IAttentionGraph
     private readonly ExportOptions _options;
     private readonly string _lengths;
     private readonly string _total;
+    private readonly TurnGraph? _turns;
 
     public GroupQueryGraph(ModelConfig config, GraphBuilder graph, GgufWeights weights, ExportOptions options)
     {
         (_config, _graph, _weights, _options) = (config, graph, weights, options);
+        _turns = Rounds ? new TurnGraph(config, graph) : null;
         string count = graph.Add("ReduceSum", [graph.Cast("attention_mask", OnnxTensor.Int64), graph.Integers(1)], OnnxAttribute.Of("keepdims", 1));
         _lengths = graph.Cast(graph.Add("Sub", [count, graph.Integers(1)]), 6);
         _total = graph.Cast(graph.Add("Gather", [graph.Add("Shape", ["attention_mask"]), graph.Integer(1)]), 6);
     }
+
+    // Keys are rounded behind their rotation, which the graph's own operations do then.
+    private bool Rounds => _options.HalfPast && !_options.Half;
 
     private int QueryWidth => _config.QueryHeads * _config.HeadDimension;
 
@@ -31,6 +36,8 @@ internal sealed class GroupQueryGraph : IAttentionGraph
         string[] rows = _options.Packed
             ? [_graph.Add("MatMul", [normed, _graph.Weights(prefix + "qkv", () => Packed(prefix), _config.Width, QueryWidth + (2 * KeyWidth))]), "", ""]
             : [Rows("attn_q", QueryWidth, true), Rows("attn_k", KeyWidth, true), Rows("attn_v", KeyWidth, false)];
+        if (_turns is not null)
+            rows = [Turned(rows[0], _config.QueryHeads), Rounded(Turned(rows[1], _config.KeyValueHeads)), Rounded(rows[2])];
         foreach (string what in new[] { "key", "value" })
         {
             _graph.Inputs.Add(new OnnxValue(past + what, _graph.Type, ["batch_size", $"{_config.KeyValueHeads}", "past_sequence_length", $"{_config.HeadDimension}"]));
@@ -38,9 +45,17 @@ internal sealed class GroupQueryGraph : IAttentionGraph
         }
 
         return _graph.Add(
-            "GroupQueryAttention", OnnxModel.RuntimeDomain, [.. rows, past + "key", past + "value", _lengths, _total, Turns("cos_cache", Math.Cos), Turns("sin_cache", Math.Sin)],
+            "GroupQueryAttention", OnnxModel.RuntimeDomain, [.. rows, past + "key", past + "value", _lengths, _total, .. _turns is null ? (string[])[Turns("cos_cache", Math.Cos), Turns("sin_cache", Math.Sin)] : []],
             [$"attention.{layer}", present + "key", present + "value"], OnnxAttribute.Of("num_heads", _config.QueryHeads), OnnxAttribute.Of("kv_num_heads", _config.KeyValueHeads),
-            OnnxAttribute.Of("do_rotary", 1), OnnxAttribute.Of("local_window_size", _options.Window > 0 ? _options.Window : -1));
+            OnnxAttribute.Of("do_rotary", _turns is null ? 1 : 0), OnnxAttribute.Of("local_window_size", _options.Window > 0 ? _options.Window : -1));
+
+        string Turned(string rows, int heads)
+        {
+            string turned = _turns.Turn(_graph.Transpose(_graph.Reshape(rows, 0, 0, heads, _config.HeadDimension), 0, 2, 1, 3));
+            return _graph.Reshape(_graph.Transpose(turned, 0, 2, 1, 3), 0, 0, heads * _config.HeadDimension);
+        }
+
+        string Rounded(string rows) => _graph.Cast(_graph.Cast(rows, OnnxTensor.Half), OnnxTensor.Float);
 
         string Rows(string name, int outputs, bool turned) => _graph.Add("MatMul", [normed, _graph.Weights(prefix + name, () => Matrix(prefix + name, turned), _config.Width, outputs)]);
     }

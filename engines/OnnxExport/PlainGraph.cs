@@ -9,23 +9,22 @@ internal sealed class PlainGraph : IAttentionGraph
     private readonly ModelConfig _config;
     private readonly GraphBuilder _graph;
     private readonly GgufWeights _weights;
-    private readonly string _cosines;
-    private readonly string _sines;
+    private readonly TurnGraph _turns;
     private readonly string _mask;
     private readonly bool _halfPast;
 
     public PlainGraph(ModelConfig config, GraphBuilder graph, GgufWeights weights, ExportOptions options)
     {
         (_config, _graph, _weights, _halfPast) = (config, graph, weights, options.HalfPast && !options.Half);
-        (_cosines, _sines) = Turns();
+        _turns = new TurnGraph(config, graph);
         _mask = Mask(options.Window);
     }
 
     public string Attend(string normed, int layer)
     {
         int dimension = _config.HeadDimension, heads = _config.QueryHeads;
-        string queries = Turn(Heads(normed, layer, "attn_q", heads));
-        string keys = WithPast(Turn(Heads(normed, layer, "attn_k", _config.KeyValueHeads)), layer, "key");
+        string queries = _turns.Turn(Heads(normed, layer, "attn_q", heads));
+        string keys = WithPast(_turns.Turn(Heads(normed, layer, "attn_k", _config.KeyValueHeads)), layer, "key");
         string values = WithPast(Heads(normed, layer, "attn_v", _config.KeyValueHeads), layer, "value");
         string scores = _graph.Add("MatMul", [queries, _graph.Transpose(Repeated(keys), 0, 1, 3, 2)]);
         scores = _graph.Add("Add", [_graph.Add("Div", [scores, _graph.Number(MathF.Sqrt(dimension))]), _mask]);
@@ -42,13 +41,6 @@ internal sealed class PlainGraph : IAttentionGraph
         if (_weights.Has(bias))
             product = _graph.Add("Add", [product, _graph.Weights(bias, () => turned ? _weights.Halves(_weights.Vector(bias), 1) : _weights.Vector(bias), outputs)]);
         return _graph.Transpose(_graph.Reshape(product, 0, 0, heads, _config.HeadDimension), 0, 2, 1, 3);
-    }
-
-    private string Turn(string heads)
-    {
-        int half = _config.HeadDimension / 2;
-        string turned = _graph.Concat(-1, _graph.Add("Neg", [_graph.Slice(heads, half, long.MaxValue, 3)]), _graph.Slice(heads, 0, half, 3));
-        return _graph.Add("Add", [_graph.Add("Mul", [heads, _cosines]), _graph.Add("Mul", [turned, _sines])]);
     }
 
     private string WithPast(string rows, int layer, string what)
@@ -69,18 +61,6 @@ internal sealed class PlainGraph : IAttentionGraph
             return heads;
         string wide = _graph.Add("Expand", [_graph.Unsqueeze(heads, 2), _graph.Integers(1, 1, group, 1, 1)]);
         return _graph.Reshape(wide, 0, _config.QueryHeads, -1, _config.HeadDimension);
-    }
-
-    private (string Cosines, string Sines) Turns()
-    {
-        int half = _config.HeadDimension / 2;
-        float[] speeds = [.. Enumerable.Range(0, half).Select(i => (float)(Math.Pow(_config.RopeBase, -2.0 * i / _config.HeadDimension) / _config.RopeDivisor))];
-        string positions = _graph.Unsqueeze(_graph.Cast("position_ids", OnnxTensor.Float), 2);
-        string angles = _graph.Add("Mul", [positions, _graph.Singles("inv_freq", speeds, 1, 1, half)]);
-        string both = _graph.Concat(-1, angles, angles);
-        return (Of("Cos"), Of("Sin"));
-
-        string Of(string operation) => _graph.Unsqueeze(_graph.Cast(_graph.Add(operation, [both]), _graph.Type), 1);
     }
 
     // 0 where a token is seen, much less where it comes later, is padding, or lies behind the window.

@@ -30,6 +30,7 @@ internal static class Mini
         ["plain-int32"] = new() { ShortNumbers = true },
         ["group"] = new() { GroupQuery = true },
         ["group-half"] = new() { GroupQuery = true, Half = true },
+        ["group-half-past"] = new() { GroupQuery = true, HalfPast = true },
         ["group-int32"] = new() { GroupQuery = true, ShortNumbers = true },
         ["group-packed-data"] = new() { GroupQuery = true, Packed = true, DataFile = true },
     };
