@@ -109,17 +109,15 @@ internal sealed class LayerPast(PastLayout layout, bool shared, int threads) : I
 
     private void Give(int place, GraphCall call)
     {
-        long[] shape = call.Shape(1);
-        Require(call, 1, place, Math.Max(Longest, (int)shape[2]));
-        Decode(place, Rows(call.OutputData(0, shape), place, (int)shape[2]), call);
+        int tokens = Tokens(call, 1, place, Longest);
+        Decode(place, Rows(call.OutputData(0, call.Shape(1)), place, tokens), call);
     }
 
     private unsafe void Take(int layer, GraphCall call)
     {
         for (int side = 0; side < 2; side++)
         {
-            int place = (2 * layer) + side, tokens = (int)call.Shape(1 + side)[2];
-            Require(call, 1 + side, place, Math.Max(tokens, Longest + _tokens));
+            int place = (2 * layer) + side, tokens = Tokens(call, 1 + side, place, Longest + _tokens);
             Keep(place, Rows(call.InputData(1 + side), place, tokens), i => Place(i) + _lengths[i]);
         }
 
@@ -130,6 +128,14 @@ internal sealed class LayerPast(PastLayout layout, bool shared, int threads) : I
     }
 
     private PastRows Rows(nint memory, int place, int tokens) => new(memory, layout.IsHalf, layout.KvHeads, tokens, Dimension(place));
+
+    // How many tokens there are, at least so many.
+    private int Tokens(GraphCall call, int input, int place, int least)
+    {
+        int tokens = call.Shape(input) is [_, _, long there, _] ? (int)Math.Max(there, least) : least;
+        Require(call, input, place, tokens);
+        return tokens;
+    }
 
     // What a graph says of its heads is compared with what comes.
     private void Require(GraphCall call, int input, int place, int tokens)
