@@ -33,7 +33,7 @@ public sealed record PrefixOptions
                 throw new ArgumentException("The cache's options do not name the weights that its keys and values are of; say so by their Identity.", nameof(value));
             if (value.Eviction != Eviction.None || value.Policy.Any(layer => layer.Eviction is { } eviction && eviction != Eviction.None))
                 throw new ArgumentException("A cache that evicts tokens cannot be stored: they would be missing.", nameof(value));
-            if (value.Policy.Any(layer => layer.Ages.Count > 0) || value is { Floor: not null } and ({ MemoryLimit: not null } or { Pool.MemoryLimit: < long.MaxValue }))
+            if (value.Policy.Any(layer => layer.Ages.Count > 0) || value is { Floor: not null, IsLimited: true })
                 throw new ArgumentException("A cache whose tokens are coded again as they age or as memory fills cannot be stored in chunks: blocks would change after they were stored. Give its layers one pair of codecs each.", nameof(value));
             _cache = value;
         }

@@ -49,7 +49,7 @@ public sealed partial class KvCache : IDisposable
         (Options, _pool) = (options with { Policy = options.Policy as LayerPolicy ?? new LayerPolicy(options.Policy) }, pool);
         (_layers, _own) = Memories(options.Geometry, layer => new LayerMemory(layouts[layer], pool, TurnOf(layer)));
         _recoded = Array.Exists(_own, layer => layer.Layout.Origin is not null);
-        _mayBeSqueezed = options.Pool is { MemoryLimit: < long.MaxValue } && options.MemoryLimit is null && FullSteps > 0;
+        _mayBeSqueezed = options.IsLimited && options.MemoryLimit is null && FullSteps > 0;
         FollowPool();
     }
 

@@ -72,6 +72,9 @@ public sealed record KvCacheOptions
     /// old keys. What takes no more than that already stays as it is. Null where the policy says how.</summary>
     public IReadOnlyList<LayerSpecs>? Floor { get; init; }
 
+    /// <summary>Whether tokens may have to be coded again for want of room: under a limit of the cache's own, or of its pool.</summary>
+    internal bool IsLimited => MemoryLimit is not null || Pool is { MemoryLimit: < long.MaxValue };
+
     /// <summary>Options that somebody else thought about: see <see cref="CachePreset"/> for the names and docs/methods/presets.md for their numbers.</summary>
     /// <param name="name"><c>quality</c>, <c>balanced</c>, <c>small</c> or <c>tiny</c>.</param>
     /// <param name="geometry">The shape of the model's cache.</param>

@@ -72,7 +72,7 @@ internal static class LayerLayouts
         LayerSpecs Specs(int layer, LayerGeometry shape)
         {
             LayerSpecs specs = options.Policy[layer];
-            if (options.Floor is null || (options.MemoryLimit is null && options.Pool is null or { MemoryLimit: long.MaxValue }))
+            if (options.Floor is null || !options.IsLimited)
                 return specs;
             (LayerSpecs from, LayerSpecs to) = (specs.Oldest, options.Floor[layer].Oldest);
             return specs.Above(new(Smaller(from.Keys, to.Keys, shape.KeyDimension, CodecRole.KeyTiles), shape.ValuesInKeys ? from.Values : Smaller(from.Values, to.Values, shape.ValueDimension, CodecRole.ValueTiles)));

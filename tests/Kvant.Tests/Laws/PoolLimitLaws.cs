@@ -27,8 +27,9 @@ public sealed class PoolLimitLaws
             int i = random.Next(all.Count);
             history += $", {i}: {Step(random, i, all, pool)}";
             Assert.True(pool.AllocatedBytes <= pool.MemoryLimit, history);
+            // Two bits lose .12 of the energy (Lloyd and Max), .13 without a bias, and what was coded before adds its own; a decoder of zeros loses all.
             foreach ((KvCache cache, List<LimitLaws.Token>[] tokens) in all)
-                LimitLaws.AssertRows(cache, tokens, history);
+                Assert.True(LimitLaws.AssertRows(cache, tokens, history) < .3, history);
         }
 
         foreach ((KvCache cache, _) in all)
