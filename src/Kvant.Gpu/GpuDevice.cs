@@ -7,7 +7,7 @@ namespace Kvant.Gpu;
 /// A device that attends, opened: its memory, up to a limit, and its kernels, which its driver compiles when they are needed first. Caches have copies on it
 /// (<see cref="GpuKvCache"/>), <see cref="GpuAttention"/> reads them. Any number of threads may use it.
 /// </summary>
-/// <remarks>Any device with a driver of OpenCL 1.2 will do. Dispose what uses it first; what is left has no memory afterwards.</remarks>
+/// <remarks>Any device with a driver of OpenCL 1.2 will do, and cards of NVIDIA from compute capability 8.0 on with CUDA's driver alone. Dispose what uses it first; what is left has no memory afterwards.</remarks>
 public sealed class GpuDevice : IDisposable
 {
     // Of the memory of a device, what others than caches need is left alone.
@@ -32,7 +32,7 @@ public sealed class GpuDevice : IDisposable
     public long UsedBytes => Memory.UsedBytes;
 
     /// <summary>Why <see cref="List"/> is empty; null where it is not.</summary>
-    public static string? WhyNone => OpenClDevices.All().Count == 0 ? OpenClDevices.WhyNone : null;
+    public static string? WhyNone => Found.All().Count == 0 ? OpenClDevices.WhyNone : null;
 
     internal DeviceContext Context { get; }
 
@@ -40,9 +40,9 @@ public sealed class GpuDevice : IDisposable
 
     internal DeviceTables Tables { get; }
 
-    /// <summary>The devices of this machine; empty where there is no OpenCL, and <see cref="WhyNone"/> says so then.</summary>
+    /// <summary>The devices of this machine; empty where there is neither OpenCL nor CUDA, and <see cref="WhyNone"/> says so then.</summary>
     /// <exception cref="GpuException">A driver fails.</exception>
-    public static IReadOnlyList<GpuDeviceInfo> List() => [.. OpenClDevices.All().Select(device => device.Info)];
+    public static IReadOnlyList<GpuDeviceInfo> List() => [.. Found.All().Select(device => device.Info)];
 
     /// <summary>Opens a device.</summary>
     /// <param name="number">Its place in <see cref="List"/>.</param>
@@ -52,15 +52,15 @@ public sealed class GpuDevice : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(number);
         ArgumentOutOfRangeException.ThrowIfNegative(memoryLimit ?? 0, nameof(memoryLimit));
-        List<(nint Id, GpuDeviceInfo Info)> all = OpenClDevices.All();
+        List<Found> all = Found.All();
         if (all.Count == 0)
             throw new GpuException(OpenClDevices.WhyNone);
         if (number >= all.Count)
             throw new GpuException($"There is no device {number}: there are {all.Count}, counted from 0 ({string.Join(", ", all.Select(device => device.Info.Name))}).");
-        (nint id, GpuDeviceInfo info) = all[number];
+        (GpuDeviceInfo info, Func<DeviceContext> open) = all[number];
         if (info.LargestGroup < DeviceContext.GroupSize)
             throw new GpuException($"{info.Name} takes work in groups of {info.LargestGroup}; it must take {DeviceContext.GroupSize}.");
-        return new(info, new OpenClContext(id, info.LargestBufferBytes), memoryLimit);
+        return new(info, open(), memoryLimit);
     }
 
     /// <summary>Gives back all of its memory. Twice is fine.</summary>

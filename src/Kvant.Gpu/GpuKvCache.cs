@@ -1,5 +1,7 @@
 using Kvant.Caching;
 using Kvant.Gpu.Blocks;
+using Kvant.Gpu.Drivers;
+using Kvant.Gpu.Kernels;
 using Kvant.Gpu.Memory;
 
 namespace Kvant.Gpu;
@@ -33,7 +35,11 @@ public sealed class GpuKvCache : IDisposable
                 throw new NotSupportedException($"Layer {layer} has values that are part of keys (ValuesInKeys): devices cannot read those; CacheAttention can.");
             LayerLayout layout = cache.LayerAt(layer).Layout;
             for (int step = 0; step < layout.Steps.Length; step++)
-                _ = StepCopy.ShapeOf(layout, step, layer);
+            {
+                KernelShape shape = StepCopy.ShapeOf(layout, step, layer).For(cache.Geometry[layer].GroupSize, 1);
+                if (device.Context.WhyNot(KernelSource.OfAttention, shape.Macros) is { } reason)
+                    throw new NotSupportedException($"Layer {layer}: '{layout.Steps[step].Specs.Keys}' / '{layout.Steps[step].Specs.Values}' cannot be read on {device.Info.Name}: {reason}.");
+            }
         }
 
         if (encodes)

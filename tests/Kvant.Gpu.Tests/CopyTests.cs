@@ -124,8 +124,8 @@ public sealed class CopyTests
     public void CopyThatIsDisposedWhileItIsReadStaysUntilThen()
     {
         GpuCases.RequireDevice();
-        (nint id, GpuDeviceInfo info) = OpenClDevices.All()[0];
-        var context = new FailingContext(new OpenClContext(id, info.LargestBufferBytes));
+        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
+        var context = new FailingContext(open());
         using var device = new GpuDevice(info, context, null);
         CacheGeometry geometry = AttentionCases.Geometry();
         using KvCache cache = new(AttentionCases.Options(geometry, Keys, Values)), other = new(AttentionCases.Options(geometry, Keys, Values));

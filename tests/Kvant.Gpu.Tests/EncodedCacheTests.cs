@@ -234,8 +234,8 @@ public sealed class EncodedCacheTests
         using KvCache bytes = Cache("q8", "fp16");
         string message = Assert.Throws<NotSupportedException>(() => new GpuKvCache(bytes, GpuCases.Device, encodes: true)).Message;
         Assert.Contains("layer 0: 'q8'", message, StringComparison.Ordinal);
-        (nint id, GpuDeviceInfo info) = OpenClDevices.All()[0];
-        using var device = new GpuDevice(info with { IsExact = false }, new OpenClContext(id, info.LargestBufferBytes), null);
+        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
+        using var device = new GpuDevice(info with { IsExact = false }, open(), null);
         using KvCache cache = Cache(Keys, Values);
         Assert.Contains("does not divide as exactly", Assert.Throws<NotSupportedException>(() => new GpuKvCache(cache, device, encodes: true)).Message, StringComparison.Ordinal);
         using var attends = new GpuKvCache(cache, device);
@@ -249,8 +249,8 @@ public sealed class EncodedCacheTests
     private static (FailingContext Context, GpuDevice Device) Watched()
     {
         GpuCases.RequireDevice();
-        (nint id, GpuDeviceInfo info) = OpenClDevices.All()[0];
-        var context = new FailingContext(new OpenClContext(id, info.LargestBufferBytes));
+        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
+        var context = new FailingContext(open());
         return (context, new(info, context, null));
     }
 }

@@ -12,8 +12,8 @@ public sealed class LossTests
     public void EveryCallOfTheDriverMayFail()
     {
         GpuCases.RequireDevice();
-        (nint id, GpuDeviceInfo info) = OpenClDevices.All()[0];
-        var context = new FailingContext(new OpenClContext(id, info.LargestBufferBytes));
+        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
+        var context = new FailingContext(open());
         using var device = new GpuDevice(info, context, null);
         using var cache = new KvCache(AttentionCases.Options(AttentionCases.Geometry(), "turboquant:bits=4", "turboquant:bits=4"));
         using var copy = new GpuKvCache(cache, device);

@@ -22,7 +22,7 @@ internal sealed class BlockCoder(GpuDevice device) : IDisposable
     /// <param name="codec">A codec of a cache, calibrated or not.</param>
     /// <param name="singleRows">Whether rows are floats of 32 bits; else of 16.</param>
     public static EncodingShape? ShapeOf(GpuDevice device, Codec codec, bool singleRows) =>
-        EncodingShape.Of(codec, singleRows) is { } shape && shape.LocalBytes <= device.Info.LocalMemoryBytes ? shape : null;
+        EncodingShape.Of(codec, singleRows) is { } shape && shape.LocalBytes <= device.Info.LocalMemoryBytes && device.Context.WhyNot(KernelSource.OfEncoding, shape.Macros) is null ? shape : null;
 
     /// <summary>Encodes whole blocks.</summary>
     /// <param name="shape">That of all the codecs.</param>

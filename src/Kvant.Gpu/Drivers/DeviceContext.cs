@@ -26,6 +26,11 @@ internal abstract class DeviceContext : IDisposable
     /// <param name="name">Its name in the source.</param>
     public abstract nint Kernel(KernelSource source, string options, string name);
 
+    /// <summary>Why there is no such kernel; null where there is one, or where the driver compiles any.</summary>
+    /// <param name="source">Its text.</param>
+    /// <param name="options">What its macros are.</param>
+    public virtual string? WhyNot(KernelSource source, string options) => null;
+
     /// <summary>Begins work.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="groups">Work-groups of <see cref="GroupSize"/>.</param>

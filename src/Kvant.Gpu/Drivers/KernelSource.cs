@@ -8,20 +8,29 @@ internal sealed class KernelSource
     // What is equal on the processor must be equal here: no option that would let the compiler round otherwise, and division and square root that are rounded correctly.
     private const string Exactly = "-cl-fp32-correctly-rounded-divide-sqrt";
 
-    private KernelSource(string options, params string[] names) =>
-        (Options, OpenCl) = (options, $"#define FUNCTION static inline\n{string.Concat(names.Select(Text))}");
+    private KernelSource(string name, string options, params string[] names)
+    {
+        string text = string.Concat(names.Select(Text));
+        (Name, Options, OpenCl, Cuda) = (name, options, $"#define FUNCTION static inline\n#define UNROLL_QUERIES\n{text}", Text("cuda.h") + text);
+    }
 
     /// <summary>The kernels of attention.</summary>
-    public static KernelSource OfAttention { get; } = new("", "common.cl", "unpack.cl", "attend.cl");
+    public static KernelSource OfAttention { get; } = new("attention", "", "common.cl", "unpack.cl", "attend.cl");
 
     /// <summary>The kernels that encode.</summary>
-    public static KernelSource OfEncoding { get; } = new(Exactly, "common.cl", "encode.cl", "choose.cl");
+    public static KernelSource OfEncoding { get; } = new("encoding", Exactly, "common.cl", "encode.cl", "choose.cl");
 
-    /// <summary>What a compiler must be told beside macros.</summary>
+    /// <summary>What they do.</summary>
+    public string Name { get; }
+
+    /// <summary>What a compiler of OpenCL must be told beside macros.</summary>
     public string Options { get; }
 
     /// <summary>As OpenCL takes it.</summary>
     public string OpenCl { get; }
+
+    /// <summary>The same as CUDA.</summary>
+    public string Cuda { get; }
 
     private static string Text(string name)
     {

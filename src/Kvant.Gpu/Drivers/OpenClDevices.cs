@@ -9,7 +9,7 @@ internal static unsafe class OpenClDevices
     private static readonly Lock s_lock = new();
 
     /// <summary>All of them, in the order of the drivers; none where there is no library or no driver.</summary>
-    public static List<(nint Id, GpuDeviceInfo Info)> All()
+    public static List<Found> All()
     {
         lock (s_lock) return Find();
     }
@@ -19,30 +19,32 @@ internal static unsafe class OpenClDevices
         ? "OpenCL is there, but no driver of it has a device: install that of your card (or pocl, which computes on the processor: Debian's pocl-opencl-icd)."
         : $"There is no OpenCL on this machine: {OpenCl.Names} cannot be loaded. Install the driver of your card (and Debian's ocl-icd-libopencl1, or pocl-opencl-icd, which computes on the processor).";
 
-    private static List<(nint Id, GpuDeviceInfo Info)> Find()
+    private static List<Found> Find()
     {
-        List<(nint, GpuDeviceInfo)> all = [];
+        List<Found> all = [];
         if (!OpenCl.IsThere)
             return all;
         foreach (nint platform in Ids((count, to, found) => OpenCl.GetPlatformIDs(count, (nint*)to, (uint*)found)))
         {
             foreach (nint device in Ids((count, to, found) => OpenCl.GetDeviceIDs(platform, OpenClNames.EveryKind, count, (nint*)to, (uint*)found)))
             {
-                if (Number<uint>(device, OpenClNames.DeviceIsThere) != 0 && Number<uint>(device, OpenClNames.DeviceIsLittleEndian) != 0)
-                    all.Add((device, Describe(all.Count, platform, device)));
+                if (Number<uint>(device, OpenClNames.DeviceIsThere) == 0 || Number<uint>(device, OpenClNames.DeviceIsLittleEndian) == 0)
+                    continue;
+                GpuDeviceInfo info = Describe(platform, device);
+                all.Add(new(info, () => new OpenClContext(device, info.LargestBufferBytes)));
             }
         }
 
         return all;
     }
 
-    private static GpuDeviceInfo Describe(int number, nint platform, nint device)
+    private static GpuDeviceInfo Describe(nint platform, nint device)
     {
         const ulong exact = OpenClNames.SinglesKeepDenormals | OpenClNames.SinglesDivideCorrectly;
         ulong kind = Number<ulong>(device, OpenClNames.DeviceKind);
         return new()
         {
-            Number = number,
+            Number = 0,
             Name = Text(device, OpenClNames.DeviceName),
             Driver = PlatformName(platform),
             Kind = (kind & OpenClNames.KindGpu) != 0 ? GpuDeviceKind.Gpu : (kind & OpenClNames.KindCpu) != 0 ? GpuDeviceKind.Cpu : GpuDeviceKind.Other,

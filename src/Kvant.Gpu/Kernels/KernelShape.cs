@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 
 namespace Kvant.Gpu.Kernels;
 
@@ -32,14 +33,16 @@ internal readonly record struct KernelShape(SideShape Keys, SideShape Values, in
     public string Macros => string.Create(
         CultureInfo.InvariantCulture, $"{Keys.Macros('K')} {Values.Macros('V')} -DUNIT_ROWS={UnitRows} -DWAVES={Waves} -DPAGED={(Paged ? 1 : 0)} -DGROUP={Group} -DTOKENS={Tokens}");
 
-    /// <summary>The same for queries of a layer.</summary>
+    /// <summary>The same for queries of a layer: few kernels for all numbers of them, one of each small group for tokens that come one by one, and others that take many tokens.</summary>
     /// <param name="group">Query heads that share a key-value head.</param>
     /// <param name="tokens">Tokens that ask.</param>
     public KernelShape For(int group, int tokens)
     {
         int queries = Math.Clamp(MostQueryFloats / Math.Max(Keys.Dimension, Values.Dimension), 1, MostQueries), parts = (group + queries - 1) / queries;
         int members = (group + parts - 1) / parts;
-        return this with { Group = members, Tokens = Math.Clamp(queries / members, 1, tokens) };
+        if (tokens > 1 || members > MostQueries / 2)
+            members = Math.Min(queries, (int)BitOperations.RoundUpToPowerOf2((uint)members));
+        return this with { Group = members, Tokens = tokens == 1 ? 1 : Math.Max(1, queries / members) };
     }
 
     // Rows of floats begin where floats may, tiles where four words may be read at once.

@@ -118,6 +118,7 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
                 }
 #endif
             }
+            UNROLL_QUERIES
             for (int q = 0; q < Q; q++)
             {
                 __global const int* sight = work + work[SIGHTS] + (task[FIRST_TOKEN] + q / GROUP) * SIGHT_INTS;
