@@ -43,6 +43,8 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
         return inner.Kernel(source, options, name);
     }
 
+    public override string? WhyNot(KernelSource source, string options) => inner.WhyNot(source, options);
+
     public override void Launch(nint kernel, int groups, ReadOnlySpan<nint> buffers)
     {
         Count();

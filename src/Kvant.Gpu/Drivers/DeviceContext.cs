@@ -29,7 +29,7 @@ internal abstract class DeviceContext : IDisposable
     /// <summary>Why there is no such kernel; null where there is one, or where the driver compiles any.</summary>
     /// <param name="source">Its text.</param>
     /// <param name="options">What its macros are.</param>
-    public virtual string? WhyNot(KernelSource source, string options) => null;
+    public abstract string? WhyNot(KernelSource source, string options);
 
     /// <summary>Begins work.</summary>
     /// <param name="kernel">The kernel.</param>

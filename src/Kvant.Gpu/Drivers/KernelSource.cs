@@ -15,7 +15,10 @@ internal sealed class KernelSource
     }
 
     /// <summary>The kernels of attention.</summary>
-    public static KernelSource OfAttention { get; } = new("attention", "", "common.cl", "unpack.cl", "attend.cl");
+    public static KernelSource OfAttention { get; } = new("attention", "", "common.cl", "codes.cl", "unpack.cl", "attend.cl", "merge.cl");
+
+    /// <summary>The same on the matrix units of a card, of which OpenCL knows nothing.</summary>
+    public static KernelSource OfTensors { get; } = new("tensors", "", "common.cl", "codes.cl", "tensors.cl", "merge.cl");
 
     /// <summary>The kernels that encode.</summary>
     public static KernelSource OfEncoding { get; } = new("encoding", Exactly, "common.cl", "encode.cl", "choose.cl");

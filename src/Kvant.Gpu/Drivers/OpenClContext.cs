@@ -93,6 +93,9 @@ internal sealed unsafe class OpenClContext : DeviceContext
     }
 
     /// <inheritdoc/>
+    public override string? WhyNot(KernelSource source, string options) => source == KernelSource.OfTensors ? "OpenCL has no matrix units" : null;
+
+    /// <inheritdoc/>
     public override void Launch(nint kernel, int groups, ReadOnlySpan<nint> buffers)
     {
         // Arguments belong to the kernel until it is queued.

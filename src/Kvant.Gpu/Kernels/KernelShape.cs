@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using Kvant.Gpu.Drivers;
 
 namespace Kvant.Gpu.Kernels;
 
@@ -11,7 +12,8 @@ namespace Kvant.Gpu.Kernels;
 /// <param name="Paged">Whether rows lie in pages; else in a ring.</param>
 /// <param name="Group">The most query heads of a work-group.</param>
 /// <param name="Tokens">The most tokens whose queries it takes.</param>
-internal readonly record struct KernelShape(SideShape Keys, SideShape Values, int UnitRows, int Waves, bool Paged, int Group = 1, int Tokens = 1)
+/// <param name="OnTensors">Whether matrix units compute; kernels are then the same for all numbers of queries.</param>
+internal readonly record struct KernelShape(SideShape Keys, SideShape Values, int UnitRows, int Waves, bool Paged, int Group = 1, int Tokens = 1, bool OnTensors = false)
 {
     // Queries of a work-group: what registers and the memory that its work-items share have room for.
     private const int MostQueries = 16;
@@ -31,7 +33,13 @@ internal readonly record struct KernelShape(SideShape Keys, SideShape Values, in
 
     /// <summary>The macros that a kernel is built with.</summary>
     public string Macros => string.Create(
-        CultureInfo.InvariantCulture, $"{Keys.Macros('K')} {Values.Macros('V')} -DUNIT_ROWS={UnitRows} -DWAVES={Waves} -DPAGED={(Paged ? 1 : 0)} -DGROUP={Group} -DTOKENS={Tokens}");
+        CultureInfo.InvariantCulture, $"{Keys.Macros('K')} {Values.Macros('V')} -DUNIT_ROWS={UnitRows} -DWAVES={Waves} -DPAGED={(Paged ? 1 : 0)}{(OnTensors ? "" : $" -DGROUP={Group} -DTOKENS={Tokens}")}");
+
+    /// <summary>The text of the kernels.</summary>
+    public KernelSource Source => OnTensors ? KernelSource.OfTensors : KernelSource.OfAttention;
+
+    /// <summary>Whether matrix units could compute: rows of 128 numbers at most, whose codes say more than rounding to halves loses.</summary>
+    public bool FitsTensors => Paged && Keys.FitsTensors && Values.FitsTensors && Waves % 8 == 0;
 
     /// <summary>The same for queries of a layer: few kernels for all numbers of them, one of each small group for tokens that come one by one, and others that take many tokens.</summary>
     /// <param name="group">Query heads that share a key-value head.</param>
@@ -43,6 +51,14 @@ internal readonly record struct KernelShape(SideShape Keys, SideShape Values, in
         if (tokens > 1 || members > MostQueries / 2)
             members = Math.Min(queries, (int)BitOperations.RoundUpToPowerOf2((uint)members));
         return this with { Group = members, Tokens = tokens == 1 ? 1 : Math.Max(1, queries / members) };
+    }
+
+    /// <summary>The same on matrix units, for queries of a layer.</summary>
+    /// <param name="group">Query heads that share a key-value head.</param>
+    public KernelShape ForTensors(int group)
+    {
+        int members = Math.Min(group, MostQueries);
+        return this with { Group = members, Tokens = MostQueries / members, OnTensors = true };
     }
 
     // Rows of floats begin where floats may, tiles where four words may be read at once.

@@ -22,7 +22,7 @@ internal static class ReadyKernels
     private static readonly ConcurrentDictionary<string, HashSet<string>> s_names = new();
 
     /// <summary>Of what kernels would be made now; who finds another in a family (<see cref="Read"/>) has old ones.</summary>
-    public static string Sources { get; } = Hash(KernelSource.OfAttention.Cuda + KernelSource.OfEncoding.Cuda);
+    public static string Sources { get; } = Hash(KernelSource.OfAttention.Cuda + KernelSource.OfTensors.Cuda + KernelSource.OfEncoding.Cuda);
 
     /// <summary>Whether there are such kernels.</summary>
     public static bool Has(KernelSource source, string macros) => s_names.GetOrAdd(FamilyOf(source, macros), family => [.. Family(family).Keys]).Contains(macros);

@@ -28,7 +28,7 @@ internal static class ReadyShapes
 
     /// <summary>All: kernels and their macros.</summary>
     public static IEnumerable<(KernelSource Source, string Macros)> All() =>
-        s_dimensions.SelectMany(Attending).SelectMany(Asked).Select(shape => (KernelSource.OfAttention, shape.Macros))
+        s_dimensions.SelectMany(Attending).SelectMany(Asked).Select(shape => (shape.Source, shape.Macros))
             .Concat(s_dimensions.SelectMany(Encoding).Select(shape => (KernelSource.OfEncoding, shape.Macros)))
             .Distinct();
 
@@ -46,7 +46,7 @@ internal static class ReadyShapes
     }
 
     private static IEnumerable<KernelShape> Asked(KernelShape shape) =>
-        Enumerable.Range(1, MostGroup).SelectMany(group => (KernelShape[])[shape.For(group, 1), shape.For(group, 2)]);
+        Enumerable.Range(1, MostGroup).SelectMany(group => (KernelShape[])[shape.For(group, 1), shape.For(group, 2)]).Concat(shape.FitsTensors ? [shape.ForTensors(1)] : []);
 
     private static IEnumerable<EncodingShape> Encoding(int d)
     {

@@ -38,6 +38,10 @@ internal readonly record struct SideShape(int Dimension, NumberForm Numbers, int
     /// <summary>The most numbers of a row.</summary>
     public const int MostNumbers = 1024;
 
+    /// <summary>Whether matrix units could take them; a path must be as long as what it remembers.</summary>
+    public bool FitsTensors => Dimension <= 128 && Dimension % 16 == 0 && Groups == 1
+        && (Numbers is NumberForm.Bytes or NumberForm.Levels || (Numbers == NumberForm.Paths && Dimension / 16 * Bits >= 8));
+
     /// <summary>The macros that say so, each beginning with a letter.</summary>
     public string Macros(char letter) => string.Create(
         CultureInfo.InvariantCulture,

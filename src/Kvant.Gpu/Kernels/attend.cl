@@ -6,43 +6,18 @@
 //   softmax  over the page, relative to the largest logit so far;
 //   sums     a work-item is a coordinate of the values (or some, or some rows of one): it unpacks that coordinate of every row.
 // Another kernel merges the results of the ranges. Sums stay in the basis of the codes: the processor takes them out of it.
-//
-// What is known when a kernel is built is a macro (KernelShape.cs writes them):
-//   GROUP, TOKENS    queries of a task: at most so many heads of so many tokens
-//   KD, VD           numbers of a key and of a value
-//   K_NUMBERS, ...   how keys are stored: see below; V_NUMBERS, ... the same of values
-//   UNIT_ROWS        rows whose blocks of all heads lie side by side
-//   WAVES            pairs of a vector that all keys share and positions turn
-//   PAGED            1: pages of 128 rows, each at its own place; 0: one ring of rows
-
-// Places in the buffer of work: first its header, then what that points to.
-enum { TASKS, RUNS, PAGES, SIGHTS, SPLITS, QUERY_HEADS, GROUP_SIZE, UNIT_BYTES, HEAD_BYTES, VALUES_AT, SCALE, SOFT_CAP, SLOPES, SINK_QUERIES };
-enum { RUN, HEAD, FIRST_TOKEN, TOKEN_COUNT, FROM_PAGE, TO_PAGE, SPLIT, FIRST_MEMBER, TASK_INTS };
-enum { FIRST_ROW, END_ROW, FIRST_ENTRY, FIRST_PAGE, POSITION, RING, IS_SINKS, RUN_INTS = 8 };
-enum { AT, FROM_TOKEN, FROM_SINK, TO_TOKEN, SIGHT_INTS };
-
-#define SLABS \
-    __global const uchar* slab0, __global const uchar* slab1, __global const uchar* slab2, __global const uchar* slab3, __global const uchar* slab4, \
-    __global const uchar* slab5, __global const uchar* slab6, __global const uchar* slab7, __global const uchar* slab8, __global const uchar* slab9
-
-#define SLAB(i) \
-    ((i) == 0 ? slab0 : (i) == 1 ? slab1 : (i) == 2 ? slab2 : (i) == 3 ? slab3 : (i) == 4 ? slab4 : \
-     (i) == 5 ? slab5 : (i) == 6 ? slab6 : (i) == 7 ? slab7 : (i) == 8 ? slab8 : slab9)
 
 // Coordinates of a work-item, and work-items of a coordinate.
 #define COORDINATES ((VD + LANES - 1) / LANES)
 #define PARTS (VD > 64 ? 1 : VD > 32 ? 2 : VD > 16 ? 4 : 8)
 #define LANES_OF_PART (LANES / PARTS)
 
-// How many means a page has.
-#define K_MEANS (K_MEAN ? PAGE / K_BLOCK_ROWS : 0)
-#define V_MEANS (V_MEAN ? PAGE / V_BLOCK_ROWS : 0)
 #define MEAN_FLOATS (K_MEANS * KD > V_MEANS * VD ? K_MEANS * KD : V_MEANS * VD)
 
 __kernel __attribute__((reqd_work_group_size(LANES, 1, 1)))
 void attend(SLABS, __global const int* work, __global const float* asked, __global const float* tables, __global const float* waves, __global const float* turns, __global float* partials)
 {
-    __local float queries[KD * Q], weights[PAGE * Q], means[MEAN_FLOATS + 1], key_levels[256], value_levels[256], scales[V_GROUPS * PAGE];
+    __local __attribute__((aligned(16))) float queries[KD * Q], weights[PAGE * Q], means[MEAN_FLOATS + 1], key_levels[256], value_levels[256], scales[V_GROUPS * PAGE];
     __local float largest[8 * Q], tops[Q], factors[Q], totals[Q], still[Q], of_mean[4 * Q];
 #if WAVES
     __local float wave[2 * WAVES * Q];
@@ -244,31 +219,5 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
         __global float* result = partials + ((ulong)(first_query + me / GROUP * heads + me % GROUP) * work[SPLITS] + task[SPLIT]) * (VD + 2);
         result[VD] = tops[me];
         result[VD + 1] = totals[me];
-    }
-}
-
-// The results of a query's ranges become one, in the same order however they came about. A work-group is a query.
-__kernel __attribute__((reqd_work_group_size(LANES, 1, 1)))
-void merge(__global const float* partials, __global const int* work, __global float* results)
-{
-    const int splits = work[SPLITS];
-    __global const float* parts = partials + (ulong)get_group_id(0) * splits * (VD + 2);
-    __global float* result = results + (ulong)get_group_id(0) * (VD + 2);
-    float top = NOTHING, total = 0;
-    for (int s = 0; s < splits; s++)
-        top = fmax(top, parts[s * (VD + 2) + VD]);
-    for (int s = 0; s < splits; s++)
-        total += parts[s * (VD + 2) + VD] == NOTHING ? 0 : exp2(parts[s * (VD + 2) + VD] - top) * parts[s * (VD + 2) + VD + 1];
-    for (int c = get_local_id(0); c < VD; c += LANES)
-    {
-        float x = 0;
-        for (int s = 0; s < splits; s++)
-            x += parts[s * (VD + 2) + VD] == NOTHING ? 0 : exp2(parts[s * (VD + 2) + VD] - top) * parts[s * (VD + 2) + c];
-        result[c] = x;
-    }
-    if (get_local_id(0) == 0)
-    {
-        result[VD] = top;
-        result[VD + 1] = total;
     }
 }

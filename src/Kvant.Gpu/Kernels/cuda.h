@@ -41,3 +41,28 @@ FUNCTION float exp2(float x)
     asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
+typedef uint words4 __attribute__((ext_vector_type(4)));
+typedef float floats4 __attribute__((ext_vector_type(4)));
+// Two numbers as halves in a word, the first one below; a half as a number.
+FUNCTION uint two_halves(float a, float b)
+{
+    uint x;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(b), "f"(a));
+    return x;
+}
+FUNCTION float half_of(uint bits)
+{
+    const ushort low = (ushort)bits;
+    return halves(&low);
+}
+// The same number of the lane whose number differs in some bits.
+FUNCTION float across(float x, int bits)
+{
+    return __nvvm_shfl_sync_bfly_f32(0xffffffffu, x, bits, 31);
+}
+// Sixteen rows by sixteen columns times sixteen rows by eight columns, as fragments of a warp (tensors.cl).
+FUNCTION void multiply_add(float* sums, const words4 a, uint b0, uint b1)
+{
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}

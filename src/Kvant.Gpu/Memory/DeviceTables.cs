@@ -39,7 +39,8 @@ internal sealed class DeviceTables(DeviceMemory memory)
     /// <summary>How pairs turn: [pair, cosine and sine, row of a page], and at the first row of each page [page, cosines then sines], pairs from the fastest on.</summary>
     /// <param name="tables">Their speeds.</param>
     /// <param name="pages">So many pages at least.</param>
-    public (nint Waves, nint Turns) OfTurning(RotaryTables tables, int pages)
+    /// <param name="halves">Whether waves are for matrix units: [row of a page, pair, cosine and sine] as halves, then what those leave as halves too.</param>
+    public (nint Waves, nint Turns) OfTurning(RotaryTables tables, int pages, bool halves)
     {
         double[] speeds = new double[tables.Count];
         for (int i = 0; i < speeds.Length; i++)
@@ -48,7 +49,7 @@ internal sealed class DeviceTables(DeviceMemory memory)
         {
             Turning? known = _turnings.Find(turning => turning.Speeds.AsSpan().SequenceEqual(speeds));
             if (known is null)
-                _turnings.Add(known = new() { Speeds = speeds, Waves = Copy(Within(speeds), "A table of waves") });
+                _turnings.Add(known = new() { Speeds = speeds });
             if (known.Pages < pages)
             {
                 int room = Math.Max(pages, 2 * known.Pages);
@@ -56,7 +57,11 @@ internal sealed class DeviceTables(DeviceMemory memory)
                 (known.Turns, known.Pages) = (Copy(AtPages(speeds, room), "A table of turns"), room);
             }
 
-            return (known.Waves, known.Turns);
+            if (halves && known.Halves == 0)
+                known.Halves = Copy(WithinAsHalves(speeds), "A table of waves");
+            if (!halves && known.Waves == 0)
+                known.Waves = Copy(Within(speeds), "A table of waves");
+            return (halves ? known.Halves : known.Waves, known.Turns);
         }
     }
 
@@ -68,6 +73,21 @@ internal sealed class DeviceTables(DeviceMemory memory)
             (int pair, int row) = Math.DivRem(i, PageRows);
             (double sine, double cosine) = PortableMath.SinCos(speeds[pair] * row);
             (waves[(2 * pair * PageRows) + row], waves[(((2 * pair) + 1) * PageRows) + row]) = ((float)cosine, (float)sine);
+        }
+
+        return waves;
+    }
+
+    private static Half[] WithinAsHalves(double[] speeds)
+    {
+        int count = 2 * speeds.Length * PageRows;
+        var waves = new Half[2 * count];
+        for (int i = 0; i < count / 2; i++)
+        {
+            (int row, int pair) = Math.DivRem(i, speeds.Length);
+            (double sine, double cosine) = PortableMath.SinCos(speeds[pair] * row);
+            (waves[2 * i], waves[(2 * i) + 1]) = ((Half)cosine, (Half)sine);
+            (waves[count + (2 * i)], waves[count + (2 * i) + 1]) = ((Half)(cosine - (double)waves[2 * i]), (Half)(sine - (double)waves[(2 * i) + 1]));
         }
 
         return waves;
@@ -103,7 +123,8 @@ internal sealed class DeviceTables(DeviceMemory memory)
         }
     }
 
-    private nint Copy(float[] numbers, string what)
+    private nint Copy<T>(T[] numbers, string what)
+        where T : unmanaged
     {
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(numbers.AsSpan());
         nint buffer = memory.Allocate(bytes.Length, what);
@@ -115,7 +136,9 @@ internal sealed class DeviceTables(DeviceMemory memory)
     {
         public required double[] Speeds { get; init; }
 
-        public required nint Waves { get; init; }
+        public nint Waves { get; set; }
+
+        public nint Halves { get; set; }
 
         public nint Turns { get; set; }
 

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Gpu.Drivers;
 using Kvant.Gpu.Kernels;
 using Kvant.Gpu.Memory;
 
@@ -86,7 +85,7 @@ internal sealed class Launch
         [
             tasksAt, runsAt, pagesAt, sightsAt, splits, _layer.QueryHeads, _layer.GroupSize, _layer.KvHeads * Shape.HeadBytes, Shape.HeadBytes, Shape.ValuesAt,
             BitConverter.SingleToInt32Bits((_settings.Scale ?? (float)(1 / Math.Sqrt(_layer.KeyDimension))) / _settings.Temperature), BitConverter.SingleToInt32Bits(_settings.SoftCap),
-            slopes > 0 ? HeaderInts : 0, SinksApart ? Tokens * _layer.QueryHeads : 0,
+            slopes > 0 ? HeaderInts : 0, SinksApart ? Tokens * _layer.QueryHeads : 0, Shape.Group,
         ];
         header.CopyTo(work);
         for (int i = 0; i < slopes; i++)
@@ -104,8 +103,8 @@ internal sealed class Launch
         ReadOnlySpan<nint> others = [workAt, asked, Tables.Levels, Tables.Waves == 0 ? workAt : Tables.Waves, Tables.Turns == 0 ? workAt : Tables.Turns, partials];
         others.CopyTo(buffers[DeviceMemory.MostSlabs..]);
         string macros = Shape.Macros;
-        device.Context.Launch(device.Context.Kernel(KernelSource.OfAttention, macros, "attend"), tasks.Length / 8, buffers);
-        device.Context.Launch(device.Context.Kernel(KernelSource.OfAttention, macros, "merge"), queries, [partials, workAt, results]);
+        device.Context.Launch(device.Context.Kernel(Shape.Source, macros, "attend"), tasks.Length / 8, buffers);
+        device.Context.Launch(device.Context.Kernel(Shape.Source, macros, "merge"), queries, [partials, workAt, results]);
     }
 
     /// <summary>Waits for the results: [token, query head, <see cref="KernelShape.ResultFloats"/>].</summary>

@@ -107,15 +107,22 @@ internal sealed class Step(GpuDevice device, LayerGeometry layer, AttentionSetti
         int waves = keys.Form!.Turning?.Count ?? 0, pages = 1;
         foreach (Rows run in rows)
             pages = Math.Max(pages, ((run.End - 1) / Launch.PageRows) + 1);
-        KernelShape shape = (stored with { Waves = waves }).For(layer.GroupSize, tokens);
+        KernelShape shape = ShapeOf(stored with { Waves = waves });
         nint levels = device.Tables.OfLevels(keys.Form, values.Form!);
-        (nint Waves, nint Turns) turning = waves > 0 ? device.Tables.OfTurning(keys.Form.Turning!, pages) : default;
+        (nint Waves, nint Turns) turning = waves > 0 ? device.Tables.OfTurning(keys.Form.Turning!, pages, shape.OnTensors) : default;
         Launch? launch = _launches.Find(l => l.Shape == shape && l.Tables.Levels == levels && l.Tables.Waves == turning.Waves);
         if (launch is null)
             _launches.Add(launch = new(shape, layer, settings, sinksApart && !shape.Paged));
         // The later of two tables of turns is the longer one.
         launch.Tables = (levels, turning.Waves, turning.Turns);
         _parts.Add(new(sequence, launch, launch.Add(sights, rows), codecOf));
+    }
+
+    // Matrix units round to halves: for those who did not ask for floats, where codes have lost more already.
+    private KernelShape ShapeOf(KernelShape stored)
+    {
+        KernelShape onTensors = stored.ForTensors(layer.GroupSize);
+        return settings.Arithmetic == Arithmetic.Fast && stored.FitsTensors && device.Context.WhyNot(onTensors.Source, onTensors.Macros) is null ? onTensors : stored.For(layer.GroupSize, tokens);
     }
 
     /// <summary>What one launch finds for a sequence.</summary>
