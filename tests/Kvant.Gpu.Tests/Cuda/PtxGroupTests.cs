@@ -42,6 +42,9 @@ public sealed class PtxGroupTests
     [InlineData("atom.shared.add.u32 %r2, [row], 1;\nld.shared.u32 %r3, [row];", "thread 1: a race: it changes byte 0 of row of shared memory, which thread 0 read")]
     [InlineData("atom.shared.add.u32 %r2, [row], 1;\nsetp.eq.s32 %p3, %tid, 63;\n@%p3 ld.shared.u32 %r3, [row];", "thread 63: a race: it reads byte 0 of row of shared memory, which thread 0 and others wrote")]
     [InlineData("@%p1 st.shared.u32 [row], %tid;\natom.shared.add.u32 %r2, [row], 1;", "thread 1: a race: it changes byte 0 of row of shared memory, which thread 0 wrote")]
+    // Four bytes are read of which another thread has read one.
+    [InlineData("@%p1 ld.shared.u8 %r2, [row+5];\n@%p1 bra END;\nld.shared.u32 %r2, [row+4];\nst.shared.u8 [row+5], %tid;\nEND:", "thread 1: a race: it writes byte 5 of row of shared memory, which thread 0 and others read in line 0")]
+    [InlineData("@%p1 ld.shared.u32 %r2, [row+4];\n@%p1 bra END;\nst.shared.u8 [row+7], %tid;\nEND:", "thread 1: a race: it writes byte 7 of row of shared memory, which thread 0 read in line 0")]
     // A warp waits for itself alone.
     [InlineData("@%p1 st.shared.u32 [row], %tid;\nbar.warp.sync -1;\nld.shared.u32 %r2, [row];", "thread 32: a race: it reads byte 0 of row of shared memory, which thread 0 wrote")]
     [InlineData("st.shared.u32 [%rd2], %tid;\nbarrier.sync 0;\nst.shared.u32 [%rd2], %tid;\nld.shared.u32 %r2, [%rd3];", "thread 1: a race: it writes byte 4 of row of shared memory, which thread 0 read in line 3")]

@@ -5,7 +5,7 @@ namespace Kvant.Gpu.Tests.Cuda;
 /// <summary>Loads, stores and atomics, and what is found of those that touch what is not theirs.</summary>
 public sealed class PtxMemoryTests
 {
-    private const string Local = ".local .align 8 .b8 own[32];", Shared = ".shared .align 16 .b8 one[64]; .shared .align 4 .b8 two[64];";
+    private const string Local = ".local .align 8 .b8 own[32];", Shared = ".shared .align 16 .b8 one[64]; .shared .align 4 .b8 odd[6];";
 
     [Theory]
     [InlineData("ld.global.u8 %r1, [%in];", 0xFDul)]
@@ -48,6 +48,7 @@ public sealed class PtxMemoryTests
     [InlineData("st.global.u64 [%out+8], %in;", "no allocation")]
     [InlineData("mov.u32 %r1, 0; st.shared.u32 [one+64], %r1;", "no variable")]
     [InlineData("ld.shared.u32 %r1, [one+-4];", "no variable")]
+    [InlineData("ld.shared.u32 %r1, [odd+4];", "no variable")]
     [InlineData("ld.shared.u32 %r1, [more+16];", "no variable")]
     [InlineData("mov.u64 %rd1, -8; ld.shared.u32 %r1, [%rd1];", "no variable")]
     [InlineData("ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [one+8];", "not aligned")]
