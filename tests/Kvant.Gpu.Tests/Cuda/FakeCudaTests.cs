@@ -82,6 +82,28 @@ public sealed class FakeCudaTests : IDisposable
     }
 
     [Fact]
+    public void AContextOfBeforeAResetIsNoneAfterIt()
+    {
+        using var begun = new ManualResetEventSlim();
+        using var reset = new ManualResetEventSlim();
+        int result = -1;
+        var thread = new Thread(() =>
+        {
+            Start();
+            begun.Set();
+            reset.Wait();
+            result = TryAllocate(16, out _);
+        });
+        thread.Start();
+        begun.Wait();
+        FakeCuda.Reset();
+        Start();
+        reset.Set();
+        thread.Join();
+        Assert.Equal(201, result);
+    }
+
+    [Fact]
     public void MemoryEndsAndIsNotItsOwnTwice()
     {
         Start();
