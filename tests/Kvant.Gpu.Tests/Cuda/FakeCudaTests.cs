@@ -1,4 +1,4 @@
-using System.Text;
+using static Kvant.Gpu.Tests.Cuda.CudaCalls;
 
 namespace Kvant.Gpu.Tests.Cuda;
 
@@ -11,46 +11,8 @@ public sealed class FakeCudaCollection
 
 /// <summary>The driver does what the real one does, also where it is misused.</summary>
 [Collection(FakeCudaCollection.Name)]
-public sealed unsafe class FakeCudaTests : IDisposable
+public sealed class FakeCudaTests : IDisposable
 {
-    private const string Add = """
-        .version 7.2
-        .target sm_80
-        .address_size 64
-
-        .visible .entry add(
-            .param .u64 add_param_0,
-            .param .u64 add_param_1,
-            .param .u64 add_param_2
-        )
-        .maxntid 64, 1, 1
-        {
-            .reg .pred %p<2>;
-            .reg .b32 %r<6>;
-            .reg .f32 %f<4>;
-            .reg .b64 %rd<12>;
-            ld.param.u64 %rd1, [add_param_0];
-            ld.param.u64 %rd2, [add_param_1];
-            ld.param.u64 %rd3, [add_param_2];
-            cvta.to.global.u64 %rd4, %rd1;
-            mov.u32 %r1, %ctaid.x;
-            mov.u32 %r2, %tid.x;
-            mad.lo.s32 %r3, %r1, 64, %r2;
-            cvt.u32.u64 %r4, %rd3;
-            setp.ge.s32 %p1, %r3, %r4;
-            @%p1 bra DONE;
-            mul.wide.s32 %rd5, %r3, 4;
-            add.s64 %rd6, %rd4, %rd5;
-            add.s64 %rd7, %rd2, %rd5;
-            ld.global.f32 %f1, [%rd6];
-            ld.global.f32 %f2, [%rd7];
-            add.f32 %f3, %f1, %f2;
-            st.global.f32 [%rd7], %f3;
-        DONE:
-            ret;
-        }
-        """;
-
     public FakeCudaTests() => FakeCuda.Reset();
 
     public void Dispose() => FakeCuda.Reset();
@@ -62,10 +24,9 @@ public sealed unsafe class FakeCudaTests : IDisposable
         Start();
         float[] a = [.. Enumerable.Range(0, Count).Select(i => i * 0.5f)], b = [.. Enumerable.Range(0, Count).Select(i => 7f - i)], sums = new float[Count];
         (ulong first, ulong second) = (Allocate(Count * 4), Allocate(Count * 4));
-        nint stream = 0, module, function;
-        Assert.Equal(0, ((delegate* unmanaged<nint*, uint, int>)FakeCuda.Find("cuStreamCreate"))(&stream, 1));
-        Assert.Equal(0, Load(Add, out module, out _));
-        Assert.Equal(0, Function(module, "add", out function));
+        Assert.Equal(0, CreateStream(out nint stream));
+        Assert.Equal(0, Load(Add, out nint module, out _));
+        Assert.Equal(0, Function(module, "add", out nint function));
         Assert.Equal(0, Write(first, a, stream));
         Assert.Equal(0, Write(second, b, stream));
         Assert.Equal(0, Launch(function, 16, 64, stream, first, second, Count));
@@ -76,76 +37,187 @@ public sealed unsafe class FakeCudaTests : IDisposable
         Assert.Equal((2, 1, 1, 1), (FakeCuda.Allocations, FakeCuda.Modules, FakeCuda.Streams, FakeCuda.Retains));
         Assert.Equal(0, Free(first));
         Assert.Equal(0, Free(second));
-        Assert.Equal(0, ((delegate* unmanaged<nint, int>)FakeCuda.Find("cuModuleUnload"))(module));
-        Assert.Equal(0, ((delegate* unmanaged<nint, int>)FakeCuda.Find("cuStreamDestroy_v2"))(stream));
-        Assert.Equal(0, ((delegate* unmanaged<int, int>)FakeCuda.Find("cuDevicePrimaryCtxRelease_v2"))(0));
+        Assert.Equal(0, Unload(module));
+        Assert.Equal(0, Destroy(stream));
+        Assert.Equal(0, Release());
         Assert.True(FakeCuda.IsIdle);
     }
 
-    private static void Start()
+    [Fact]
+    public void NothingIsDoneBeforeItBegins()
     {
-        Assert.Equal(0, ((delegate* unmanaged<uint, int>)FakeCuda.Find("cuInit"))(0));
-        nint context;
-        Assert.Equal(0, ((delegate* unmanaged<nint*, int, int>)FakeCuda.Find("cuDevicePrimaryCtxRetain"))(&context, 0));
-        Assert.Equal(0, ((delegate* unmanaged<nint, int>)FakeCuda.Find("cuCtxPushCurrent_v2"))(context));
+        Assert.Equal(3, Retain(out _));
+        Assert.Equal(3, TryAllocate(16, out _));
+        Assert.Equal(3, Load(Add, out _, out _));
+        Assert.Equal(0, Init());
+        Assert.Equal(0, Retain(out _));
+        FakeCuda.Reset();
+        FakeCuda.Devices = 0;
+        Assert.Equal(100, Init());
     }
 
-    private static ulong Allocate(int bytes)
+    [Fact]
+    public void AContextIsAskedForOnEachThread()
     {
-        Assert.Equal(0, TryAllocate((nuint)bytes, out ulong pointer));
-        return pointer;
+        Assert.Equal(0, Init());
+        Assert.Equal(201, TryAllocate(16, out _));
+        Assert.Equal(0, Retain(out nint context));
+        Assert.Equal(201, TryAllocate(16, out _));
+        Assert.Equal(201, Push(context + 1));
+        Assert.Equal(0, Push(context));
+        Assert.Equal(0, TryAllocate(16, out ulong pointer));
+        int other = -1;
+        var thread = new Thread(() => other = TryAllocate(16, out _));
+        thread.Start();
+        thread.Join();
+        Assert.Equal(201, other);
+        Assert.Equal(0, Free(pointer));
+        Assert.Equal(0, Pop());
+        Assert.Equal(201, Pop());
+        Assert.Equal(201, TryAllocate(16, out _));
+        Assert.Equal(0, Push(context));
+        Assert.Equal(0, Release());
+        Assert.Equal(201, TryAllocate(16, out _));
+        Assert.Equal(201, Release());
     }
 
-    private static int TryAllocate(nuint bytes, out ulong pointer)
+    [Fact]
+    public void AContextOfBeforeAResetIsNoneAfterIt()
     {
-        fixed (ulong* p = &pointer)
-            return ((delegate* unmanaged<ulong*, nuint, int>)FakeCuda.Find("cuMemAlloc_v2"))(p, bytes);
-    }
-
-    private static int Free(ulong pointer) => ((delegate* unmanaged<ulong, int>)FakeCuda.Find("cuMemFree_v2"))(pointer);
-
-    private static int Synchronize(nint stream) => ((delegate* unmanaged<nint, int>)FakeCuda.Find("cuStreamSynchronize"))(stream);
-
-    private static int Write(ulong to, ReadOnlySpan<float> from, nint stream)
-    {
-        fixed (float* p = from)
-            return ((delegate* unmanaged<ulong, void*, nuint, nint, int>)FakeCuda.Find("cuMemcpyHtoDAsync_v2"))(to, p, (nuint)from.Length * 4, stream);
-    }
-
-    private static int Read(Span<float> to, ulong from, nint stream)
-    {
-        fixed (float* p = to)
-            return ((delegate* unmanaged<void*, ulong, nuint, nint, int>)FakeCuda.Find("cuMemcpyDtoHAsync_v2"))(p, from, (nuint)to.Length * 4, stream);
-    }
-
-    private static int Load(string text, out nint module, out string log)
-    {
-        byte* buffer = stackalloc byte[256];
-        int* options = stackalloc int[2] { 5, 6 };
-        void** values = stackalloc void*[2] { buffer, (void*)256 };
-        int result;
-        fixed (byte* image = Encoding.UTF8.GetBytes(text + '\0'))
-        fixed (nint* p = &module)
-            result = ((delegate* unmanaged<nint*, void*, uint, int*, void**, int>)FakeCuda.Find("cuModuleLoadDataEx"))(p, image, 2, options, values);
-        log = Encoding.UTF8.GetString(buffer, (int)(nint)values[1]);
-        return result;
-    }
-
-    private static int Function(nint module, string name, out nint function)
-    {
-        fixed (byte* text = Encoding.UTF8.GetBytes(name + '\0'))
-        fixed (nint* p = &function)
-            return ((delegate* unmanaged<nint*, nint, byte*, int>)FakeCuda.Find("cuModuleGetFunction"))(p, module, text);
-    }
-
-    private static int Launch(nint function, uint groups, uint threads, nint stream, params ReadOnlySpan<ulong> parameters)
-    {
-        fixed (ulong* values = parameters)
+        using var begun = new ManualResetEventSlim();
+        using var reset = new ManualResetEventSlim();
+        int result = -1;
+        var thread = new Thread(() =>
         {
-            void** pointers = stackalloc void*[parameters.Length + 1];
-            for (int i = 0; i < parameters.Length; i++)
-                pointers[i] = values + i;
-            return ((delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)FakeCuda.Find("cuLaunchKernel"))(function, groups, 1, 1, threads, 1, 1, 0, stream, pointers, null);
-        }
+            Start();
+            begun.Set();
+            reset.Wait();
+            result = TryAllocate(16, out _);
+        });
+        thread.Start();
+        begun.Wait();
+        FakeCuda.Reset();
+        Start();
+        reset.Set();
+        thread.Join();
+        Assert.Equal(201, result);
+    }
+
+    [Fact]
+    public void MemoryEndsAndIsNotItsOwnTwice()
+    {
+        Start();
+        Assert.Equal(1, TryAllocate(0, out _));
+        Assert.Equal(2, TryAllocate(nuint.MaxValue, out _));
+        FakeCuda.TotalMemory = 1000;
+        ulong first = Allocate(600);
+        Assert.Equal(2, TryAllocate(600, out _));
+        Assert.Equal(0, Free(first));
+        ulong second = Allocate(600);
+        var read = new float[150];
+        Assert.Equal(0, Read(read, second, 0));
+        Assert.All(read, x => Assert.Equal(0xA5A5A5A5, BitConverter.SingleToUInt32Bits(x)));
+        Assert.Equal(1, Read(new float[151], second, 0));
+        Assert.Equal(1, Write(second + 4, new float[150], 0));
+        Assert.Equal(400, Read(read, second, 77));
+        Assert.Equal(1, Free(second + 4));
+        Assert.Equal(0, Free(second));
+        Assert.Equal(1, Free(second));
+        Assert.Equal(0, Free(0));
+    }
+
+    [Fact]
+    public void HandlesThatAreNoneAreRefused()
+    {
+        Start();
+        Assert.Equal(400, Function(5, "add", out _));
+        Assert.Equal(400, Unload(5));
+        Assert.Equal(400, Destroy(5));
+        Assert.Equal(400, Synchronize(5));
+        Assert.Equal(400, Launch(5, 1, 1, 0));
+        Assert.Equal(0, Load(Add, out nint module, out _));
+        Assert.Equal(500, Function(module, "subtract", out _));
+        Assert.Equal(0, Function(module, "add", out nint function));
+        Assert.Equal(400, Launch(function, 1, 1, 5, 0, 0, 0));
+        Assert.Equal(0, Unload(module));
+        Assert.Equal(400, Launch(function, 1, 1, 0, 0, 0, 0));
+    }
+
+    [Fact]
+    public void LaunchesThatNoCardBearsAreRefused()
+    {
+        Start();
+        Assert.Equal(0, Load(Add, out nint module, out _));
+        Assert.Equal(0, Function(module, "add", out nint function));
+        Assert.Equal(64, FunctionAttribute(function, 0));
+        Assert.Equal(0, FunctionAttribute(function, 1));
+        Assert.Equal(1, Launch(function, 0, 64, 0, 0, 0, 0));
+        Assert.Equal(1, Launch(function, 1, 65, 0, 0, 0, 0));
+        Assert.Equal(0, Launch(function, 1, 64, 0, 0, 0, 0));
+        Assert.Null(FakeCuda.Fault);
+        Assert.True(FakeCuda.Steps > 64);
+    }
+
+    [Fact]
+    public void BadTextIsRefusedWithALog()
+    {
+        Start();
+        Assert.Equal(218, Load(Add.Replace("add.f32", "frob.f32", StringComparison.Ordinal), out _, out string log));
+        Assert.Contains("line 31: the instruction is not known: frob.f32", log, StringComparison.Ordinal);
+        Assert.Equal(218, Load(Add.Replace("sm_80", "sm_90", StringComparison.Ordinal), out _, out log));
+        Assert.Contains(".target", log, StringComparison.Ordinal);
+        Assert.Equal(222, Load(Add.Replace("7.2", "9.9", StringComparison.Ordinal), out _, out log));
+        Assert.Contains("9.9", log, StringComparison.Ordinal);
+        string large = Add.Replace(".reg .pred", ".shared .align 4 .b8 much[49156]; .reg .pred", StringComparison.Ordinal);
+        Assert.Equal(218, Load(large, out _, out log));
+        Assert.Contains("too much shared data", log, StringComparison.Ordinal);
+        Assert.Equal(0, FakeCuda.Modules);
+        Assert.Equal(0, Load(large.Replace("49156", "49152", StringComparison.Ordinal), out _, out log));
+        Assert.Equal("", log);
+    }
+
+    [Fact]
+    public void AFaultStaysUntilTheContextEnds()
+    {
+        Start();
+        ulong memory = Allocate(16);
+        Assert.Equal(0, Load(Add, out nint module, out _));
+        Assert.Equal(0, Function(module, "add", out nint function));
+        // Five numbers of four.
+        Assert.Equal(0, Launch(function, 1, 64, 0, memory, memory, 5));
+        Assert.Contains("kernel add, line 29, group 0, thread 4: Read of 4 bytes", FakeCuda.Fault, StringComparison.Ordinal);
+        Assert.Equal(700, Synchronize(0));
+        Assert.Equal(700, TryAllocate(16, out _));
+        Assert.Equal(700, Free(memory));
+        Assert.Equal(700, Launch(function, 1, 64, 0, memory, memory, 4));
+        Assert.Equal(0, Release());
+        Assert.True(FakeCuda.IsIdle);
+        Assert.Equal(0, Retain(out _));
+        Assert.Equal(0, TryAllocate(16, out _));
+    }
+
+    [Fact]
+    public void ACardSaysWhatItIs()
+    {
+        Assert.Equal(0, Init());
+        Assert.Equal((1024, 49152, 32, 8, 0), (Attribute(1), Attribute(8), Attribute(10), Attribute(75), Attribute(76)));
+        FakeCuda.Capability = 75;
+        Assert.Equal((7, 5), (Attribute(75), Attribute(76)));
+        Assert.Equal("CUDA_ERROR_ILLEGAL_ADDRESS", ErrorText("cuGetErrorName", 700));
+        Assert.Equal("out of memory", ErrorText("cuGetErrorString", 2));
+        Assert.Null(ErrorText("cuGetErrorName", 12345));
+        Assert.Equal(0, FakeCuda.Find("cuFly"));
+    }
+
+    [Fact]
+    public void WhatATestAsksToFailFails()
+    {
+        Start();
+        FakeCuda.Failures["cuMemAlloc_v2"] = 2;
+        Assert.Equal(2, TryAllocate(16, out _));
+        FakeCuda.Failures.Clear();
+        Assert.Equal(0, TryAllocate(16, out _));
+        FakeCuda.Missing.Add("cuInit");
+        Assert.Equal(0, FakeCuda.Find("cuInit"));
     }
 }
