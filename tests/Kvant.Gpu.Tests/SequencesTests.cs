@@ -62,7 +62,7 @@ public sealed class SequencesTests
             {
                 (double[] expected, double logSum) = CacheAttentionReference.Attend(rows[q % 6 / 3], queries.AsSpan(q * 64, 64), before + (q / 6), q % 6, settings, 64, 220);
                 GpuCases.AssertOutput(expected, outputs.AsSpan(q * 64, 64), $"query {q}");
-                Assert.True(Math.Abs(logSum - sums[q]) <= GpuTolerances.LogSumExp * Math.Max(1, Math.Abs(logSum)), $"query {q}: {sums[q]}, expected {logSum}.");
+                Assert.True(Math.Abs(logSum - sums[q]) <= GpuTolerances.Output / 4 * Math.Max(1, Math.Abs(logSum)), $"query {q}: {sums[q]}, expected {logSum}.");
             }
 
             // The same bytes as the processor's own prompt leaves.

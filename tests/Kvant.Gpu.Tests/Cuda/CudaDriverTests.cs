@@ -1,4 +1,6 @@
+using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Codecs;
 using Kvant.Gpu.Drivers;
 using Kvant.Tests.Attention;
 
@@ -8,6 +10,8 @@ namespace Kvant.Gpu.Tests.Cuda;
 [Collection(FakeCudaCollection.Name)]
 public sealed unsafe class CudaDriverTests
 {
+    private static readonly AttentionSettings s_settings = new() { Arithmetic = Arithmetic.Exact };
+
     [Fact]
     public void CardIsDescribed()
     {
@@ -53,7 +57,7 @@ public sealed unsafe class CudaDriverTests
         Assert.NotEqual(0, cuda.PopCurrent(&current)); // nothing was current
         using (KvCache cache = Filled())
         using (var copy = new GpuKvCache(cache, card.Device))
-            GpuCases.AssertDecode(copy, new(), "balanced");
+            GpuCases.AssertDecode(copy, s_settings, "balanced");
         Assert.NotEqual(0, cuda.PopCurrent(&current)); // and nothing is
         Assert.Equal(0, cuda.PrimaryRelease(0));
     }
@@ -78,7 +82,7 @@ public sealed unsafe class CudaDriverTests
             Assert.Throws<GpuException>(() => copy.Append(0, keys, values));
             Assert.Equal(200, cache.LayerLength(0));
             FakeCuda.Failures.Clear();
-            GpuCases.AssertDecode(copy, new(), "after a failure");
+            GpuCases.AssertDecode(copy, s_settings, "after a failure");
         }
     }
 
@@ -103,7 +107,7 @@ public sealed unsafe class CudaDriverTests
         {
             using KvCache cache = Filled(100 + (20 * i));
             using var copy = new GpuKvCache(cache, card.Device);
-            GpuCases.AssertDecode(copy, new(), $"thread {i}", seed: i);
+            GpuCases.AssertDecode(copy, s_settings, $"thread {i}", seed: i);
         });
     }
 
