@@ -20,7 +20,7 @@ foreach (string reason in wrong)
 if (wrong.Length > 0)
     return 1;
 (string Name, byte[] Packed)[] families =
-    [.. all.GroupBy(one => ReadyKernels.FamilyOf(one.Source, one.Macros)).AsParallel().Select(family => (family.Key, ReadyKernels.Pack(family.Select(one => (one.Macros, one.Text)))))];
+    [.. all.GroupBy(one => ReadyKernels.FamilyOf(one.Source, one.Macros)).AsParallel().Select(family => (family.Key, ReadyKernels.Pack(family.First().Source, family.Select(one => (one.Macros, one.Text)))))];
 Directory.CreateDirectory(ready);
 foreach (string old in Directory.EnumerateFiles(ready, $"{(args.Length < 2 ? "" : args[1])}*"))
     File.Delete(old);

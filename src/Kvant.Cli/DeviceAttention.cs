@@ -19,7 +19,9 @@ internal sealed class DeviceAttention : IAttention, IDisposable
         _device = GpuDevice.Open(device);
         try
         {
-            (_copy, _attention) = (new(cache, _device), new(_device, cache.Geometry));
+            // What computes on the processor encodes no faster than the library does.
+            bool encodes = _device.Info.Kind == GpuDeviceKind.Gpu && GpuKvCache.WhyNotEncodes(cache, _device) is null;
+            (_copy, _attention) = (new(cache, _device, encodes), new(_device, cache.Geometry));
         }
         catch
         {

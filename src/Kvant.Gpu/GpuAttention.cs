@@ -9,8 +9,9 @@ namespace Kvant.Gpu;
 /// the same answers but for the rounding of floats.
 /// </summary>
 /// <remarks>
-/// <para>Queries that share a key-value head share what is unpacked; long sequences are cut into ranges of pages that are merged. Everything is computed in floats: what
-/// <see cref="Codecs.Arithmetic.Exact"/> is on the processor. Queries are taken into the basis of the codes by the processor, and results out of it.</para>
+/// <para>Queries that share a key-value head share what is unpacked; long sequences are cut into ranges of pages that are merged. Everything is computed in floats, what
+/// <see cref="Codecs.Arithmetic.Exact"/> is on the processor, unless <see cref="Codecs.Arithmetic.Fast"/> is asked for and a card of NVIDIA has matrix units: these multiply queries, unpacked numbers and weights as halves, of compressed
+/// rows alone. Queries are taken into the basis of the codes by the processor, and results out of it.</para>
 /// <para>One call at a time; a second one, of whatever kind, is refused: make one per thread of your own.</para>
 /// </remarks>
 public sealed partial class GpuAttention : IDisposable
@@ -32,7 +33,7 @@ public sealed partial class GpuAttention : IDisposable
     /// <summary>Attention for caches of a geometry.</summary>
     /// <param name="device">The device; it stays the caller's.</param>
     /// <param name="geometry">The shape of the caches.</param>
-    /// <param name="settings">How attention is computed. How many threads and which arithmetic does not matter here.</param>
+    /// <param name="settings">How attention is computed. How many threads does not matter here.</param>
     /// <exception cref="ArgumentException">Query heads do not divide into groups, or there is not one slope or sink logit per query head, or one is not finite.</exception>
     public GpuAttention(GpuDevice device, CacheGeometry geometry, AttentionSettings settings)
         : this(device, geometry, [settings])

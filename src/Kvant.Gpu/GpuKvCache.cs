@@ -42,8 +42,8 @@ public sealed class GpuKvCache : IDisposable
             }
         }
 
-        if (encodes)
-            BlockEncoder.Require(cache, device);
+        if (encodes && WhyNotEncodes(cache, device) is { } why)
+            throw new NotSupportedException(why);
     }
 
     /// <summary>What it is a copy of.</summary>
@@ -59,6 +59,16 @@ public sealed class GpuKvCache : IDisposable
     public long DeviceBytes
     {
         get { lock (_lock) return _layers.Values.Sum(layer => layer.Bytes); }
+    }
+
+    /// <summary>Why a device cannot encode for a cache, in words for people; null where it can.</summary>
+    /// <param name="cache">The cache.</param>
+    /// <param name="device">The device.</param>
+    public static string? WhyNotEncodes(KvCache cache, GpuDevice device)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(device);
+        return BlockEncoder.WhyNot(cache, device);
     }
 
     /// <summary>Adds tokens to a layer of the cache, as <see cref="KvCache.Append(int, TokenRows, TokenRows)"/> does, to the same bytes. Where <see cref="Encodes"/> says so, the device encodes blocks that close;

@@ -24,7 +24,7 @@ internal sealed class BenchAttentionVerb : Verb
     private readonly Option<bool> _cold = new("--cold") { Description = "Every step takes another layer, out of 384 MiB or more, as a model does; without it the same layer again." };
     private readonly Option<int> _window = CommonOptions.Window(0);
     private readonly Option<int> _sinks = CommonOptions.Sinks(0);
-    private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers." };
+    private readonly Option<bool> _exact = new("--exact") { Description = "Compute in floats even where a codec has kernels in small integers, or a card matrix units." };
     private readonly Option<int?> _device = CommonOptions.Device();
     private readonly Option<double> _seconds = SpeedOptions.Seconds(1, "How long each codec is measured at each number of tokens");
 
@@ -56,8 +56,8 @@ internal sealed class BenchAttentionVerb : Verb
             share of the speed at which as many bytes can be read at all. output error: relative root mean square error against
             the baseline's output. All contenders run in turn in one process, medians count, and every answer is checked first: a
             wrong one is an error. Trust the ratios; times change with the machine's mood. Memory: about 6 GB with --cold.
-            --device: the codecs' steps are those of a device, copies of queries and results there and back counted; the baseline stays the processor's, and --exact
-            and --threads say nothing about the device. Compare its rows with its row of fp16. Codecs: those that have kernels there (docs/gpu.md).
+            --device: the codecs' steps are those of a device, copies of queries and results there and back counted; the baseline stays the processor's, and --threads
+            says nothing about the device. Compare its rows with its row of fp16. Codecs: those that have kernels there (docs/gpu.md).
             All tokens are compressed, so that codecs are compared; a cache's own --window is {KvCacheOptions.DefaultWindow} and its --sinks {KvCacheOptions.DefaultSinks}.
             """;
 
@@ -69,21 +69,28 @@ internal sealed class BenchAttentionVerb : Verb
         "kvant bench attention --policy balanced --keys turboquant:bits=4 --values turboquant:bits=3",
     ];
 
+    private CacheGeometry GeometryOf(ParseResult result)
+    {
+        int dimension = result.GetValue(_dimension), heads = result.GetValue(_kvHeads);
+        return new() { Layers = 1, KvHeads = heads, QueryHeads = heads * result.GetValue(_group), KeyDimension = dimension, ValueDimension = dimension };
+    }
+
     protected override void Run(ParseResult result, Terminal terminal, bool json)
     {
         List<LayerSpecs> pairs = _methods.Pairs(result);
         string[] policies = _methods.Policies(result);
         int dimension = result.GetValue(_dimension);
         List<LeftOut> leftOut = [];
+        Arithmetic arithmetic = result.GetValue(_exact) ? Arithmetic.Exact : Arithmetic.Fast;
+        using DeviceSteps? device = result.GetValue(_device) is { } number ? new(number, arithmetic) : null;
         if (pairs.Count == 0 && policies.Length == 0)
         {
-            pairs = (result.GetValue(_device) is null ? s_codecs : s_codecsOfDevices).Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            pairs = (device is null ? s_codecs : s_codecsOfDevices).Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
+            if (device is not null)
+                pairs = pairs.Fitting(p => device.WhyNot(p, GeometryOf(result)), leftOut);
             policies = Policies.Default(dimension, leftOut);
         }
 
-        using DeviceSteps? device = result.GetValue(_device) is { } number ? new(number) : null;
-        if (device is not null && result.GetValue(_exact))
-            throw new UsageException("a device computes in floats in any case; leave out --exact, or --device");
         var speed = new AttentionSpeed
         {
             Steps = device,
@@ -97,7 +104,7 @@ internal sealed class BenchAttentionVerb : Verb
             Cold = result.GetValue(_cold),
             Window = result.GetValue(_window),
             Sinks = result.GetValue(_sinks),
-            Arithmetic = result.GetValue(_exact) ? Arithmetic.Exact : Arithmetic.Fast,
+            Arithmetic = arithmetic,
             Time = TimeSpan.FromSeconds(result.GetValue(_seconds)),
         };
         // The baseline: keys and values of 4 bytes.

@@ -18,14 +18,15 @@ internal sealed class DevicesVerb : Verb
     ];
 
     public DevicesVerb()
-        : base("devices", "List the graphics cards, and other devices of OpenCL, that can attend to a cache.")
+        : base("devices", "List the graphics cards, and other devices, that can attend to a cache.")
     {
     }
 
     public override string Details => """
             A device is named by its number in this list. Any driver of OpenCL 1.2 will do; one that computes on the processor (pocl) is of
-            kind 'cpu': right, for trying things out, and no faster than attention without it. Where there is none, the list is empty
-            and standard error says why.
+            kind 'cpu': right, for trying things out, and no faster than attention without it. A card of NVIDIA (compute capability 8.0
+            and later) stands there by its driver of CUDA, for which kernels of the commonest codecs come along, and once more by OpenCL
+            for all others, where that is installed. Where there is none, the list is empty and standard error says why.
             """;
 
     public override IReadOnlyList<string> Examples => ["kvant devices", "kvant devices --json | jq length"];

@@ -11,12 +11,11 @@ internal sealed class BlockEncoder(GpuDevice device) : IBlockEncoder, IDisposabl
 
     private readonly BlockCoder _coder = new(device);
 
-    /// <summary>Refuses a device that would not write the processor's bytes, and one that could encode nothing of a cache.</summary>
-    /// <exception cref="NotSupportedException">It is one; the message says why.</exception>
-    public static void Require(KvCache cache, GpuDevice device)
+    /// <summary>Why a device does not encode for a cache: it would not write the processor's bytes, or has kernels for none of its codecs. Null where it does.</summary>
+    public static string? WhyNot(KvCache cache, GpuDevice device)
     {
         if (!device.Info.IsExact)
-            throw new NotSupportedException($"{device.Info.Name} cannot encode: it does not divide as exactly as the processor does, or takes the smallest numbers for zero, so that its bytes would be others. It can attend.");
+            return $"{device.Info.Name} cannot encode: it does not divide as exactly as the processor does, or takes the smallest numbers for zero, so that its bytes would be others. It can attend.";
         string? first = null;
         foreach (int layer in cache.Geometry.OwnLayers)
         {
@@ -25,12 +24,12 @@ internal sealed class BlockEncoder(GpuDevice device) : IBlockEncoder, IDisposabl
             {
                 SideLayout kind = layout.Sides[side];
                 if (BlockCoder.ShapeOf(device, kind.Codec, !WindowRows.IsHalf(kind.WindowCodec)) is not null)
-                    return;
+                    return null;
                 first ??= $"layer {layer}: '{layout.Steps[0].SpecOf(side)}'";
             }
         }
 
-        throw new NotSupportedException($"{device.Info.Name} can encode nothing of this cache ({first}): kernels encode turboquant of 2 to 4 bits (with code=trellis 1 to 4) at dimensions that are multiples of 16. The processor encodes the others; leave it all to it.");
+        return $"{device.Info.Name} can encode nothing of this cache ({first}): kernels encode turboquant of 2 to 4 bits (with code=trellis 1 to 4) at dimensions that are multiples of 16. The processor encodes the others; leave it all to it.";
     }
 
     /// <inheritdoc/>

@@ -22,7 +22,7 @@ internal static class ReadyKernels
     private static readonly ConcurrentDictionary<string, HashSet<string>> s_names = new();
 
     /// <summary>Of what kernels would be made now; who finds another in a family (<see cref="Read"/>) has old ones.</summary>
-    public static string Sources { get; } = Hash(KernelSource.OfAttention.Cuda + KernelSource.OfTensors.Cuda + KernelSource.OfEncoding.Cuda);
+    public static string TextOf(KernelSource source) => Hash(source.Cuda);
 
     /// <summary>Whether there are such kernels.</summary>
     public static bool Has(KernelSource source, string macros) => s_names.GetOrAdd(FamilyOf(source, macros), family => [.. Family(family).Keys]).Contains(macros);
@@ -38,10 +38,11 @@ internal static class ReadyKernels
     }
 
     /// <summary>Packs a family.</summary>
+    /// <param name="source">Of what it was made.</param>
     /// <param name="kernels">For what macros each is, and its text.</param>
-    public static byte[] Pack(IEnumerable<(string Macros, string Text)> kernels)
+    public static byte[] Pack(KernelSource source, IEnumerable<(string Macros, string Text)> kernels)
     {
-        byte[] all = Encoding.ASCII.GetBytes($"{Mark}{Sources}\n{string.Concat(kernels.Select(one => $"{Mark}{one.Macros}\n{one.Text}"))}"), packed = new byte[BrotliEncoder.GetMaxCompressedLength(all.Length)];
+        byte[] all = Encoding.ASCII.GetBytes($"{Mark}{TextOf(source)}\n{string.Concat(kernels.Select(one => $"{Mark}{one.Macros}\n{one.Text}"))}"), packed = new byte[BrotliEncoder.GetMaxCompressedLength(all.Length)];
         // The largest window there is, so that what a kernel has in common with those before it is written once.
         return BrotliEncoder.TryCompress(all, packed, out int length, quality: 11, window: 24) ? packed[..length] : throw new InvalidOperationException("The kernels cannot be compressed.");
     }

@@ -1,4 +1,4 @@
-// What the kernels need of OpenCL C, said in CUDA, so that clang compiles the same text for it: eng/ptx.sh.
+// What the kernels need of OpenCL C, said in CUDA, so that clang compiles the same text for it: eng/PtxKernels.
 #define FUNCTION static inline __attribute__((device))
 #define UNROLL_QUERIES _Pragma("unroll")
 #define __kernel extern "C" __attribute__((global))

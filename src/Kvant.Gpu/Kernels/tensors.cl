@@ -6,7 +6,7 @@
 //   scores  queries x channels by channels x rows: a lane unpacks four channels of a row, of each unit of 16
 //   sums    weights x rows by rows x coordinates: weights lie in the lanes where scores left them; a lane unpacks four rows of a coordinate
 //
-// Macros are those of attend.cl, but for GROUP and TOKENS, which are numbers here; without groups of numbers in a row.
+// Macros are those of attend.cl, but for GROUP and TOKENS, which are numbers here. Rows of a body alone come here: in pages, none of them a sink, one scale for each.
 
 #define QUERIES 16
 #define WARPS 4
@@ -85,8 +85,8 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
     __global const int* task = work + work[TASKS] + get_group_id(0) * TASK_INTS;
     __global const int* run = work + work[RUNS] + task[RUN] * RUN_INTS;
     __global const int* pages = work + work[PAGES] + 2 * run[FIRST_ENTRY];
-    const int heads = work[QUERY_HEADS], group = work[GROUP_SIZE], span = work[SPAN], members = min(span, group - task[FIRST_MEMBER]), sinks = run[IS_SINKS];
-    const int first_query = task[FIRST_TOKEN] * heads + task[HEAD] * group + task[FIRST_MEMBER], shift = sinks ? work[SINK_QUERIES] : 0, unit_bytes = work[UNIT_BYTES];
+    const int heads = work[QUERY_HEADS], group = work[GROUP_SIZE], span = work[SPAN], members = min(span, group - task[FIRST_MEMBER]);
+    const int first_query = task[FIRST_TOKEN] * heads + task[HEAD] * group + task[FIRST_MEMBER], unit_bytes = work[UNIT_BYTES];
     const float scale = as_float(work[SCALE]), cap = as_float(work[SOFT_CAP]);
 
     for (int i = me; i < 256; i += LANES)
@@ -102,7 +102,7 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
     for (int i = 0; i < 2; i++)
     {
         const int q = g + 8 * i, real = q / span < task[TOKEN_COUNT] && q % span < members;
-        __global const float* numbers = asked + (ulong)(first_query + (real ? q / span * heads + q % span : 0) + shift) * STRIDE;
+        __global const float* numbers = asked + (ulong)(first_query + (real ? q / span * heads + q % span : 0)) * STRIDE;
         float most = 0;
         for (int u = 0; u < K_UNITS; u++)
         {
@@ -121,7 +121,7 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
         }
         still[i] = numbers[STRIDE - 1];
         __global const int* sight = work + work[SIGHTS] + (task[FIRST_TOKEN] + (real ? q / span : 0)) * SIGHT_INTS;
-        first_seen[i] = sight[sinks ? FROM_SINK : FROM_TOKEN];
+        first_seen[i] = sight[FROM_TOKEN];
         end_seen[i] = real ? sight[TO_TOKEN] : 0;
         at[i] = sight[AT];
         slopes[i] = work[SLOPES] ? as_float(work[work[SLOPES] + task[HEAD] * group + task[FIRST_MEMBER] + (real ? q % span : 0)]) : 0;
@@ -173,7 +173,7 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
         {
             const int j = i % WAVES, q = i / WAVES;
             const float strength = wave_strengths[q], inverse = strength > 1e-30f ? 1 / strength : 0;
-            __global const float* numbers = asked + (ulong)(first_query + (strength > 0 ? q / span * heads + q % span : 0) + shift) * STRIDE + KD;
+            __global const float* numbers = asked + (ulong)(first_query + (strength > 0 ? q / span * heads + q % span : 0)) * STRIDE + KD;
             const float a = numbers[j] * inverse, b = numbers[WAVES + j] * inverse, c = turns[(ulong)page * 2 * WAVES + j], s = turns[(ulong)page * 2 * WAVES + WAVES + j];
             const float x = a * c + b * s, y = b * c - a * s;
             const uint high = two_halves(x, y);

@@ -178,10 +178,10 @@ public sealed class CudaAttentionTests
         using var card = new CudaCard();
         using var cache = new KvCache(options);
         using var plain = new KvCache(options);
-        using var copy = new GpuKvCache(cache, card.Device, encodes: true);
+        using var copy = new GpuKvCache(cache, card.Device, encodes: group == 1); // it takes its time here
         using var attention = new GpuAttention(card.Device, geometry, new AttentionSettings { Arithmetic = arithmetic });
         using var expected = new CacheAttention(geometry, new() { Arithmetic = Arithmetic.Exact });
-        foreach ((int tokens, int seed) in ((int, int)[])[(230, 1), (3, 2), (40, 3)])
+        foreach ((int tokens, int seed) in ((int, int)[])[(180, 1), (3, 2), (20, 3)])
         {
             (float[] keys, float[] values) = AttentionCases.Rows(geometry, tokens, seed);
             float[] queries = AttentionCases.Queries(geometry, seed, tokens), outputs = new float[tokens * geometry.QueryHeads * dimension], right = new float[outputs.Length];
@@ -208,8 +208,8 @@ public sealed class CudaAttentionTests
             CodecSpec spec = keys ? CachePreset.Named(preset).Keys : CachePreset.Named(preset).Values;
             RotaryEmbedding? rotary = pairs is { } turned ? new() { Base = 10_000, Pairs = turned } : null;
             string settings = spec.ToString().Replace("turboquant:", "", StringComparison.Ordinal);
-            (int left, int all) = EncodingCases.AssertSameBytes(card.Device, settings, dimension, keys, EncodingCases.Rows(2 * 96, dimension, 5), rotary: rotary);
-            Assert.Equal((0, 6), (left, all));
+            (int left, int all) = EncodingCases.AssertSameBytes(card.Device, settings, dimension, keys, EncodingCases.Rows(2 * 64, dimension, 5), rotary: rotary);
+            Assert.Equal((0, 4), (left, all));
         }
     }
 }
