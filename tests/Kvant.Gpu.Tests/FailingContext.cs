@@ -14,6 +14,12 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     /// <summary>Kernels that were asked for, by their names.</summary>
     public HashSet<string> Asked { get; } = [];
 
+    /// <summary>Bytes that went to the device.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>Bytes that came from it.</summary>
+    public long ReadBytes { get; private set; }
+
     public override long LargestBuffer => inner.LargestBuffer;
 
     public override nint Allocate(long bytes)
@@ -28,12 +34,14 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     {
         Count();
         inner.Write(buffer, offset, bytes);
+        WrittenBytes += bytes.Length;
     }
 
     public override void Read(nint buffer, long offset, Span<byte> bytes)
     {
         Count();
         inner.Read(buffer, offset, bytes);
+        ReadBytes += bytes.Length;
     }
 
     public override nint Kernel(KernelSource source, string options, string name)
