@@ -5,6 +5,9 @@ namespace Kvant.Gpu.Tests;
 /// <summary>A device whose driver fails once, at a call that the test names.</summary>
 internal sealed class FailingContext(DeviceContext inner) : DeviceContext
 {
+    private long _readBytes;
+    private int _reads;
+
     /// <summary>How many calls go well before one fails; none fails where it is negative.</summary>
     public int CallsBeforeFailure { get; set; } = -1;
 
@@ -18,7 +21,10 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     public long WrittenBytes { get; private set; }
 
     /// <summary>Bytes that came from it.</summary>
-    public long ReadBytes { get; private set; }
+    public long ReadBytes => Volatile.Read(ref _readBytes);
+
+    /// <summary>How many times some did.</summary>
+    public int Reads => Volatile.Read(ref _reads);
 
     public override long LargestBuffer => inner.LargestBuffer;
 
@@ -41,7 +47,8 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     {
         Count();
         inner.Read(buffer, offset, bytes);
-        ReadBytes += bytes.Length;
+        Interlocked.Add(ref _readBytes, bytes.Length);
+        Interlocked.Increment(ref _reads);
     }
 
     public override nint Kernel(KernelSource source, string options, string name)
