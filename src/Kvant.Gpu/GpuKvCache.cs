@@ -16,7 +16,7 @@ namespace Kvant.Gpu;
 /// <para>A page that is away counts in <see cref="CacheStatistics.AwayBytes"/> and not in <see cref="PagePool.UsedBytes"/>; under a limit of the cache's own (<see cref="KvCacheOptions.MemoryLimit"/>) it counts as if it were here, so that the tokens are stored alike. Forks share it as they share others,
 /// and their copies on the same device read it where it is.</para>
 /// <para>Disposing the copy brings pages home. Those that the pool has no room for stay on the device until they are read or dropped; those that the device does not give are lost if it is. A device that is disposed first takes them along. Whatever needs a page that cannot be had throws an
-/// <see cref="InvalidOperationException"/> that names the device; all other tokens are as they were, and cutting, evicting, clearing and disposing still work.</para>
+/// <see cref="InvalidOperationException"/> that names the device; all other tokens are as they were, and what needs none of them, such as appending, evicting and disposing, still works.</para>
 /// </remarks>
 public sealed class GpuKvCache : IDisposable
 {
@@ -29,9 +29,9 @@ public sealed class GpuKvCache : IDisposable
     /// <param name="cache">The cache; it stays the caller's.</param>
     /// <param name="device">Where the copy lies.</param>
     /// <param name="encodes">Whether the device encodes, too, what is appended by way of the copy (<see cref="Append"/>, <see cref="GpuAttention.Prefill"/>): for prompts with a codec that takes its time, such as a trellis.</param>
+    /// <param name="owns">Whether pages that are full lie on the device alone, so that the processor's memory is for the rest; one copy of a cache may.</param>
     /// <exception cref="NotSupportedException">A codec of the cache has no kernels, or values are part of keys; the message says which. Or the device shall encode and has kernels for no codec of the cache, or rounds otherwise
     /// than the processor.</exception>
-    /// <param name="owns">Whether pages that are full lie on the device alone, so that the processor's memory is for the rest; one copy of a cache may.</param>
     /// <exception cref="InvalidOperationException">Another copy of the cache owns its pages.</exception>
     public GpuKvCache(KvCache cache, GpuDevice device, bool encodes = false, bool owns = false)
     {

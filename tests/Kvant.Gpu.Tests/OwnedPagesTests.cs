@@ -94,6 +94,24 @@ public sealed class OwnedPagesTests
     }
 
     [Fact]
+    public void WhatCameSinceItWasCopiedStaysHere()
+    {
+        using KvCache cache = OwnedCases.Cache(), plain = OwnedCases.Cache();
+        using var copy = new GpuKvCache(cache, GpuCases.Device, owns: true);
+        AttentionCases.Append(cache, 350, 2);
+        cache.EnterRead();
+        LayerCopy layer = copy.Follow(0);
+        cache.ExitRead();
+        AttentionCases.Append(cache, 100, 5); // fills a page of which a part was copied
+        cache.LetLeave(() => layer.Leave(cache.LayerAt(0)));
+        long page = cache.LayerAt(0).Layout.Steps[0].PageBytes;
+        Assert.Equal((2 * page, 3), (OwnedCases.Away(cache), cache.LayerAt(0).Extent.BodyRows / 128));
+        AttentionCases.Append(plain, 350, 2);
+        AttentionCases.Append(plain, 100, 5);
+        Assert.Equal(plain.Freeze(), cache.Freeze());
+    }
+
+    [Fact]
     public void AllThreeWaysOfAppendingLeaveWhatIsFull()
     {
         using var pool = new PagePool();
