@@ -51,7 +51,8 @@ internal static class OwnedCases
         using var attention = new GpuAttention(copy.Device, geometry);
         float[] outputs = new float[geometry.QueryHeads * geometry.ValueDimension], sums = new float[geometry.QueryHeads];
         attention.Decode(copy, layer, AttentionCases.Queries(geometry, seed), outputs, sums);
-        Assert.Contains(outputs, x => x != 0);
+        // Where a sliding window has left the sinks behind and all else is evicted, nothing is seen.
+        Assert.True(outputs.Any(x => x != 0) || copy.Cache.FirstLive(layer) >= copy.Cache.LayerLength(layer), "All outputs are zero.");
         return [.. outputs, .. sums];
     }
 

@@ -47,9 +47,11 @@ public sealed class OwnedPagesTests
     [InlineData("turboquant:bits=2,mean=32,meanbits=4", "fp16", 48)]
     [InlineData("turboquant:bits=3,code=trellis,frame=balanced,mean=32,meanbits=4", "turboquant:bits=1,code=trellis", 112)]
     [InlineData("turboquant:bits=4,group=32", "q8", 64)]
-    public void EveryFormComesBackAsItWas(string keys, string values, int dimension)
+    [InlineData("turboquant:bits=4", "q8", 64, 37)]
+    [InlineData("fp16", "turboquant:bits=2", 37, 48)]
+    public void EveryFormComesBackAsItWas(string keys, string values, int dimension, int ofValues = 0)
     {
-        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 3, keys: dimension, values: dimension) with { Rotary = new() { Base = 10_000 } };
+        CacheGeometry geometry = AttentionCases.Geometry(kvHeads: 3, keys: dimension, values: ofValues > 0 ? ofValues : dimension) with { Rotary = new() { Base = 10_000 } };
         using KvCache cache = new(AttentionCases.Options(geometry, keys, values)), plain = new(AttentionCases.Options(geometry, keys, values));
         using var copy = new GpuKvCache(cache, GpuCases.Device, owns: true);
         AttentionCases.Append(cache, 500, 4);
@@ -193,6 +195,26 @@ public sealed class OwnedPagesTests
             Assert.True(run.Keys.SequenceEqual(before));
         });
         copy.Upload();
+        Assert.NotEqual(0, OwnedCases.Away(cache));
+    }
+
+    [Fact]
+    public async Task PagesStayHereWhileOtherThreadsRead()
+    {
+        using KvCache cache = OwnedCases.Cache();
+        using var copy = new GpuKvCache(cache, GpuCases.Device, owns: true);
+        AttentionCases.Append(cache, 400, 2);
+        Task leaving = Task.CompletedTask;
+        cache.Read(copy, (reader, mine) =>
+        {
+            CacheRun run = reader.Run(0, 0, 0);
+            byte[] before = run.Keys.ToArray();
+            leaving = Task.Run(mine.Upload);
+            Assert.True(SpinWait.SpinUntil(() => cache.WaitingWrites > 0, TimeSpan.FromSeconds(30)));
+            Assert.Equal(0, OwnedCases.Away(cache));
+            Assert.True(run.Keys.SequenceEqual(before));
+        });
+        await leaving;
         Assert.NotEqual(0, OwnedCases.Away(cache));
     }
 

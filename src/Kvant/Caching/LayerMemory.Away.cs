@@ -56,8 +56,8 @@ internal sealed partial class LayerMemory
         return true;
     }
 
-    /// <summary>Bytes of pages that must come home before the layer becomes something.</summary>
-    public long BytesToBringHome(LayerExtent after)
+    // Bytes of pages that must come home before the layer becomes something.
+    private long BytesToBringHome(LayerExtent after)
     {
         long bytes = 0;
         for (int step = 0; step < layout.Steps.Length; step++)

@@ -166,7 +166,7 @@ internal sealed partial class LayerMemory(LayerLayout layout, PagePool pool, dou
         return bytes;
     }
 
-    /// <summary>Bytes of pages that go back to the pool as the layer becomes something: those that it holds alone, and here.</summary>
+    /// <summary>Bytes of pages that go back to the pool as the layer becomes something: those that it holds alone.</summary>
     public long BytesToReturn(LayerExtent after)
     {
         long bytes = 0;
@@ -175,7 +175,7 @@ internal sealed partial class LayerMemory(LayerLayout layout, PagePool pool, dou
             (int first, int end) = layout.Pages(after, step);
             (int heldFirst, int heldEnd) = layout.Pages(Extent, step);
             for (int page = heldFirst; page < heldEnd; page++)
-                bytes += (page < first || page >= end) && _pages[step][page] is { Users: 1, IsAway: false } alone ? alone.Bytes : 0;
+                bytes += (page < first || page >= end) && _pages[step][page] is { Users: 1 } alone ? alone.Bytes : 0;
         }
 
         return bytes;
