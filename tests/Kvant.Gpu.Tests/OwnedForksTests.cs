@@ -125,9 +125,11 @@ public sealed class OwnedForksTests
             int failures = 0;
             for (int calls = 0; calls < 3; calls++)
             {
+                long used = device.UsedBytes;
                 context.CallsBeforeFailure = calls;
                 failures += Record.Exception(copy.Upload) is GpuException ? 1 : 0;
                 context.CallsBeforeFailure = -1;
+                Assert.True(calls > 0 || used == device.UsedBytes, "The page that was to replace another is still there.");
                 Assert.Equal(before, OwnedCases.Decoded(other));
             }
 
