@@ -7,7 +7,7 @@ namespace Kvant.Gpu;
 /// A device that attends, opened: its memory, up to a limit, and its kernels, which its driver compiles when they are needed first. Caches have copies on it
 /// (<see cref="GpuKvCache"/>), <see cref="GpuAttention"/> reads them. Any number of threads may use it.
 /// </summary>
-/// <remarks>Any device with a driver of OpenCL 1.2 will do, and cards of NVIDIA from compute capability 8.0 on with CUDA's driver alone. Dispose what uses it first; what is left has no memory afterwards.</remarks>
+/// <remarks>Any device with a driver of OpenCL 1.2 will do, and cards of NVIDIA from compute capability 8.0 on with CUDA's driver alone. Dispose what uses it first; what is left has no memory afterwards, and pages of caches that lie here alone (<see cref="GpuKvCache.Owns"/>) are lost.</remarks>
 public sealed class GpuDevice : IDisposable
 {
     // Of the memory of a device, what others than caches need is left alone.

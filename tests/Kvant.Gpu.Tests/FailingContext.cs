@@ -5,6 +5,9 @@ namespace Kvant.Gpu.Tests;
 /// <summary>A device whose driver fails once, at a call that the test names.</summary>
 internal sealed class FailingContext(DeviceContext inner) : DeviceContext
 {
+    private long _readBytes;
+    private int _reads;
+
     /// <summary>How many calls go well before one fails; none fails where it is negative.</summary>
     public int CallsBeforeFailure { get; set; } = -1;
 
@@ -13,6 +16,15 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
 
     /// <summary>Kernels that were asked for, by their names.</summary>
     public HashSet<string> Asked { get; } = [];
+
+    /// <summary>Bytes that went to the device.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>Bytes that came from it.</summary>
+    public long ReadBytes => Volatile.Read(ref _readBytes);
+
+    /// <summary>How many times some did.</summary>
+    public int Reads => Volatile.Read(ref _reads);
 
     public override long LargestBuffer => inner.LargestBuffer;
 
@@ -28,12 +40,15 @@ internal sealed class FailingContext(DeviceContext inner) : DeviceContext
     {
         Count();
         inner.Write(buffer, offset, bytes);
+        WrittenBytes += bytes.Length;
     }
 
     public override void Read(nint buffer, long offset, Span<byte> bytes)
     {
         Count();
         inner.Read(buffer, offset, bytes);
+        Interlocked.Add(ref _readBytes, bytes.Length);
+        Interlocked.Increment(ref _reads);
     }
 
     public override nint Kernel(KernelSource source, string options, string name)

@@ -3,7 +3,7 @@ using Kvant.Caching;
 namespace Kvant.Gpu.Memory;
 
 /// <summary>What a device has of one layer of a cache.</summary>
-internal sealed class LayerCopy(DeviceMemory memory)
+internal sealed class LayerCopy(GpuDevice device)
 {
     private LayerLayout? _layout;
     private long _mark;
@@ -25,7 +25,7 @@ internal sealed class LayerCopy(DeviceMemory memory)
         if (_layout != layer.Layout)
         {
             Clear();
-            (Steps, Front) = ([.. Enumerable.Range(0, layer.Layout.Steps.Length).Select(step => new StepCopy(memory, layer.Layout, step))], new(memory, layer.Layout));
+            (Steps, Front) = ([.. Enumerable.Range(0, layer.Layout.Steps.Length).Select(step => new StepCopy(device, layer.Layout, step))], new(device.Memory, layer.Layout));
             _layout = layer.Layout;
         }
 
@@ -39,6 +39,16 @@ internal sealed class LayerCopy(DeviceMemory memory)
         foreach (StepCopy step in Steps)
             step.Follow(layer);
         Front!.Follow(layer);
+    }
+
+    /// <summary>Lets pages of the layer leave whose bytes are all here. Whoever calls has the cache to himself.</summary>
+    public void Leave(LayerMemory layer)
+    {
+        // Whoever wrote since the last copy may have written over what was copied.
+        if (_layout != layer.Layout || _mark != layer.BodyMark)
+            return;
+        foreach (StepCopy step in Steps)
+            step.Leave(layer);
     }
 
     /// <summary>Forgets everything.</summary>

@@ -1,18 +1,28 @@
 using Kvant.Caching;
-using Kvant.Codecs;
 using Kvant.Gpu.Kernels;
 
 namespace Kvant.Gpu.Memory;
 
 /// <summary>The blocks of one step of a layer's body on the device: pages of 128 rows, in which the blocks of all heads of some rows lie side by side.</summary>
-internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step)
+internal sealed class StepCopy
 {
     private const int PageRows = SideLayout.PageRows;
 
-    private readonly Dictionary<int, DeviceRange> _pages = [];
+    private readonly GpuDevice _device;
+    private readonly LayerLayout _layout;
+    private readonly int _step;
+    private readonly PageForm _form;
+    private readonly Dictionary<int, DevicePage> _pages = [];
+
+    /// <summary>Nothing of a step yet.</summary>
+    public StepCopy(GpuDevice device, LayerLayout layout, int step)
+    {
+        (_device, _layout, _step, Shape) = (device, layout, step, ShapeOf(layout, step, 0));
+        _form = new(layout.Steps[step], Shape);
+    }
 
     /// <summary>How the blocks lie, but for what turns.</summary>
-    public KernelShape Shape { get; } = ShapeOf(layout, step, 0);
+    public KernelShape Shape { get; }
 
     /// <summary>The first row that is there.</summary>
     public int First { get; private set; }
@@ -21,9 +31,7 @@ internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step
     public int End { get; private set; }
 
     /// <summary>Bytes of its pages.</summary>
-    public long Bytes => _pages.Values.Sum(page => page.Bytes);
-
-    private int UnitBytes => layout.Heads * Shape.HeadBytes;
+    public long Bytes => _pages.Values.Sum(page => page.Range.Bytes);
 
     /// <summary>How blocks of a step lie.</summary>
     /// <exception cref="NotSupportedException">There are no kernels for one of its codecs.</exception>
@@ -35,13 +43,13 @@ internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step
     }
 
     /// <summary>Where a page lies.</summary>
-    public DeviceRange Page(int page) => _pages[page];
+    public DeviceRange Page(int page) => _pages[page].Range;
 
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
-        foreach (DeviceRange page in _pages.Values)
-            memory.Return(page);
+        foreach (DevicePage page in _pages.Values)
+            page.RemoveUser();
         _pages.Clear();
         (First, End) = (0, 0);
     }
@@ -50,7 +58,7 @@ internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step
     public void Follow(LayerMemory layer)
     {
         LayerExtent extent = layer.Extent;
-        int first = Math.Max(layout.FirstBlockRow(extent), extent.End(step + 1)), end = extent.End(step);
+        int first = Math.Max(_layout.FirstBlockRow(extent), extent.End(_step + 1)), end = extent.End(_step);
         if (first >= end)
         {
             Clear();
@@ -59,7 +67,7 @@ internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step
 
         foreach (int page in _pages.Keys.Where(page => page < first / PageRows).ToArray())
         {
-            memory.Return(_pages[page]);
+            _pages[page].RemoveUser();
             _pages.Remove(page);
         }
 
@@ -74,30 +82,61 @@ internal sealed class StepCopy(DeviceMemory memory, LayerLayout layout, int step
         }
     }
 
+    /// <summary>Lets pages of the cache leave whose bytes are all here. Whoever calls has the cache to himself, and nothing of the layer went since <see cref="Follow"/>.</summary>
+    public void Leave(LayerMemory layer)
+    {
+        foreach ((int number, DevicePage page) in _pages)
+        {
+            if ((number + 1L) * PageRows > End || !layer.MayLeave(_step, number))
+                continue;
+            page.AddUser();
+            layer.Leave(_step, number, page);
+        }
+    }
+
     private void Copy(LayerMemory layer, int row, int rows)
     {
-        int page = row / PageRows, unitRows = Shape.UnitRows;
-        if (!_pages.TryGetValue(page, out DeviceRange range))
-            _pages.Add(page, range = memory.Take((long)PageRows / unitRows * UnitBytes, "A page of the cache"));
-        byte[] units = new byte[rows / unitRows * UnitBytes];
-        for (int unit = 0; unit < rows / unitRows; unit++)
+        int number = row / PageRows;
+        if (!_pages.TryGetValue(number, out DevicePage? page))
         {
-            for (int head = 0; head < layout.Heads; head++)
+            // What lies here and nowhere else is as the cache left it, so it need not come again.
+            page = layer.Lend<DevicePage>(_step, number);
+            if (page?.IsOn(_device) == true)
             {
-                Span<byte> to = units.AsSpan((unit * UnitBytes) + (head * Shape.HeadBytes), Shape.HeadBytes);
-                Spread(layer.Body(step, 0, head, row + (unit * unitRows), unitRows), layout.Steps[step].Sides[0].Codec, Shape.Keys.BlockBytes, to);
-                Spread(layer.Body(step, 1, head, row + (unit * unitRows), unitRows), layout.Steps[step].Sides[1].Codec, Shape.Values.BlockBytes, to[Shape.ValuesAt..]);
+                _pages.Add(number, page);
+                return;
             }
+
+            page?.RemoveUser();
+            _pages.Add(number, page = new(_device, _form));
+        }
+        else if (page.IsShared)
+        {
+            // Others read what would be written over.
+            Replace(layer, page, number, row + rows);
+            return;
         }
 
-        memory.Write(range, (long)(row % PageRows) / unitRows * UnitBytes, units);
+        Write(layer, page, row, rows);
     }
 
-    // Blocks as they are, a little apart where their lengths are no multiples of words.
-    private static void Spread(ReadOnlySpan<byte> blocks, Codec codec, int stride, Span<byte> to)
+    private void Replace(LayerMemory layer, DevicePage page, int number, int end)
     {
-        int bytes = codec.BytesPerBlock;
-        for (int i = 0; i * bytes < blocks.Length; i++)
-            blocks.Slice(i * bytes, bytes).CopyTo(to[(i * stride)..]);
+        var own = new DevicePage(_device, _form);
+        int first = Math.Max(First, number * PageRows);
+        try
+        {
+            Write(layer, own, first, end - first);
+        }
+        catch
+        {
+            own.RemoveUser();
+            throw;
+        }
+
+        _pages[number] = own;
+        page.RemoveUser();
     }
+
+    private void Write(LayerMemory layer, DevicePage page, int row, int rows) => _device.Memory.Write(page.Range, _form.OffsetOf(row), _form.ToDevice(layer, _step, row, rows));
 }

@@ -20,6 +20,18 @@ internal sealed class BodyPages
         }
     }
 
+    /// <summary>Bytes of pages that lie elsewhere.</summary>
+    public long AwayBytes
+    {
+        get
+        {
+            long away = 0;
+            foreach (NativePage? page in _pages)
+                away += page is { IsAway: true } ? page.Bytes : 0;
+            return away;
+        }
+    }
+
     /// <summary>The place of a page that the table has room for.</summary>
     public ref NativePage? this[int page] => ref _pages[page - _first];
 

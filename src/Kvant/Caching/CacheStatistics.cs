@@ -48,10 +48,13 @@ public sealed record CacheStatistics
     /// <summary>Of <see cref="TotalBytes"/> those in pages that other caches share (<see cref="KvCache.Fork"/>); each counts them.</summary>
     public required long SharedBytes { get; init; }
 
+    /// <summary>Of <see cref="TotalBytes"/> those in pages that lie on a device alone (<c>owns</c> of <c>Kvant.Gpu.GpuKvCache</c>): the processor has no memory for them.</summary>
+    public long AwayBytes { get; init; }
+
     /// <summary>Bytes of the living tokens in 16-bit floats.</summary>
     public required long Fp16Bytes { get; init; }
 
-    /// <summary>All bytes that the cache holds of its pool.</summary>
+    /// <summary>All bytes that the cache holds: of its pool, but for <see cref="AwayBytes"/>.</summary>
     public long TotalBytes => KeyCodeBytes + KeyScaleBytes + ValueCodeBytes + ValueScaleBytes + WindowBytes + SinkBytes + StateBytes + FreeBytes + DeadBytes;
 
     /// <summary>How many times smaller than 16-bit floats the cache is, everything counted; 0 for an empty one.</summary>
@@ -79,6 +82,7 @@ public sealed record CacheStatistics
             FreeBytes = all.Sum(s => s.FreeBytes),
             DeadBytes = all.Sum(s => s.DeadBytes),
             SharedBytes = all.Sum(s => s.SharedBytes),
+            AwayBytes = all.Sum(s => s.AwayBytes),
             Fp16Bytes = all.Sum(s => s.Fp16Bytes),
         };
     }

@@ -86,7 +86,7 @@ public sealed partial class KvCache
     // A thread that is in the middle of a call on this cache keeps what it counted on.
     private bool IsLeftAlone => LastWrite == 0 || _lock.IsReadLockHeld || _lock.IsWriteLockHeld;
 
-    // Pages that nobody else holds and that go, less those that come.
+    // Pages that nobody else holds and that go, less those that come: from elsewhere, too, so that what lies there is left alone.
     private static long Gain(LayerMemory layer, LayerExtent after) => after == layer.Extent ? 0 : layer.BytesToReturn(after) - layer.BytesToReserve(after, writesFront: false);
 
     /// <summary>Counts as a write, the first as the one from which on the cache is whole.</summary>

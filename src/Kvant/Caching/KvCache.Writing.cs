@@ -19,7 +19,7 @@ public sealed partial class KvCache
     /// <exception cref="ArgumentException">As there.</exception>
     public bool TryAppend(int layer, TokenRows keys, TokenRows values) => Append(layer, keys, values, orThrow: false, crew: null, encoder: null);
 
-    /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, and copies of those that other caches share.
+    /// <summary>Bytes that the pool must give so that every layer can take more tokens: new pages, copies of those that other caches share, and room for those that must come back from a device.
     /// There is room if they are at most <see cref="PagePool.RoomBytes"/> or <see cref="PagePool.MakeRoom"/> can make it, and only then; but for <see cref="KvCacheOptions.MemoryLimit"/>, which each layer has a share of.</summary>
     /// <param name="tokens">Tokens to come in one call per layer, at least 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">There are fewer than 0 tokens, or more than there are positions.</exception>

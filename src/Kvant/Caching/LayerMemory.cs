@@ -7,7 +7,7 @@ namespace Kvant.Caching;
 /// <param name="layout">Where each row lies.</param>
 /// <param name="pool">Where memory comes from.</param>
 /// <param name="turn">When the layer encodes what waits: see <see cref="NextBlock"/>.</param>
-internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn)
+internal sealed partial class LayerMemory(LayerLayout layout, PagePool pool, double turn)
 {
     private static long s_marks;
 
@@ -117,7 +117,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         return _pages[step][row / SideLayout.PageRows]!.Slice(kind.RunOffset(side, head) + stored.BlockBytes(row % SideLayout.PageRows), (int)stored.BlockBytes(count));
     }
 
-    /// <summary>Takes from the pool what this layer must write to and does not have to itself.</summary>
+    /// <summary>Takes from the pool what this layer must write to and does not have to itself, and brings home what it must read.</summary>
     /// <param name="after">What the layer will be.</param>
     /// <param name="writesFront">Whether sinks, window or state are written.</param>
     /// <param name="reserved">Receives it.</param>
@@ -137,7 +137,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     public bool TryReserve(LayerExtent after, bool writesFront, Stack<Reservation> reserved, bool ofSpare = false)
     {
         int before = reserved.Count;
-        bool fits = !NeedsFront(after, writesFront) || TryRent(-1, 0, layout.FrontBytes, reserved, ofSpare);
+        bool fits = TryBringHome(after) && (!NeedsFront(after, writesFront) || TryRent(-1, 0, layout.FrontBytes, reserved, ofSpare));
         for (int step = 0; fits && step < layout.Steps.Length; step++)
         {
             (int first, int end) = layout.Pages(after, step);
@@ -155,7 +155,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
     /// <summary>Bytes that <see cref="Reserve"/> would take.</summary>
     public long BytesToReserve(LayerExtent after, bool writesFront)
     {
-        long bytes = NeedsFront(after, writesFront) ? layout.FrontBytes : 0;
+        long bytes = BytesToBringHome(after) + (NeedsFront(after, writesFront) ? layout.FrontBytes : 0);
         for (int step = 0; step < layout.Steps.Length; step++)
         {
             (int first, int end) = layout.Pages(after, step);
@@ -328,7 +328,7 @@ internal sealed class LayerMemory(LayerLayout layout, PagePool pool, double turn
         long shared = _front is { Users: > 1 } ? _front.Bytes : 0;
         foreach (BodyPages pages in _pages)
             shared += pages.SharedBytes;
-        return layout.Statistics(Extent, shared);
+        return layout.Statistics(Extent, shared) with { AwayBytes = _pages.Sum(pages => pages.AwayBytes) };
     }
 
     // What is there, not all that there is room for: a window may be much larger than the sequence, and memory that nobody touched costs nothing.

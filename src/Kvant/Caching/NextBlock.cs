@@ -77,9 +77,9 @@ internal sealed class NextBlock(LayerLayout layout, int step, double turn)
     // The step whose appends count: what goes straight on to this one has those at which it leaves the window.
     private int Timed(LayerExtent extent) => layout.GoesStraightTo(extent, step) ? 0 : step;
 
-    // The codes of the step before: in the body, or made ahead too.
+    // The codes of the step before: in the body, or made ahead too. What is away comes home when the block moves, for which there is room then.
     private bool IsThere(LayerMemory layer, int part) =>
-        step == 0 || IsBehind(layer.Extent) || layer.Next[step - 1].HasCodes(part % layout.Sides.Length, part / layout.Sides.Length);
+        step == 0 || (IsBehind(layer.Extent) ? layer.IsHere(step - 1, _row) : layer.Next[step - 1].HasCodes(part % layout.Sides.Length, part / layout.Sides.Length));
 
     private bool IsBehind(LayerExtent extent) => extent.End(step - 1) >= _row + layout.BlockRows;
 

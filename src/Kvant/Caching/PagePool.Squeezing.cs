@@ -25,7 +25,7 @@ public sealed partial class PagePool
     /// <remarks>
     /// <para>It works on caches that name this pool, have no limit of their own, and whose options say what tokens become (<see cref="KvCacheOptions.Floor"/>, or steps of the policy for a full cache: <see cref="AgeStep.WhenFull"/>).
     /// All caches take the first step before one takes the second: values before keys, unless the policy says otherwise. The cache that nobody has written to for the longest time comes first, its oldest tokens before newer ones,
-    /// 128 tokens of a layer at a time and no more than are needed. Pages that caches share stay as they are, and so do caches that others read or write for two seconds.</para>
+    /// 128 tokens of a layer at a time and no more than are needed. Pages that caches share, or that lie on a device alone, stay as they are, and so do caches that others read or write for two seconds.</para>
     /// <para>Which tokens that are depends on when memory runs out, unlike under a limit of the cache's own (<see cref="KvCacheOptions.MemoryLimit"/>), which follows from its tokens alone.</para>
     /// <para>Nothing is coded again where all of it would not be enough.</para>
     /// </remarks>

@@ -46,7 +46,7 @@ public sealed partial class PagePool : IDisposable
         get { lock (_lock) return _freeBytes; }
     }
 
-    /// <summary>Bytes that caches hold; shared pages count once.</summary>
+    /// <summary>Bytes that caches hold; shared pages count once, and those that lie on a device alone (<see cref="CacheStatistics.AwayBytes"/>) not at all.</summary>
     public long UsedBytes
     {
         get { lock (_lock) return _allocated - _freeBytes; }
@@ -78,22 +78,7 @@ public sealed partial class PagePool : IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            page = null;
-            if (bytes > MemoryLimit - (_allocated - _freeBytes) - (ofSpare ? 0 : _spare))
-                return false;
-            if (_free.TryGetValue(bytes, out Stack<NativePage>? pages) && pages.TryPop(out page))
-            {
-                _freeBytes -= bytes;
-                page.AddUser();
-                return true;
-            }
-
-            // Free pages of other lengths make room before the limit refuses.
-            if (bytes > MemoryLimit - _allocated)
-                FreeAll();
-            page = _arena.Take(bytes);
-            _allocated += page.Bytes;
-            return true;
+            return TryTake(bytes, out page, ofSpare);
         }
     }
 
@@ -107,22 +92,45 @@ public sealed partial class PagePool : IDisposable
     /// <summary>One less holds a page; the last returns it.</summary>
     internal void Return(NativePage page)
     {
-        if (!page.RemoveUser())
+        if (!page.RemoveUser() || page.TryForget())
             return;
-        lock (_lock)
-        {
-            if (_disposed)
-            {
-                _allocated -= page.Bytes;
-                page.Free();
-                return;
-            }
+        lock (_lock) Keep(page);
+    }
 
-            if (!_free.TryGetValue(page.Bytes, out Stack<NativePage>? pages))
-                _free.Add(page.Bytes, pages = new());
-            pages.Push(page);
-            _freeBytes += page.Bytes;
+    private bool TryTake(long bytes, [NotNullWhen(true)] out NativePage? page, bool ofSpare)
+    {
+        page = null;
+        if (bytes > MemoryLimit - (_allocated - _freeBytes) - (ofSpare ? 0 : _spare))
+            return false;
+        if (_free.TryGetValue(bytes, out Stack<NativePage>? pages) && pages.TryPop(out page))
+        {
+            _freeBytes -= bytes;
+            page.AddUser();
+            return true;
         }
+
+        // Free pages of other lengths make room before the limit refuses.
+        if (bytes > MemoryLimit - _allocated)
+            FreeAll();
+        page = _arena.Take(bytes);
+        _allocated += page.Bytes;
+        return true;
+    }
+
+    // One that nobody holds.
+    private void Keep(NativePage page)
+    {
+        if (_disposed)
+        {
+            _allocated -= page.Bytes;
+            page.Free();
+            return;
+        }
+
+        if (!_free.TryGetValue(page.Bytes, out Stack<NativePage>? pages))
+            _free.Add(page.Bytes, pages = new());
+        pages.Push(page);
+        _freeBytes += page.Bytes;
     }
 
     private void FreeAll()

@@ -8,12 +8,13 @@ namespace Kvant.Memory;
 /// <param name="at">Where it begins there.</param>
 /// <param name="lines">Its length in whole cache lines.</param>
 /// <param name="bytes">Its length.</param>
-internal sealed unsafe class NativePage(NativeSegment segment, long at, long lines, long bytes)
+internal sealed unsafe partial class NativePage(NativeSegment segment, long at, long lines, long bytes)
 {
     /// <summary>Where it begins, and what long-lived parts of it should begin at too.</summary>
     public const int Alignment = 64;
 
-    private readonly byte* _start = (byte*)segment.Start + at;
+    private (NativeSegment Segment, long At, long Lines) _place = (segment, at, lines);
+    private nint _start = segment.Start + (nint)at; // 0 while it is away
     private int _users = 1;
 
     /// <summary>Its length.</summary>
@@ -22,15 +23,24 @@ internal sealed unsafe class NativePage(NativeSegment segment, long at, long lin
     /// <summary>How many hold it.</summary>
     public int Users => Volatile.Read(ref _users);
 
-    /// <summary>A part of it.</summary>
+    private byte* Start
+    {
+        get
+        {
+            nint start = Volatile.Read(ref _start);
+            return (byte*)(start == 0 ? ComeHome() : start);
+        }
+    }
+
+    /// <summary>A part of it. What is away comes home first, which may be refused.</summary>
     public Span<byte> Slice(long start, int length)
     {
         Debug.Assert(start >= 0 && length >= 0 && start + length <= Bytes, "Outside the page.");
-        return new Span<byte>(_start + start, length);
+        return new Span<byte>(Start + start, length);
     }
 
     /// <summary>Fills it with what another page of its length holds.</summary>
-    public void CopyFrom(NativePage other) => Buffer.MemoryCopy(other._start, _start, Bytes, other.Bytes);
+    public void CopyFrom(NativePage other) => Buffer.MemoryCopy(other.Start, Start, Bytes, other.Bytes);
 
     /// <summary>One more holds it.</summary>
     public void AddUser() => Interlocked.Increment(ref _users);
@@ -39,5 +49,5 @@ internal sealed unsafe class NativePage(NativeSegment segment, long at, long lin
     public bool RemoveUser() => Interlocked.Decrement(ref _users) == 0;
 
     /// <summary>Ends its life; nobody may hold it.</summary>
-    public void Free() => segment.GiveBack(at, lines);
+    public void Free() => _place.Segment.GiveBack(_place.At, _place.Lines);
 }
