@@ -18,7 +18,7 @@ internal sealed class KernelSource
     public static KernelSource OfAttention { get; } = new("attention", "", "common.cl", "codes.cl", "unpack.cl", "attend.cl", "merge.cl");
 
     /// <summary>The same on the matrix units of a card, of which OpenCL knows nothing.</summary>
-    public static KernelSource OfTensors { get; } = new("tensors", "", "common.cl", "codes.cl", "tensors.cl", "merge.cl");
+    public static KernelSource OfTensors { get; } = new("tensors", "", "common.cl", "codes.cl", "fragments.cl", "tensors.cl", "merge.cl");
 
     /// <summary>The kernels that encode.</summary>
     public static KernelSource OfEncoding { get; } = new("encoding", Exactly, "common.cl", "encode.cl", "choose.cl");
