@@ -71,7 +71,15 @@ internal sealed partial class PtxAssembler(PtxStatement header, string name)
             frame[slot] = bits;
         return new()
         {
-            Name = name, ParameterBytes = [.. _parameters.Values.Select(x => x.Type.Size())], MaxThreads = maximum, RequiredThreads = required, Code = code, Lists = lists, Frame = frame, Shared = _shared, Local = _local,
+            Name = name,
+            ParameterBytes = [.. _parameters.Values.Select(x => x.Type.Size())],
+            MaxThreads = maximum,
+            RequiredThreads = required,
+            Code = code,
+            Lists = lists,
+            Frame = frame,
+            Shared = _shared,
+            Local = _local,
         };
     }
 

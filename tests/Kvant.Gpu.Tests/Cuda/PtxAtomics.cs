@@ -37,8 +37,12 @@ internal static unsafe class PtxAtomics
 
     private static Op Pick<TSpace>(PtxType type) where TSpace : IPtxSpace => type switch
     {
-        PtxType.S32 => &Change<TSpace, int>, PtxType.S64 => &Change<TSpace, long>, PtxType.U64 or PtxType.B64 => &Change<TSpace, ulong>,
-        PtxType.F32 => &AddFloat<TSpace, float>, PtxType.F64 => &AddFloat<TSpace, double>, _ => &Change<TSpace, uint>,
+        PtxType.S32 => &Change<TSpace, int>,
+        PtxType.S64 => &Change<TSpace, long>,
+        PtxType.U64 or PtxType.B64 => &Change<TSpace, ulong>,
+        PtxType.F32 => &AddFloat<TSpace, float>,
+        PtxType.F64 => &AddFloat<TSpace, double>,
+        _ => &Change<TSpace, uint>,
     };
 
     private static void Change<TSpace, T>(PtxGroup group, ulong* r, PtxInstruction* i) where TSpace : IPtxSpace where T : unmanaged, IBinaryInteger<T>
@@ -47,8 +51,16 @@ internal static unsafe class PtxAtomics
         T old = *at, b = *(T*)(r + i->B);
         *at = Names[i->Count] switch
         {
-            "add" => old + b, "min" => T.Min(old, b), "max" => T.Max(old, b), "exch" => b, "and" => old & b, "or" => old | b, "xor" => old ^ b,
-            "inc" => old >= b ? T.Zero : old + T.One, "dec" => old == T.Zero || old > b ? b : old - T.One, _ => old == b ? *(T*)(r + i->C) : old,
+            "add" => old + b,
+            "min" => T.Min(old, b),
+            "max" => T.Max(old, b),
+            "exch" => b,
+            "and" => old & b,
+            "or" => old | b,
+            "xor" => old ^ b,
+            "inc" => old >= b ? T.Zero : old + T.One,
+            "dec" => old == T.Zero || old > b ? b : old - T.One,
+            _ => old == b ? *(T*)(r + i->C) : old,
         };
         if (i->D >= 0)
             *(T*)(r + i->D) = old;

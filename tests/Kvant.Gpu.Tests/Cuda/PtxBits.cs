@@ -156,7 +156,13 @@ internal static unsafe class PtxBits
         {
             int at = i->Number switch
             {
-                0 => first + k, 1 => (first - k) & 7, 2 => first, 3 => Math.Max(first, k), 4 => Math.Min(first, k), 5 => (first & 1) * 2 + (k & 1), _ => selector >> (4 * k) & 15,
+                0 => first + k,
+                1 => (first - k) & 7,
+                2 => first,
+                3 => Math.Max(first, k),
+                4 => Math.Min(first, k),
+                5 => (first & 1) * 2 + (k & 1),
+                _ => selector >> (4 * k) & 15,
             };
             byte taken = (byte)(both >> (8 * (at & 7)));
             // The highest bit of a choice asks for the sign alone.

@@ -16,9 +16,21 @@ internal static unsafe class PtxCompare
         PtxType type = set ? form.Types is [_, var second] ? second : throw form.Unsupported("two types are asked for") : form.Type;
         int accepted = name switch
         {
-            "eq" => Equal, "ne" => Less | Greater, "lt" or "lo" => Less, "le" or "ls" => Less | Equal, "gt" or "hi" => Greater, "ge" or "hs" => Greater | Equal,
-            "equ" => Equal | Unordered, "neu" => Less | Greater | Unordered, "ltu" => Less | Unordered, "leu" => Less | Equal | Unordered, "gtu" => Greater | Unordered, "geu" => Greater | Equal | Unordered,
-            "num" => Less | Equal | Greater, "nan" => Unordered, _ => throw form.Unsupported("the comparison is not said"),
+            "eq" => Equal,
+            "ne" => Less | Greater,
+            "lt" or "lo" => Less,
+            "le" or "ls" => Less | Equal,
+            "gt" or "hi" => Greater,
+            "ge" or "hs" => Greater | Equal,
+            "equ" => Equal | Unordered,
+            "neu" => Less | Greater | Unordered,
+            "ltu" => Less | Unordered,
+            "leu" => Less | Equal | Unordered,
+            "gtu" => Greater | Unordered,
+            "geu" => Greater | Equal | Unordered,
+            "num" => Less | Equal | Greater,
+            "nan" => Unordered,
+            _ => throw form.Unsupported("the comparison is not said"),
         };
         if (type.IsFloat() ? name is "lo" or "ls" or "hi" or "hs" : accepted >= Unordered || name is "num" || name is "lo" or "ls" or "hi" or "hs" && (type.IsSigned() || type.IsBits()) || type.IsBits() && name is not ("eq" or "ne"))
             throw form.Unsupported("the comparison is not one of this type");
@@ -48,8 +60,15 @@ internal static unsafe class PtxCompare
 
         i.Run = type switch
         {
-            PtxType.U16 or PtxType.B16 => &Compare<ushort>, PtxType.S16 => &Compare<short>, PtxType.U32 or PtxType.B32 => &Compare<uint>, PtxType.S32 => &Compare<int>,
-            PtxType.U64 or PtxType.B64 => &Compare<ulong>, PtxType.S64 => &Compare<long>, PtxType.F32 => i.Flush ? &CompareFlushed : &CompareFloat<float>, PtxType.F64 => &CompareFloat<double>, _ => &CompareFloat<Half>,
+            PtxType.U16 or PtxType.B16 => &Compare<ushort>,
+            PtxType.S16 => &Compare<short>,
+            PtxType.U32 or PtxType.B32 => &Compare<uint>,
+            PtxType.S32 => &Compare<int>,
+            PtxType.U64 or PtxType.B64 => &Compare<ulong>,
+            PtxType.S64 => &Compare<long>,
+            PtxType.F32 => i.Flush ? &CompareFlushed : &CompareFloat<float>,
+            PtxType.F64 => &CompareFloat<double>,
+            _ => &CompareFloat<Half>,
         };
         return i;
     }

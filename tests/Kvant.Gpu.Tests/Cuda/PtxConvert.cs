@@ -20,9 +20,12 @@ internal static unsafe class PtxConvert
         string? way = integral ?? rounding;
         var i = new PtxInstruction
         {
-            D = form.Target(0, to, !pair), A = form.Source(1, from, true), Number = (int)from << 8 | (int)to,
+            D = form.Target(0, to, !pair),
+            A = form.Source(1, from, true),
+            Number = (int)from << 8 | (int)to,
             Rounding = way switch { "rz" or "rzi" => PtxRounding.Zero, "rm" or "rmi" => PtxRounding.Down, "rp" or "rpi" => PtxRounding.Up, _ => PtxRounding.Nearest },
-            Saturate = form.Take("sat"), Flush = (from == PtxType.F32 || to == PtxType.F32) && form.Take("ftz"),
+            Saturate = form.Take("sat"),
+            Flush = (from == PtxType.F32 || to == PtxType.F32) && form.Take("ftz"),
         };
         bool fromFloat = from.IsFloat(), toFloat = to.IsFloat();
         bool asksIntegral = fromFloat && !toFloat, asksRounding = toFloat && (!fromFloat || to.Size() < from.Size() || pair);
@@ -44,14 +47,26 @@ internal static unsafe class PtxConvert
     // The usual conversions of whole numbers: registers may be wider than what is put there, and have its sign.
     private static Op Whole(PtxType from, PtxType to) => from switch
     {
-        PtxType.S8 => To<sbyte>(to), PtxType.U8 => To<byte>(to), PtxType.S16 => To<short>(to), PtxType.U16 => To<ushort>(to),
-        PtxType.S32 => To<int>(to), PtxType.U32 => To<uint>(to), PtxType.S64 => To<long>(to), _ => To<ulong>(to),
+        PtxType.S8 => To<sbyte>(to),
+        PtxType.U8 => To<byte>(to),
+        PtxType.S16 => To<short>(to),
+        PtxType.U16 => To<ushort>(to),
+        PtxType.S32 => To<int>(to),
+        PtxType.U32 => To<uint>(to),
+        PtxType.S64 => To<long>(to),
+        _ => To<ulong>(to),
     };
 
     private static Op To<T>(PtxType to) where T : unmanaged, IBinaryInteger<T> => to switch
     {
-        PtxType.S8 => &Extend<T, sbyte>, PtxType.U8 => &Extend<T, byte>, PtxType.S16 => &Extend<T, short>, PtxType.U16 => &Extend<T, ushort>,
-        PtxType.S32 => &Extend<T, int>, PtxType.U32 => &Extend<T, uint>, PtxType.S64 => &Extend<T, long>, _ => &Extend<T, ulong>,
+        PtxType.S8 => &Extend<T, sbyte>,
+        PtxType.U8 => &Extend<T, byte>,
+        PtxType.S16 => &Extend<T, short>,
+        PtxType.U16 => &Extend<T, ushort>,
+        PtxType.S32 => &Extend<T, int>,
+        PtxType.U32 => &Extend<T, uint>,
+        PtxType.S64 => &Extend<T, long>,
+        _ => &Extend<T, ulong>,
     };
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -103,7 +118,10 @@ internal static unsafe class PtxConvert
 
     private static double Integral(double value, PtxRounding rounding) => rounding switch
     {
-        PtxRounding.Nearest => Math.Round(value, MidpointRounding.ToEven), PtxRounding.Zero => Math.Truncate(value), PtxRounding.Down => Math.Floor(value), _ => Math.Ceiling(value),
+        PtxRounding.Nearest => Math.Round(value, MidpointRounding.ToEven),
+        PtxRounding.Zero => Math.Truncate(value),
+        PtxRounding.Down => Math.Floor(value),
+        _ => Math.Ceiling(value),
     };
 
     private static Int128 ReadWhole(ulong* r, PtxInstruction* i)
@@ -111,19 +129,34 @@ internal static unsafe class PtxConvert
         ulong* a = r + i->A;
         return (PtxType)(i->Number >> 8) switch
         {
-            PtxType.S8 => *(sbyte*)a, PtxType.U8 => *(byte*)a, PtxType.S16 => *(short*)a, PtxType.U16 => *(ushort*)a, PtxType.S32 => *(int*)a, PtxType.U32 => *(uint*)a, PtxType.S64 => *(long*)a, _ => *a,
+            PtxType.S8 => *(sbyte*)a,
+            PtxType.U8 => *(byte*)a,
+            PtxType.S16 => *(short*)a,
+            PtxType.U16 => *(ushort*)a,
+            PtxType.S32 => *(int*)a,
+            PtxType.U32 => *(uint*)a,
+            PtxType.S64 => *(long*)a,
+            _ => *a,
         };
     }
 
     private static ulong Saturated(Int128 value, PtxType to) => to switch
     {
-        PtxType.S8 => (ulong)sbyte.CreateSaturating(value), PtxType.U8 => byte.CreateSaturating(value), PtxType.S16 => (ulong)short.CreateSaturating(value), PtxType.U16 => ushort.CreateSaturating(value),
-        PtxType.S32 => (ulong)int.CreateSaturating(value), PtxType.U32 => uint.CreateSaturating(value), PtxType.S64 => (ulong)long.CreateSaturating(value), _ => ulong.CreateSaturating(value),
+        PtxType.S8 => (ulong)sbyte.CreateSaturating(value),
+        PtxType.U8 => byte.CreateSaturating(value),
+        PtxType.S16 => (ulong)short.CreateSaturating(value),
+        PtxType.U16 => ushort.CreateSaturating(value),
+        PtxType.S32 => (ulong)int.CreateSaturating(value),
+        PtxType.U32 => uint.CreateSaturating(value),
+        PtxType.S64 => (ulong)long.CreateSaturating(value),
+        _ => ulong.CreateSaturating(value),
     };
 
     private static double ReadFloat(ulong* r, PtxInstruction* i) => (PtxType)(i->Number >> 8) switch
     {
-        PtxType.F16 => (double)*(Half*)(r + i->A), PtxType.F32 => PtxFloats.Flushed(*(float*)(r + i->A), i->Flush), _ => *(double*)(r + i->A),
+        PtxType.F16 => (double)*(Half*)(r + i->A),
+        PtxType.F32 => PtxFloats.Flushed(*(float*)(r + i->A), i->Flush),
+        _ => *(double*)(r + i->A),
     };
 
     private static double Held(double value, PtxInstruction* i) => !i->Saturate ? value : double.IsNaN(value) || value <= 0 ? 0 : Math.Min(value, 1);

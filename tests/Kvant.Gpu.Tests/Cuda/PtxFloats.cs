@@ -26,9 +26,12 @@ internal static unsafe class PtxFloats
         string op = name is "min" or "max" && form.Take("NaN") ? name + "NaN" : name == "div" && approximate ? "DivApproximate" : name;
         var i = new PtxInstruction
         {
-            D = form.Target(0, type), A = form.Source(1, type), Number = (int)Enum.Parse<PtxFloatOp>(op, true),
+            D = form.Target(0, type),
+            A = form.Source(1, type),
+            Number = (int)Enum.Parse<PtxFloatOp>(op, true),
             Rounding = rounding switch { "rz" => PtxRounding.Zero, "rm" => PtxRounding.Down, "rp" => PtxRounding.Up, _ => PtxRounding.Nearest },
-            Flush = type == PtxType.F32 && form.Take("ftz"), Saturate = arithmetic && type != PtxType.F64 && form.Take("sat"),
+            Flush = type == PtxType.F32 && form.Take("ftz"),
+            Saturate = arithmetic && type != PtxType.F64 && form.Take("sat"),
         };
         i.B = name is "add" or "sub" or "mul" or "fma" or "div" or "min" or "max" or "copysign" ? form.Source(2, type) : i.A;
         i.C = name == "fma" ? form.Source(3, type) : i.A;

@@ -17,7 +17,11 @@ internal static unsafe class PtxIntegers
             throw form.Unsupported("which half is not said");
         PtxType result = !wide ? type : type switch
         {
-            PtxType.U16 => PtxType.U32, PtxType.S16 => PtxType.S32, PtxType.U32 => PtxType.U64, PtxType.S32 => PtxType.S64, _ => throw form.Unsupported("no type is as wide"),
+            PtxType.U16 => PtxType.U32,
+            PtxType.S16 => PtxType.S32,
+            PtxType.U32 => PtxType.U64,
+            PtxType.S32 => PtxType.S64,
+            _ => throw form.Unsupported("no type is as wide"),
         };
         var i = new PtxInstruction { D = form.Target(0, result), A = form.Source(1, type) };
         if (form.Name is not ("abs" or "neg"))
@@ -29,14 +33,18 @@ internal static unsafe class PtxIntegers
             "add" when type == PtxType.S32 && form.Take("sat") => &AddSaturated,
             "sub" when type == PtxType.S32 && form.Take("sat") => &SubSaturated,
             "mad" when type == PtxType.S32 && high && form.Take("sat") => &MadSaturated,
-            "add" => Pick<Add>(form, type), "sub" => Pick<Sub>(form, type),
+            "add" => Pick<Add>(form, type),
+            "sub" => Pick<Sub>(form, type),
             "mul" or "mad" when wide => form.Name == "mul" ? Wide<None>(form, type) : Wide<Add>(form, type),
             "mul" => high ? Pick<MulHigh>(form, type) : Pick<Mul>(form, type),
             "mad" => high ? PickThree<MulHigh>(form, type) : PickThree<Mul>(form, type),
             "sad" => PickThree<Distance>(form, type),
-            "div" => Pick<Div>(form, type), "rem" => Pick<Rem>(form, type),
-            "min" => Pick<Min>(form, type), "max" => Pick<Max>(form, type),
-            "abs" => PickOne<Abs>(form, type), _ => PickOne<Neg>(form, type),
+            "div" => Pick<Div>(form, type),
+            "rem" => Pick<Rem>(form, type),
+            "min" => Pick<Min>(form, type),
+            "max" => Pick<Max>(form, type),
+            "abs" => PickOne<Abs>(form, type),
+            _ => PickOne<Neg>(form, type),
         };
         return i;
     }
@@ -44,24 +52,40 @@ internal static unsafe class PtxIntegers
     /// <summary>What finds the method of an operation for a type.</summary>
     private static Op Pick<TOp>(PtxForm form, PtxType type) where TOp : IBinary => type switch
     {
-        PtxType.S16 => &Two<TOp, short>, PtxType.U16 => &Two<TOp, ushort>, PtxType.S32 => &Two<TOp, int>,
-        PtxType.U32 => &Two<TOp, uint>, PtxType.S64 => &Two<TOp, long>, PtxType.U64 => &Two<TOp, ulong>, _ => throw form.Unsupported("the type is not known"),
+        PtxType.S16 => &Two<TOp, short>,
+        PtxType.U16 => &Two<TOp, ushort>,
+        PtxType.S32 => &Two<TOp, int>,
+        PtxType.U32 => &Two<TOp, uint>,
+        PtxType.S64 => &Two<TOp, long>,
+        PtxType.U64 => &Two<TOp, ulong>,
+        _ => throw form.Unsupported("the type is not known"),
     };
 
     private static Op PickThree<TOp>(PtxForm form, PtxType type) where TOp : IBinary => type switch
     {
-        PtxType.S16 => &Three<TOp, short>, PtxType.U16 => &Three<TOp, ushort>, PtxType.S32 => &Three<TOp, int>,
-        PtxType.U32 => &Three<TOp, uint>, PtxType.S64 => &Three<TOp, long>, PtxType.U64 => &Three<TOp, ulong>, _ => throw form.Unsupported("the type is not known"),
+        PtxType.S16 => &Three<TOp, short>,
+        PtxType.U16 => &Three<TOp, ushort>,
+        PtxType.S32 => &Three<TOp, int>,
+        PtxType.U32 => &Three<TOp, uint>,
+        PtxType.S64 => &Three<TOp, long>,
+        PtxType.U64 => &Three<TOp, ulong>,
+        _ => throw form.Unsupported("the type is not known"),
     };
 
     private static Op PickOne<TOp>(PtxForm form, PtxType type) where TOp : IBinary => type switch
     {
-        PtxType.S16 => &One<TOp, short>, PtxType.S32 => &One<TOp, int>, PtxType.S64 => &One<TOp, long>, _ => throw form.Unsupported("the type is not known"),
+        PtxType.S16 => &One<TOp, short>,
+        PtxType.S32 => &One<TOp, int>,
+        PtxType.S64 => &One<TOp, long>,
+        _ => throw form.Unsupported("the type is not known"),
     };
 
     private static Op Wide<TAdd>(PtxForm form, PtxType type) where TAdd : struct => type switch
     {
-        PtxType.S16 => &Wide<short, int, TAdd>, PtxType.U16 => &Wide<ushort, uint, TAdd>, PtxType.S32 => &Wide<int, long, TAdd>, _ => &Wide<uint, ulong, TAdd>,
+        PtxType.S16 => &Wide<short, int, TAdd>,
+        PtxType.U16 => &Wide<ushort, uint, TAdd>,
+        PtxType.S32 => &Wide<int, long, TAdd>,
+        _ => &Wide<uint, ulong, TAdd>,
     };
 
     private static PtxInstruction Dot(PtxForm form)
@@ -71,7 +95,11 @@ internal static unsafe class PtxIntegers
         PtxType result = form.Types.Contains(PtxType.S32) ? PtxType.S32 : PtxType.U32;
         return new()
         {
-            Run = &DotOfBytes, D = form.Target(0, result), A = form.Source(1, form.Types[0]), B = form.Source(2, form.Types[1]), C = form.Source(3, result),
+            Run = &DotOfBytes,
+            D = form.Target(0, result),
+            A = form.Source(1, form.Types[0]),
+            B = form.Source(2, form.Types[1]),
+            C = form.Source(3, result),
             Number = (form.Types[0].IsSigned() ? 1 : 0) + (form.Types[1].IsSigned() ? 2 : 0),
         };
     }

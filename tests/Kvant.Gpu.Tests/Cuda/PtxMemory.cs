@@ -52,10 +52,15 @@ internal static unsafe class PtxMemory
 
     private static Op Pick<TSpace>(PtxForm form, PtxType type, bool load, int count) where TSpace : IPtxSpace => type switch
     {
-        PtxType.S8 => Pick<TSpace, sbyte>(load, count), PtxType.U8 or PtxType.B8 => Pick<TSpace, byte>(load, count),
-        PtxType.S16 => Pick<TSpace, short>(load, count), PtxType.U16 or PtxType.B16 or PtxType.F16 => Pick<TSpace, ushort>(load, count),
-        PtxType.S32 => Pick<TSpace, int>(load, count), PtxType.U32 or PtxType.B32 or PtxType.F32 or PtxType.F16x2 => Pick<TSpace, uint>(load, count),
-        PtxType.S64 => Pick<TSpace, long>(load, count), PtxType.U64 or PtxType.B64 or PtxType.F64 => Pick<TSpace, ulong>(load, count), _ => throw form.Unsupported("the type is not known"),
+        PtxType.S8 => Pick<TSpace, sbyte>(load, count),
+        PtxType.U8 or PtxType.B8 => Pick<TSpace, byte>(load, count),
+        PtxType.S16 => Pick<TSpace, short>(load, count),
+        PtxType.U16 or PtxType.B16 or PtxType.F16 => Pick<TSpace, ushort>(load, count),
+        PtxType.S32 => Pick<TSpace, int>(load, count),
+        PtxType.U32 or PtxType.B32 or PtxType.F32 or PtxType.F16x2 => Pick<TSpace, uint>(load, count),
+        PtxType.S64 => Pick<TSpace, long>(load, count),
+        PtxType.U64 or PtxType.B64 or PtxType.F64 => Pick<TSpace, ulong>(load, count),
+        _ => throw form.Unsupported("the type is not known"),
     };
 
     private static Op Pick<TSpace, T>(bool load, int count) where TSpace : IPtxSpace where T : unmanaged, IBinaryInteger<T> =>

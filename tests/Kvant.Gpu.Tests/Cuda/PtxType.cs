@@ -14,10 +14,22 @@ internal static class PtxTypes
         type = name switch
         {
             "pred" => PtxType.Pred,
-            "b8" => PtxType.B8, "b16" => PtxType.B16, "b32" => PtxType.B32, "b64" => PtxType.B64,
-            "u8" => PtxType.U8, "u16" => PtxType.U16, "u32" => PtxType.U32, "u64" => PtxType.U64,
-            "s8" => PtxType.S8, "s16" => PtxType.S16, "s32" => PtxType.S32, "s64" => PtxType.S64,
-            "f16" => PtxType.F16, "f16x2" => PtxType.F16x2, "f32" => PtxType.F32, "f64" => PtxType.F64,
+            "b8" => PtxType.B8,
+            "b16" => PtxType.B16,
+            "b32" => PtxType.B32,
+            "b64" => PtxType.B64,
+            "u8" => PtxType.U8,
+            "u16" => PtxType.U16,
+            "u32" => PtxType.U32,
+            "u64" => PtxType.U64,
+            "s8" => PtxType.S8,
+            "s16" => PtxType.S16,
+            "s32" => PtxType.S32,
+            "s64" => PtxType.S64,
+            "f16" => PtxType.F16,
+            "f16x2" => PtxType.F16x2,
+            "f32" => PtxType.F32,
+            "f64" => PtxType.F64,
             _ => PtxType.None,
         };
         return type != PtxType.None;

@@ -57,7 +57,10 @@ internal static unsafe class PtxWarp
             int last = lane & segment | clamp & ~segment, first = lane & segment;
             (int from, bool valid) = i->Number switch
             {
-                0 => (lane - by, lane - by >= last), 1 => (lane + by, lane + by <= last), 2 => (lane ^ by, (lane ^ by) <= last), _ => (first | by & ~segment, (first | by & ~segment) <= last),
+                0 => (lane - by, lane - by >= last),
+                1 => (lane + by, lane + by <= last),
+                2 => (lane ^ by, (lane ^ by) <= last),
+                _ => (first | by & ~segment, (first | by & ~segment) <= last),
             };
             from = valid ? from : lane;
             if ((group.Mask >> from & 1) == 0)
