@@ -17,9 +17,10 @@ public sealed class OwnedSequencesTests
     [MemberData(nameof(Kinds))]
     public void AnyCallsGiveTheSame(string kind)
     {
-        int away = 0;
-        Fresh.Each($"owned pages, {kind}", 2, seed => away += CallsWithPagesAway(kind, seed));
-        Assert.InRange(away, 5, 120);
+        Fresh.Each($"owned pages, {kind}", 1, seed => CallsWithPagesAway(kind, seed));
+        // Of some calls that are always the same, in many pages were away: where none ever is, both caches are alike.
+        int away = Enumerable.Range(1, 2).Sum(seed => CallsWithPagesAway(kind, seed));
+        Assert.True(away >= 10, $"pages were away behind {away} of 120 calls");
     }
 
     private static int CallsWithPagesAway(string kind, int seed)
