@@ -1,14 +1,16 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
+using Kvant.Attention;
 using Kvant.Caching;
 using Kvant.Codecs;
 using Kvant.Evaluation.Experiments;
+using Kvant.Models.Decoding;
 
 namespace Kvant.Evaluation.LanguageModels;
 
 /// <summary>
 /// Lets the model write on by itself behind a few prompts, always the most likely token, and looks where the text with a compressed cache
-/// leaves the exact one. Prompts are read as a decoder reads them, many tokens at once; the speeds are those of these runs, one at a time.
+/// leaves the exact one. Prompts are read as a decoder reads them, many tokens at once, and texts written side by side; the speeds are those of these runs.
 /// </summary>
 internal sealed class GreedyRuns
 {
@@ -42,37 +44,53 @@ internal sealed class GreedyRuns
     {
         ModelExperiment experiment = _plan.Experiment;
         LayerPolicy[] policies = [experiment.ExactPolicy, .. _plan.Contestants.Select(c => c.Layers)];
+        using var team = new WorkerTeam(experiment.Threads);
         for (int i = 0; i < policies.Length; i++)
         {
-            using var reader = new Reader(experiment.Model, experiment.CacheOptions(policies[i]), _plan.Batch, experiment.Threads, tokenByToken: false, i == 0 ? Arithmetic.Exact : experiment.Arithmetic);
-            for (int prompt = 0; prompt < Prompts; prompt++)
+            KvCache[] caches = [.. Enumerable.Range(0, Prompts).Select(_ => new KvCache(experiment.CacheOptions(policies[i])))];
+            try
             {
-                reader.Restart();
-                _runs[i][prompt] = Write(reader, _plan.Chunks[prompt].Inputs.Span[..PromptLength(_plan)]);
+                var options = new DecoderOptions { Arithmetic = i == 0 ? Arithmetic.Exact : experiment.Arithmetic, Batch = Math.Max(_plan.Batch, Prompts), BeyondContext = true };
+                using var decoder = new BatchDecoder(experiment.Model, options, team: team);
+                _runs[i] = Write(decoder, caches);
+            }
+            finally
+            {
+                foreach (KvCache cache in caches)
+                    cache.Dispose();
             }
         }
 
         return this;
     }
 
-    private GreedyRun Write(Reader reader, ReadOnlySpan<int> prompt)
+    // The texts of all prompts side by side: weights are read once for all of them.
+    private GreedyRun[] Write(BatchDecoder decoder, KvCache[] caches)
     {
-        float[] logits = new float[_plan.Experiment.Model.VocabularySize];
-        int[] tokens = new int[Tokens];
-        long start = Stopwatch.GetTimestamp();
-        reader.Decoder.Forward(prompt, logits);
-        TimeSpan reading = Stopwatch.GetElapsedTime(start);
-        _meter.Step(prompt.Length);
-        start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < tokens.Length; i++)
+        int vocabulary = _plan.Experiment.Model.VocabularySize, length = PromptLength(_plan);
+        float[] logits = new float[caches.Length * vocabulary];
+        double[] reading = new double[caches.Length];
+        for (int prompt = 0; prompt < caches.Length; prompt++)
         {
-            tokens[i] = TensorPrimitives.IndexOfMax<float>(logits);
-            reader.Decoder.Forward([tokens[i]], logits);
+            long began = Stopwatch.GetTimestamp();
+            decoder.Read(caches[prompt], _plan.Chunks[prompt].Inputs.Span[..length], logits.AsMemory(prompt * vocabulary, vocabulary));
+            reading[prompt] = length / Stopwatch.GetElapsedTime(began).TotalSeconds;
+            _meter.Step(length);
         }
 
-        TimeSpan writing = Stopwatch.GetElapsedTime(start);
-        _meter.Step(tokens.Length);
-        return new GreedyRun(tokens, prompt.Length / reading.TotalSeconds, tokens.Length / writing.TotalSeconds);
+        int[][] texts = [.. caches.Select(_ => new int[Tokens])];
+        int[] next = new int[caches.Length];
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < Tokens; i++)
+        {
+            for (int prompt = 0; prompt < caches.Length; prompt++)
+                next[prompt] = texts[prompt][i] = TensorPrimitives.IndexOfMax<float>(logits.AsSpan(prompt * vocabulary, vocabulary));
+            decoder.Step(caches, next, logits);
+            _meter.Step(caches.Length);
+        }
+
+        double writing = caches.Length * Tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return [.. texts.Select((text, prompt) => new GreedyRun(text, reading[prompt], writing))];
     }
 
     private static int PromptsOf(ModelPlan plan) => Math.Min(MostPrompts, plan.Chunks.Length);
