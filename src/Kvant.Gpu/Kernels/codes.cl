@@ -41,55 +41,35 @@ FUNCTION float tangent(float x)
     return fabs(x) < 0.1f ? x * (1 - square * (1 / 3.0f - square * (2 / 15.0f - square * (17 / 315.0f)))) : 1 - 2 / (1 + exp2(2 * LOG2E * x));
 }
 
-// Four codes of a row of keys in the four bytes of a word, coordinates 4k to 4k + 3 of a unit, for each k of 4.
-FUNCTION void key_codes(const int bits, __global const uchar* unit, const int row, uint* codes)
+// Codes of a row of keys in the four bytes of a word: coordinates 4k to 4k + 3 of a unit.
+FUNCTION uint key_codes(const int bits, __global const uchar* unit, const int row, const int k)
 {
     const int half_tile = row / 16, lane = 4 * (row % 16);
     if (bits == 4)
-    {
-        const uint a = word_at(unit + 128 * half_tile + lane), b = word_at(unit + 128 * half_tile + 64 + lane);
-        codes[0] = a & 0x0f0f0f0fu;
-        codes[1] = (a >> 4) & 0x0f0f0f0fu;
-        codes[2] = b & 0x0f0f0f0fu;
-        codes[3] = (b >> 4) & 0x0f0f0f0fu;
-    }
-    else if (bits == 3)
+        return (word_at(unit + 128 * half_tile + 64 * (k / 2) + lane) >> (4 * (k % 2))) & 0x0f0f0f0fu;
+    if (bits == 3)
     {
         const uint a = word_at(unit + lane), b = word_at(unit + 64 + lane), c = word_at(unit + 128 + lane);
         const uint rest = ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0c0c0c0cu) | ((c >> 2) & 0x30303030u);
-        const uint low = half_tile ? c : a, high = half_tile ? rest : b;
-        codes[0] = low & 0x07070707u;
-        codes[1] = (low >> 3) & 0x07070707u;
-        codes[2] = high & 0x07070707u;
-        codes[3] = (high >> 3) & 0x07070707u;
+        return ((k < 2 ? (half_tile ? c : a) : half_tile ? rest : b) >> (3 * (k % 2))) & 0x07070707u;
     }
-    else if (bits == 2)
-    {
-        const uint a = word_at(unit + 64 * half_tile + lane);
-        UNROLL
-        for (int k = 0; k < 4; k++)
-            codes[k] = (a >> (2 * k)) & 0x03030303u;
-    }
-    else
-    {
-        const uint a = word_at(unit + lane) >> (4 * half_tile);
-        UNROLL
-        for (int k = 0; k < 4; k++)
-            codes[k] = (a >> k) & 0x01010101u;
-    }
+    if (bits == 2)
+        return (word_at(unit + 64 * half_tile + lane) >> (2 * k)) & 0x03030303u;
+    return (word_at(unit + lane) >> (4 * half_tile + k)) & 0x01010101u;
 }
 
-// Codes of one coordinate of four rows of values, from the words of its lane of a unit.
+// Codes of one coordinate of the rows 4 quad to 4 quad + 3 of a tile of values, from the words of its lane of a unit. All words are read and one is chosen, not one of their places: so they stay in registers.
 FUNCTION uint value_codes(const int bits, const uint* words, const int quad)
 {
+    const uint a = words[0], b = bits > 1 ? words[1] : 0, c = bits > 2 ? words[2] : 0, d = bits > 3 ? words[3] : 0;
     if (bits == 4)
-        return (words[quad / 2] >> (quad % 2 * 4)) & 0x0f0f0f0fu;
+        return ((quad < 2 ? a : quad < 4 ? b : quad < 6 ? c : d) >> (quad % 2 * 4)) & 0x0f0f0f0fu;
     if (bits == 3)
     {
-        const uint rest = ((words[0] >> 6) & 0x03030303u) | ((words[1] >> 4) & 0x0c0c0c0cu) | ((words[2] >> 2) & 0x30303030u);
-        return ((quad < 6 ? words[quad / 2] : rest) >> (quad % 2 * 3)) & 0x07070707u;
+        const uint rest = ((a >> 6) & 0x03030303u) | ((b >> 4) & 0x0c0c0c0cu) | ((c >> 2) & 0x30303030u);
+        return ((quad < 2 ? a : quad < 4 ? b : quad < 6 ? c : rest) >> (quad % 2 * 3)) & 0x07070707u;
     }
-    return bits == 2 ? (words[quad / 4] >> (quad % 4 * 2)) & 0x03030303u : (words[0] >> quad) & 0x01010101u;
+    return bits == 2 ? ((quad < 4 ? a : b) >> (quad % 4 * 2)) & 0x03030303u : (a >> quad) & 0x01010101u;
 }
 
 // The next states of four paths: eight bits each, the newest code on top.

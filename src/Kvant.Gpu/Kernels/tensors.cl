@@ -149,8 +149,8 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
             UNROLL
             for (int u = K_UNITS - K_REACH; u < K_UNITS; u++)
             {
-                states = next_states(K_BITS, states, column_codes(units + u * 64 * K_BITS, row, t));
-                before = next_states(K_BITS, before, column_codes(units + u * 64 * K_BITS, row, (t + 3) % 4));
+                states = next_states(K_BITS, states, key_codes(K_BITS, units + u * 64 * K_BITS, row, t));
+                before = next_states(K_BITS, before, key_codes(K_BITS, units + u * 64 * K_BITS, row, (t + 3) % 4));
             }
             states = (states << 8) | (before >> 24);
 #endif
@@ -164,7 +164,7 @@ void attend(SLABS, __global const int* work, __global const float* asked, __glob
 #if K_NUMBERS == BYTES
                 const uint codes = word_at(block + 4 + 16 * u + 4 * t);
 #else
-                uint codes = column_codes(units + u * 64 * K_BITS, row, t);
+                uint codes = key_codes(K_BITS, units + u * 64 * K_BITS, row, t);
 #if K_NUMBERS == PATHS
                 codes = states = next_states(K_BITS, states, codes);
 #endif

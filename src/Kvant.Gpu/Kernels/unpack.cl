@@ -14,7 +14,6 @@ FUNCTION void score(float* scores, __global const uchar* block, const int row, _
     {
         const float scale = half_at(tile + 2 * (g * TILE + row % TILE));
         __global const uchar* unit = tile + K_GROUPS * 2 * TILE + g * units * 64 * K_BITS;
-        uint codes[4];
 #if K_NUMBERS == PATHS
         // The path begins where it ends: a column with what the column before left, the first with what the last did. Rows so short that a state reaches farther back go round more than once.
         uint states[4] = { 0, 0, 0, 0 };
@@ -22,10 +21,9 @@ FUNCTION void score(float* scores, __global const uchar* block, const int row, _
         {
             for (int u = max(0, units - (8 + K_BITS - 1) / K_BITS); u < units; u++)
             {
-                key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
                 UNROLL
                 for (int k = 0; k < 4; k++)
-                    states[k] = next_states(K_BITS, states[k], codes[k]);
+                    states[k] = next_states(K_BITS, states[k], key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, k));
             }
             const uint last = states[3] >> 24;
             UNROLL
@@ -36,22 +34,22 @@ FUNCTION void score(float* scores, __global const uchar* block, const int row, _
 #endif
         for (int u = 0; u < units; u++)
         {
-            key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, codes);
             const int first = (g * units + u) * 16;
             UNROLL
             for (int k = 0; k < 4; k++)
             {
+                uint codes = key_codes(K_BITS, unit + u * 64 * K_BITS, row % TILE, k);
 #if K_NUMBERS == PATHS
-                codes[k] = states[k] = next_states(K_BITS, states[k], codes[k]);
+                codes = states[k] = next_states(K_BITS, states[k], codes);
 #endif
                 UNROLL
                 for (int j = 0; j < 4; j++)
                 {
                     const int c = first + 4 * k + j;
 #if K_MEAN
-                    const float x = fma(levels[(codes[k] >> (8 * j)) & 255], scale, mean[c]);
+                    const float x = fma(levels[(codes >> (8 * j)) & 255], scale, mean[c]);
 #else
-                    const float x = levels[(codes[k] >> (8 * j)) & 255] * scale;
+                    const float x = levels[(codes >> (8 * j)) & 255] * scale;
 #endif
                     for (int q = 0; q < Q; q++)
                         scores[q] = fma(x, queries[c * Q + q], scores[q]);
