@@ -47,7 +47,9 @@ public sealed class GpuKvCache : IDisposable
             LayerLayout layout = cache.LayerAt(layer).Layout;
             for (int step = 0; step < layout.Steps.Length; step++)
             {
-                KernelShape shape = StepCopy.ShapeOf(layout, step, layer).For(cache.Geometry[layer].GroupSize, 1);
+                LayerGeometry geometry = cache.Geometry[layer];
+                bool framed = layout.Steps[step].Sides[0].Codec.Form is { IsFramed: true };
+                KernelShape shape = (StepCopy.ShapeOf(layout, step, layer) with { Waves = framed ? geometry.Rotary?.Speeds(geometry.KeyDimension).Length ?? 0 : 0 }).For(geometry.GroupSize, 1);
                 if (device.Context.WhyNot(KernelSource.OfAttention, shape.Macros) is { } reason)
                     throw new NotSupportedException($"Layer {layer}: '{layout.Steps[step].Specs.Keys}' / '{layout.Steps[step].Specs.Values}' cannot be read on {device.Info.Name}: {reason}.");
             }

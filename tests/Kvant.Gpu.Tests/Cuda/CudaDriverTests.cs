@@ -45,6 +45,17 @@ public sealed unsafe class CudaDriverTests
         Assert.Contains("OpenCL", message, StringComparison.Ordinal);
         using var odd = new KvCache(KvCacheOptions.Preset("balanced", AttentionCases.Geometry(keys: 96, values: 96)));
         Assert.Throws<NotSupportedException>(() => new GpuKvCache(odd, card.Device));
+        // Of frames, those that turn all channels or none.
+        CacheGeometry geometry = AttentionCases.Geometry();
+        foreach ((int turned, bool taken) in ((int, bool)[])[(0, true), (64, true), (32, false)])
+        {
+            using var frames = new KvCache(KvCacheOptions.Preset("balanced", geometry with { Rotary = new() { Dimension = turned } }));
+            Action open = () => new GpuKvCache(frames, card.Device).Dispose();
+            if (taken)
+                open();
+            else
+                Assert.Throws<NotSupportedException>(open);
+        }
     }
 
     [Fact]
