@@ -86,9 +86,13 @@ internal sealed class BenchAttentionVerb : Verb
         if (pairs.Count == 0 && policies.Length == 0)
         {
             pairs = (device is null ? s_codecs : s_codecsOfDevices).Select(text => LayerSpecs.Parse(text)).Fitting(p => p.Misfit(int.MaxValue, dimension, dimension), leftOut);
-            if (device is not null)
-                pairs = pairs.Fitting(p => device.WhyNot(p, GeometryOf(result)), leftOut);
             policies = Policies.Default(dimension, leftOut);
+            if (device is not null)
+            {
+                CacheGeometry geometry = GeometryOf(result);
+                pairs = pairs.Fitting(p => device.WhyNot(p, geometry), leftOut);
+                policies = [.. policies.Fitting(name => device.WhyNot(CachePreset.Named(name).ForLayers(1)[0], geometry), leftOut)];
+            }
         }
 
         var speed = new AttentionSpeed
