@@ -1,6 +1,5 @@
 using Kvant.Caching;
 using Kvant.Codecs;
-using Kvant.Gpu.Drivers;
 using Kvant.Tests;
 using Kvant.Tests.Attention;
 
@@ -123,10 +122,8 @@ public sealed class CopyTests
     [Fact]
     public void CopyThatIsDisposedWhileItIsReadStaysUntilThen()
     {
-        GpuCases.RequireDevice();
-        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
-        var context = new FailingContext(open());
-        using var device = new GpuDevice(info, context, null);
+        (FailingContext context, GpuDevice opened) = GpuCases.Watched();
+        using GpuDevice device = opened;
         CacheGeometry geometry = AttentionCases.Geometry();
         using KvCache cache = new(AttentionCases.Options(geometry, Keys, Values)), other = new(AttentionCases.Options(geometry, Keys, Values));
         AttentionCases.Append(cache, 300, seed: 1);

@@ -75,7 +75,7 @@ public sealed class EncodedCacheTests
     public void EachSideForItself(string keys, string values)
     {
         using KvCache expected = Cache(keys, values), actual = Cache(keys, values);
-        (FailingContext context, GpuDevice device) = Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using var copy = new GpuKvCache(actual, device, encodes: true);
@@ -107,7 +107,7 @@ public sealed class EncodedCacheTests
     [Fact]
     public void PromptOfAttentionIsEncodedThere()
     {
-        (FailingContext context, GpuDevice device) = Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using KvCache expected = Cache(Keys, Values), actual = Cache(Keys, Values);
@@ -145,7 +145,7 @@ public sealed class EncodedCacheTests
     [Fact]
     public void EveryCallOfTheDriverMayFail()
     {
-        (FailingContext context, GpuDevice device) = Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using KvCache expected = Cache(Keys, Values), actual = Cache(Keys, Values);
@@ -245,12 +245,4 @@ public sealed class EncodedCacheTests
     }
 
     private static KvCache Cache(string keys, string values) => new(AttentionCases.Options(AttentionCases.Geometry() with { Rotary = new() { Base = 10_000 } }, keys, values));
-
-    private static (FailingContext Context, GpuDevice Device) Watched()
-    {
-        GpuCases.RequireDevice();
-        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
-        var context = new FailingContext(open());
-        return (context, new(info, context, null));
-    }
 }

@@ -1,5 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
+using Kvant.Gpu.Drivers;
 using Kvant.Tests;
 using Kvant.Tests.Attention;
 using Kvant.Tests.Reference;
@@ -22,6 +23,15 @@ internal static class GpuCases
     }
 
     public static void RequireDevice() => Assert.SkipWhen(GpuDevice.WhyNone is not null, GpuDevice.WhyNone ?? "");
+
+    /// <summary>The same device, opened once more, with a driver that counts what it is asked and fails where it shall.</summary>
+    public static (FailingContext Context, GpuDevice Device) Watched()
+    {
+        RequireDevice();
+        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
+        var context = new FailingContext(open());
+        return (context, new(info, context, null));
+    }
 
     /// <summary>Decodes one step on the device and holds output and log-sum-exp to double precision over the rows that the cache decodes.</summary>
     /// <param name="copy">The cache's copy.</param>

@@ -1,6 +1,5 @@
 using Kvant.Caching;
 using Kvant.Formats;
-using Kvant.Gpu.Drivers;
 using Kvant.Tests.Attention;
 
 namespace Kvant.Gpu.Tests;
@@ -11,10 +10,8 @@ public sealed class LossTests
     [Fact]
     public void EveryCallOfTheDriverMayFail()
     {
-        GpuCases.RequireDevice();
-        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
-        var context = new FailingContext(open());
-        using var device = new GpuDevice(info, context, null);
+        (FailingContext context, GpuDevice opened) = GpuCases.Watched();
+        using GpuDevice device = opened;
         using var cache = new KvCache(AttentionCases.Options(AttentionCases.Geometry(), "turboquant:bits=4", "turboquant:bits=4"));
         using var copy = new GpuKvCache(cache, device);
         using var attention = new GpuAttention(device, cache.Geometry);

@@ -1,6 +1,6 @@
 using Kvant.Attention;
 using Kvant.Caching;
-using Kvant.Gpu.Drivers;
+using Kvant.Gpu.Memory;
 using Kvant.Tests.Attention;
 
 namespace Kvant.Gpu.Tests;
@@ -9,15 +9,6 @@ namespace Kvant.Gpu.Tests;
 internal static class OwnedCases
 {
     public const string Keys = "turboquant:bits=4,mean=32,meanbits=8,frame=constant", Values = "turboquant:bits=3,code=trellis";
-
-    /// <summary>A device whose driver counts bytes and fails where it shall.</summary>
-    public static (FailingContext Context, GpuDevice Device) Watched()
-    {
-        GpuCases.RequireDevice();
-        (GpuDeviceInfo info, Func<DeviceContext> open) = Found.All()[0];
-        var context = new FailingContext(open());
-        return (context, new(info, context, null));
-    }
 
     public static KvCache Cache(PagePool? pool = null, int layers = 1, string keys = Keys, string values = Values) =>
         new(AttentionCases.Options(AttentionCases.Geometry(layers: layers), keys, values) with { Pool = pool });
@@ -39,6 +30,20 @@ internal static class OwnedCases
         }
 
         return bytes;
+    }
+
+    /// <summary>The copy of the only layer as the cache is now.</summary>
+    public static LayerCopy Followed(GpuKvCache copy)
+    {
+        copy.Cache.EnterRead();
+        try
+        {
+            return copy.Follow(0);
+        }
+        finally
+        {
+            copy.Cache.ExitRead();
+        }
     }
 
     /// <summary>Bytes of pages that lie on the device alone.</summary>

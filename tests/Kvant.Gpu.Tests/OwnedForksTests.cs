@@ -38,7 +38,7 @@ public sealed class OwnedForksTests
     [Fact]
     public void ForkThatOutlivesEverythingElseReadsItsPages()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using KvCache plain = OwnedCases.Cache();
@@ -105,7 +105,7 @@ public sealed class OwnedForksTests
     [Fact]
     public void DriverThatFailsWhileAPageIsReplacedLeavesBothRight()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using KvCache cache = OwnedCases.Cache(), plain = OwnedCases.Cache();

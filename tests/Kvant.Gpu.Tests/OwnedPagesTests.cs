@@ -77,9 +77,7 @@ public sealed class OwnedPagesTests
         using KvCache cache = OwnedCases.Cache(), plain = OwnedCases.Cache();
         using var copy = new GpuKvCache(cache, GpuCases.Device, owns: true);
         AttentionCases.Append(cache, 500, 2);
-        cache.EnterRead();
-        LayerCopy layer = copy.Follow(0);
-        cache.ExitRead();
+        LayerCopy layer = OwnedCases.Followed(copy);
         foreach (KvCache one in new[] { cache, plain })
         {
             if (one == plain)
@@ -101,9 +99,7 @@ public sealed class OwnedPagesTests
         using KvCache cache = OwnedCases.Cache(), plain = OwnedCases.Cache();
         using var copy = new GpuKvCache(cache, GpuCases.Device, owns: true);
         AttentionCases.Append(cache, 350, 2);
-        cache.EnterRead();
-        LayerCopy layer = copy.Follow(0);
-        cache.ExitRead();
+        LayerCopy layer = OwnedCases.Followed(copy);
         AttentionCases.Append(cache, 100, 5); // fills a page of which a part was copied
         cache.LetLeave(() => layer.Leave(cache.LayerAt(0)));
         long page = cache.LayerAt(0).Layout.Steps[0].PageBytes;
@@ -153,8 +149,8 @@ public sealed class OwnedPagesTests
     [Fact]
     public void NothingGoesOverTheBusTwice()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
-        (FailingContext other, GpuDevice second) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
+        (FailingContext other, GpuDevice second) = GpuCases.Watched();
         using (device)
         using (second)
         {
@@ -255,7 +251,7 @@ public sealed class OwnedPagesTests
         Assert.Contains("owns its pages", Assert.Throws<InvalidOperationException>(() => new GpuKvCache(cache, GpuCases.Device, owns: true)).Message, StringComparison.Ordinal);
         first.Upload();
         // A plain one reads what lies there, wherever it lies itself.
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             long away = OwnedCases.Away(cache), used = GpuCases.Device.UsedBytes;

@@ -98,7 +98,7 @@ public sealed class OwnedRefusalTests
     [Fact]
     public void EveryReadOfADeviceMayFail()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using var pool = new PagePool();
@@ -133,7 +133,7 @@ public sealed class OwnedRefusalTests
     [Fact]
     public void EveryCallOfTheDriverMayFail()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using KvCache cache = OwnedCases.Cache(), plain = OwnedCases.Cache();
@@ -174,7 +174,7 @@ public sealed class OwnedRefusalTests
     [Fact]
     public void DeviceThatIsDisposedFirstTakesPagesAlong()
     {
-        (_, GpuDevice device) = OwnedCases.Watched();
+        (_, GpuDevice device) = GpuCases.Watched();
         using var pool = new PagePool();
         KvCache cache = OwnedCases.Cache(pool);
         using KvCache plain = OwnedCases.Cache();

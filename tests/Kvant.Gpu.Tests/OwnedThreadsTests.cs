@@ -10,7 +10,7 @@ public sealed class OwnedThreadsTests
     [Fact]
     public async Task ManyReadersBringEachPageHomeOnce()
     {
-        (FailingContext context, GpuDevice device) = OwnedCases.Watched();
+        (FailingContext context, GpuDevice device) = GpuCases.Watched();
         using (device)
         {
             using var pool = new PagePool();

@@ -1,8 +1,10 @@
+using System.Numerics.Tensors;
 using Kvant.Caching;
 using Kvant.Evaluation.LanguageModels;
 using Kvant.Evaluation.Metrics;
 using Kvant.Evaluation.Tests.Support;
 using Kvant.Models.Decoding;
+using Kvant.Models.Tokenizers;
 
 namespace Kvant.Evaluation.Tests.LanguageModels;
 
@@ -42,6 +44,34 @@ public sealed class ModelExperimentTests
         Assert.Equal(one.Results[0].LayerErrors, three.Results[0].LayerErrors);
         Assert.Equal(one.KeyMeanShares, three.KeyMeanShares);
         Assert.Equal(one.Results[0].BytesPerToken, three.Results[0].BytesPerToken);
+    }
+
+    [Fact]
+    public void TextsSideBySideAreThoseThatADecoderWritesAlone()
+    {
+        using LanguageModel model = ShippedModels.Open();
+        ModelExperiment experiment = Experiment(model, "turboquant:bits=2") with { Context = 128, Chunks = 3, Sinks = 4, Window = 16 };
+        ModelReport report = experiment.Run(cancellation: TestContext.Current.CancellationToken);
+        var tokenizer = Tokenizer.Read(model.File);
+        TextChunk[] chunks = TextChunk.Cut(tokenizer.Encode(s_text, addBegin: false), tokenizer.AddsBegin ? tokenizer.Begin : null, experiment.Context, experiment.Chunks);
+        int?[] expected = [.. chunks.Select(chunk => Write(experiment.ExactPolicy, chunk).AsSpan().CommonPrefixLength(Write(experiment.Contestants[0].Layers, chunk)) is var same && same == 128 ? null : (int?)same)];
+        Assert.Contains(expected, first => first is not null);
+        Assert.Equal(expected, report.Results[0].GreedyDifferences);
+
+        int[] Write(LayerPolicy policy, TextChunk chunk)
+        {
+            using var reader = new Reader(model, experiment.CacheOptions(policy), 64, threads: 1, tokenByToken: false);
+            float[] logits = new float[model.VocabularySize];
+            int[] text = new int[128];
+            reader.Decoder.Forward(chunk.Inputs.Span[..64], logits);
+            for (int i = 0; i < text.Length; i++)
+            {
+                text[i] = TensorPrimitives.IndexOfMax<float>(logits);
+                reader.Decoder.Forward([text[i]], logits);
+            }
+
+            return text;
+        }
     }
 
     [Fact]
